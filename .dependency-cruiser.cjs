@@ -1,0 +1,66 @@
+/**
+ * The import rules of the folders: downward only, no circle.
+ * `may` lists, per folder of src, the other folders it may import; everything may import errors.ts.
+ */
+const may = {
+  http: ['gateway', 'auth'],
+  graphql: ['gateway', 'auth'],
+  gateway: ['auth', 'consent', 'fhir', 'vault', 'records', 'ledger', 'audit', 'exchange'],
+  exchange: ['fhir', 'vault', 'records', 'ledger', 'consent', 'audit'],
+  audit: ['fhir', 'vault', 'records', 'ledger', 'consent'],
+  auth: [],
+  consent: ['ledger', 'records'],
+  fhir: [],
+  records: [],
+  ledger: [],
+  proxy: ['vault/pre', 'ledger'],
+}
+const folder = (name) => `^src/${name}/`
+const rules = Object.entries(may).map(([name, allowed]) => ({
+  name: `${name}-imports-downward`,
+  severity: 'error',
+  from: { path: folder(name) },
+  to: {
+    path: '^src/',
+    pathNot: [folder(name), '^src/errors\\.ts$', ...allowed.map(folder)],
+  },
+}))
+
+module.exports = {
+  forbidden: [
+    { name: 'no-circle', severity: 'error', from: {}, to: { circular: true } },
+    ...rules,
+    {
+      name: 'vault-imports-permit-only',
+      severity: 'error',
+      from: { path: '^src/vault/' },
+      to: { path: '^src/', pathNot: ['^src/vault/', '^src/errors\\.ts$', '^src/consent/permit\\.ts$'] },
+    },
+    {
+      name: 'umbral-stands-alone',
+      comment: 'vault/pre is mathematics: no Nest, no I/O, nothing of ours above it',
+      severity: 'error',
+      from: { path: '^src/vault/pre/' },
+      to: { path: '^src/|@nestjs|typeorm|^(node:)?(fs|net|http)', pathNot: ['^src/vault/pre/', '^src/errors\\.ts$'] },
+    },
+    {
+      name: 'config-is-injected',
+      comment: 'only the composition root and the command line read the configuration module at run time',
+      severity: 'error',
+      from: { path: '^src/', pathNot: ['^src/(app\\.module|main|config)\\.ts$', '^src/(cli|embedded|proxy)/'] },
+      to: { path: '^src/config\\.ts$', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'no-import-from-tests',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { path: '^test/' },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsConfig: { fileName: 'tsconfig.json' },
+    tsPreCompilationDeps: true,
+    enhancedResolveOptions: { extensions: ['.ts', '.js'], conditionNames: ['import', 'require', 'node', 'default'] },
+  },
+}
