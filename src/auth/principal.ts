@@ -1,0 +1,26 @@
+import type { Scope } from './scopes.js'
+
+/** A party of the ledger, `0x` and 64 lower-case hex digits; the same form as in consent/permit. */
+export type PartyId = `0x${string}`
+
+/**
+ * Who asks, as an access token proves it. `system`: a client of an entity; `auditor`: reads AuditEvent and
+ * Provenance; `patient`: a patient's own application.
+ */
+export interface Principal {
+  readonly clientId: string
+  /** The healthcare entity that the client acts for. */
+  readonly entity: PartyId
+  /** The practitioner on whose behalf it acts, if the registration names one. */
+  readonly practitioner?: PartyId
+  /** Logical id of the Patient in launch context; only `patient/` scopes use it. */
+  readonly patient?: string
+  readonly role: 'system' | 'auditor' | 'patient'
+  readonly scopes: readonly Scope[]
+  /** v3-PurposeOfUse codes; never empty, TREAT when the client named none. */
+  readonly purposes: readonly string[]
+  /** `jti` of the access token, for audit records. */
+  readonly tokenId: string
+  /** Milliseconds since the epoch. */
+  readonly expiresAt: number
+}
