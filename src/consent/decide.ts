@@ -1,0 +1,112 @@
+import { type Action, type PartyId, type PatientId, type Permit, type RecordSubject, takeIssuer } from './permit.js'
+import { type Purpose, purposeMask } from './terms.js'
+
+const issue = takeIssuer()
+
+/** The part of the consent contract's word that can still be in force, as the mirror holds it. */
+export interface GrantWord {
+  readonly patient: PatientId
+  readonly grantee: PartyId
+  /** One label bit, or every bit for a grant under ALL_LABELS. */
+  readonly labels: bigint
+  readonly action: Action
+  /** Seconds since the epoch; in force when `from <= now < to`. */
+  readonly from: number
+  readonly to: number
+  readonly purposes: number
+  readonly categories: bigint
+}
+
+/** Who asks, why, and to do what. */
+export interface Question {
+  readonly action: Action
+  readonly purpose: Purpose
+  /** The identities on the ledger that the caller acts as: its entity, and the practitioner if one is known. */
+  readonly parties: readonly PartyId[]
+  readonly subjects: readonly RecordSubject[]
+}
+
+/** What is known of the ledger when the question is asked. */
+export interface Facts {
+  /** Milliseconds since the epoch. */
+  readonly now: number
+  readonly freshness: Freshness
+  /** Those of `parties` that are registered, active and inside their validity. */
+  readonly activeParties: ReadonlySet<PartyId>
+  readonly words: readonly GrantWord[]
+}
+
+export interface Freshness {
+  /** When the node last confirmed its head, milliseconds since the epoch; `null` before the first time. */
+  readonly confirmedAt: number | null
+  readonly limitMs: number
+  /** Age limit of the head block itself, on chains with regular blocks. */
+  readonly head?: { readonly timestampMs: number; readonly limitMs: number }
+}
+
+export type DenialReason = 'mirror-stale' | 'party-not-active' | 'no-grant' | 'not-the-author'
+
+export interface Denial {
+  readonly reason: DenialReason
+  /** The first subject that is not permitted; absent when the reason concerns none. */
+  readonly subject?: RecordSubject
+}
+
+export type Decision = { readonly permit: Permit } | { readonly denial: Denial }
+
+/**
+ * The consent decision, and the only maker of permits. Pure: it reads no clock, no table and no chain.
+ *
+ * A permit is for all the subjects or there is none. A subject in a patient's compartment needs, for each of its
+ * labels, one word in force of one of the caller's active parties that covers the label, the action, the purpose
+ * and every category of the subject. A subject in no compartment belongs to its author entity alone.
+ * A mirror that is too old permits nothing (DESIGN.md, promise 5).
+ */
+export function decide(question: Question, facts: Facts): Decision {
+  if (isStale(facts.freshness, facts.now)) return { denial: { reason: 'mirror-stale' } }
+  const parties = question.parties.filter((party) => facts.activeParties.has(party))
+  if (parties.length === 0) return { denial: { reason: 'party-not-active' } }
+
+  const words = inForce(question, facts, new Set(parties))
+  for (const subject of question.subjects) {
+    if (subject.patient === null) {
+      if (!parties.includes(subject.origin)) return { denial: { reason: 'not-the-author', subject } }
+    } else if (!covered(subject, words.get(subject.patient) ?? [])) {
+      return { denial: { reason: 'no-grant', subject } }
+    }
+  }
+  return { permit: issue(question.action, question.purpose, facts.now, question.subjects) }
+}
+
+export function isStale(freshness: Freshness, now: number): boolean {
+  const { confirmedAt, limitMs, head } = freshness
+  if (confirmedAt === null || now - confirmedAt > limitMs) return true
+  return head !== undefined && now - head.timestampMs > head.limitMs
+}
+
+function inForce(question: Question, facts: Facts, parties: ReadonlySet<PartyId>): Map<PatientId, GrantWord[]> {
+  const seconds = Math.floor(facts.now / 1000)
+  const purpose = purposeMask([question.purpose])
+  const byPatient = new Map<PatientId, GrantWord[]>()
+  for (const word of facts.words) {
+    const applies =
+      word.action === question.action &&
+      parties.has(word.grantee) &&
+      word.from <= seconds &&
+      seconds < word.to &&
+      (word.purposes & purpose) !== 0
+    if (!applies) continue
+    const held = byPatient.get(word.patient)
+    if (held) held.push(word)
+    else byPatient.set(word.patient, [word])
+  }
+  return byPatient
+}
+
+function covered(subject: RecordSubject, words: readonly GrantWord[]): boolean {
+  let labels = 0n
+  for (const word of words) {
+    if ((word.categories & subject.categories) === subject.categories) labels |= word.labels
+  }
+  return (labels & subject.labels) === subject.labels
+}

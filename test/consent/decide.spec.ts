@@ -1,0 +1,150 @@
+import { describe, expect, it } from 'vitest'
+import { type Facts, type GrantWord, type Question, decide } from '../../src/consent/decide.js'
+import { ALL_LABELS, GENERAL, labelBits } from '../../src/consent/labels.js'
+import { type PartyId, type PatientId, Permit, type RecordSubject, takeIssuer } from '../../src/consent/permit.js'
+import { ALL_CATEGORIES, categoryBits, purposeMask } from '../../src/consent/terms.js'
+
+const party = (n: number): PartyId => `0x${n.toString(16).padStart(64, '0')}`
+const patient: PatientId = party(1)
+const hospital = party(100)
+const clinic = party(200)
+const NOW = 1_700_000_000_000
+const SECONDS = NOW / 1000
+
+const subject = (over: Partial<RecordSubject> = {}): RecordSubject => ({
+  patient,
+  origin: hospital,
+  labels: GENERAL,
+  categories: categoryBits(['laboratory']),
+  ...over,
+})
+const word = (over: Partial<GrantWord> = {}): GrantWord => ({
+  patient,
+  grantee: clinic,
+  labels: GENERAL,
+  action: 'read',
+  from: SECONDS - 10,
+  to: SECONDS + 10,
+  purposes: purposeMask(['TREAT']),
+  categories: ALL_CATEGORIES,
+  ...over,
+})
+const question = (over: Partial<Question> = {}): Question => ({
+  action: 'read',
+  purpose: 'TREAT',
+  parties: [clinic],
+  subjects: [subject()],
+  ...over,
+})
+const facts = (over: Partial<Facts> = {}): Facts => ({
+  now: NOW,
+  freshness: { confirmedAt: NOW - 1000, limitMs: 60_000 },
+  activeParties: new Set([hospital, clinic]),
+  words: [word()],
+  ...over,
+})
+
+function outcome(q: Question, f: Facts): string {
+  const decision = decide(q, f)
+  return 'permit' in decision ? 'permit' : decision.denial.reason
+}
+
+describe('decide', () => {
+  it('permits what one word in force covers, and the permit covers that subject and no other', () => {
+    const decision = decide(question(), facts())
+    if (!('permit' in decision)) throw new Error(decision.denial.reason)
+    expect(Permit.is(decision.permit)).toBe(true)
+    expect(decision.permit.covers(subject())).toBe(true)
+    expect(decision.permit.covers(subject({ patient: party(2) }))).toBe(false)
+    expect(decision.permit.covers(subject({ labels: labelBits(['PSY']) }))).toBe(false)
+    expect(decision.permit.covers(subject({ origin: clinic }))).toBe(false)
+  })
+
+  it.each<[string, Partial<GrantWord>]>([
+    ['of another patient', { patient: party(2) }],
+    ['for another grantee', { grantee: party(201) }],
+    ['of another label', { labels: labelBits(['PSY']) }],
+    ['for another action', { action: 'update' }],
+    ['for another purpose', { purposes: purposeMask(['HRESCH']) }],
+    ['of another category', { categories: categoryBits(['imaging']) }],
+    ['that has ended this second', { to: SECONDS }],
+    ['that begins in the next second', { from: SECONDS + 1 }],
+  ])('denies with only a word %s', (_, over) => {
+    expect(outcome(question(), facts({ words: [word(over)] }))).toBe('no-grant')
+  })
+
+  it('is in force at the first second and not at the end', () => {
+    expect(outcome(question(), facts({ words: [word({ from: SECONDS, to: SECONDS + 1 })] }))).toBe('permit')
+  })
+
+  it('needs every label of a record, from whichever words', () => {
+    const q = question({ subjects: [subject({ labels: labelBits(['PSY', 'HIV']) })] })
+    const psy = word({ labels: labelBits(['PSY']) })
+    const hiv = word({ labels: labelBits(['HIV']) })
+    expect(outcome(q, facts({ words: [psy] }))).toBe('no-grant')
+    expect(outcome(q, facts({ words: [psy, hiv] }))).toBe('permit')
+    expect(outcome(q, facts({ words: [word({ labels: ALL_LABELS })] }))).toBe('permit')
+  })
+
+  it('does not let the category of one label serve another label', () => {
+    const q = question({
+      subjects: [subject({ labels: labelBits(['PSY', 'HIV']), categories: categoryBits(['laboratory']) })],
+    })
+    const words = [
+      word({ labels: labelBits(['PSY']), categories: categoryBits(['laboratory']) }),
+      word({ labels: labelBits(['HIV']), categories: categoryBits(['imaging']) }),
+    ]
+    expect(outcome(q, facts({ words }))).toBe('no-grant')
+  })
+
+  it('is all or nothing over several subjects', () => {
+    const q = question({ subjects: [subject(), subject({ patient: party(2) })] })
+    expect(outcome(q, facts())).toBe('no-grant')
+  })
+
+  it('gives what is in no compartment to its author alone', () => {
+    const loose = subject({ patient: null })
+    expect(outcome(question({ subjects: [loose] }), facts())).toBe('not-the-author')
+    expect(outcome(question({ subjects: [loose], parties: [hospital] }), facts({ words: [] }))).toBe('permit')
+  })
+
+  it('does not let the author entity read a patient without a grant', () => {
+    expect(outcome(question({ parties: [hospital] }), facts({ words: [] }))).toBe('no-grant')
+  })
+
+  it('denies parties that are not active, whatever was granted to them', () => {
+    expect(outcome(question(), facts({ activeParties: new Set([hospital]) }))).toBe('party-not-active')
+    expect(outcome(question({ parties: [clinic, hospital] }), facts({ activeParties: new Set([hospital]) }))).toBe(
+      'no-grant',
+    )
+  })
+
+  it.each([
+    ['never confirmed', { confirmedAt: null, limitMs: 60_000 }],
+    ['confirmed too long ago', { confirmedAt: NOW - 60_001, limitMs: 60_000 }],
+    [
+      'a head that is too old',
+      { confirmedAt: NOW, limitMs: 60_000, head: { timestampMs: NOW - 30_001, limitMs: 30_000 } },
+    ],
+  ])('permits nothing on a mirror %s', (_, freshness) => {
+    expect(outcome(question(), facts({ freshness }))).toBe('mirror-stale')
+  })
+})
+
+describe('labelBits', () => {
+  it('is general when nothing is said, and never general for a class it does not know', () => {
+    expect(labelBits([])).toBe(GENERAL)
+    expect(labelBits(['R'])).not.toBe(GENERAL)
+    expect(labelBits(['NEWCLASS']) & GENERAL).toBe(0n)
+    expect(labelBits(['R', 'PSY'])).toBe(labelBits(['PSY']))
+  })
+})
+
+describe('a permit', () => {
+  it('cannot be made by anyone else', () => {
+    expect(() => takeIssuer()).toThrow('taken already')
+    expect(() => new Permit(Symbol('permit') as never, 'read', 'TREAT', NOW, [])).toThrow('only be made')
+    expect(Permit.is({ action: 'read', covers: () => true })).toBe(false)
+    expect(Permit.is(Object.create(Permit.prototype))).toBe(false)
+  })
+})
