@@ -1,6 +1,3 @@
-import { ConsentryError } from '../errors.js'
-import type { Principal } from './principal.js'
-
 /**
  * SMART App Launch 2.2 resource scopes, https://hl7.org/fhir/smart-app-launch/scopes-and-launch-context.html
  * `system/Patient.rs?param=value`; the v1 forms `.read`, `.write` and `.*` mean `rs`, `cud` and `cruds`.
@@ -20,11 +17,6 @@ export interface Scope {
 
 /** Search parameters (name with modifiers, value) that a resource must match. */
 export type ScopeFilter = readonly (readonly [name: string, value: string])[]
-
-/** `filters` null: every resource of the type. Else a resource must match at least one of them. */
-export type ScopeDecision =
-  | { readonly allowed: true; readonly filters: readonly ScopeFilter[] | null }
-  | { readonly allowed: false; readonly needed: string }
 
 const FORM = /^(system|user|patient)\/(\*|[A-Z][A-Za-z]{1,63})\.(\*|read|write|[cruds]{1,5})(?:\?([^\s"\\]{1,1000}))?$/
 const VERSION_1: Readonly<Record<string, string>> = { '*': 'cruds', read: 'rs', write: 'cud' }
@@ -55,41 +47,27 @@ export function parseScopes(list: string): Scope[] {
     .filter((scope) => scope !== null)
 }
 
-/** Which letter each FHIR interaction asks for, as the SMART specification assigns them. */
-const PERMISSION: Readonly<Record<string, Permission>> = {
-  create: 'c',
-  read: 'r',
-  vread: 'r',
-  'history-instance': 'r',
-  update: 'u',
-  patch: 'u',
-  delete: 'd',
-  'search-type': 's',
-  'search-compartment': 's',
-  'search-system': 's',
-  'history-type': 's',
-  'history-system': 's',
+/**
+ * What is granted of a request: for each requested scope the part that some registered scope covers. Narrower
+ * than both; equal entries appear once. Empty when nothing is left.
+ */
+export function narrow(requested: readonly Scope[], registered: readonly Scope[]): Scope[] {
+  const granted = new Map<string, Scope>()
+  for (const wanted of requested)
+    for (const allowed of registered) {
+      const common = intersection(wanted, allowed)
+      if (common !== null) granted.set(common.text, common)
+    }
+  return [...granted.values()]
 }
 
-/** May the principal do this to resources of the type, as far as scopes say? Consent is asked besides. */
-export function allows(principal: Principal, type: string, interaction: string): ScopeDecision {
-  const permission = PERMISSION[interaction]
-  if (permission === undefined) throw new ConsentryError('internal', `No scope is assigned to "${interaction}".`)
-  const fitting = principal.scopes.filter((s) => (s.type === '*' || s.type === type) && s.permissions.has(permission))
-  if (fitting.length === 0) {
-    const context = principal.role === 'patient' ? 'patient' : 'system'
-    return { allowed: false, needed: `${context}/${type}.${permission}` }
-  }
-  const unrestricted = fitting.some((s) => s.filter.length === 0)
-  return { allowed: true, filters: unrestricted ? null : fitting.map((s) => s.filter) }
-}
-
-/** Like `allows`, but 403 naming the scope that is missing. */
-export function requireScope(principal: Principal, type: string, interaction: string): readonly ScopeFilter[] | null {
-  const decision = allows(principal, type, interaction)
-  if (decision.allowed) return decision.filters
-  throw new ConsentryError(
-    'forbidden',
-    `The access token lacks the scope ${decision.needed} that ${interaction} on ${type} needs.`,
-  )
+function intersection(a: Scope, b: Scope): Scope | null {
+  if (a.context !== b.context) return null
+  if (a.type !== '*' && b.type !== '*' && a.type !== b.type) return null
+  const letters = [...'cruds'].filter((p) => a.permissions.has(p as Permission) && b.permissions.has(p as Permission))
+  if (letters.length === 0) return null
+  const type = a.type === '*' ? b.type : a.type
+  const pairs = new Map([...a.filter, ...b.filter].map((pair) => [JSON.stringify(pair), pair]))
+  const query = new URLSearchParams([...pairs.values()].map(([name, value]) => [name, value])).toString()
+  return parseScope(`${a.context}/${type}.${letters.join('')}${query === '' ? '' : `?${query}`}`)
 }

@@ -1,0 +1,204 @@
+import { resolve } from 'node:path'
+
+/**
+ * The whole configuration, read once from the environment and checked before anything starts. This module is the
+ * only reader of `process.env`; everything else gets its values handed in. README "Configuration" lists the variables.
+ */
+export interface Config {
+  /** Address to listen on; loopback unless told otherwise. */
+  readonly host: string
+  /** 0 takes any free port. */
+  readonly port: number
+  /** Scheme and authority as clients see the server, no slash at the end. Null: follows host and port. */
+  readonly publicUrl: string | null
+  readonly dataDirectory: string
+  /** Null: PGlite in the data directory. */
+  readonly databaseUrl: string | null
+  /** Null: anvil with its state in the data directory. */
+  readonly ethRpcUrl: string | null
+  /** Null: the local block store in the data directory. */
+  readonly ipfsApiUrl: string | null
+  /** Opens the keystore. Null: a random one kept beside it, readable by the owner only (refused in production). */
+  readonly keystorePassphrase: string | null
+  readonly limits: {
+    /** Bytes of a request body after decompression. */
+    readonly bodyBytes: number
+    readonly bundleEntries: number
+    /** `_count` when the client names none, and the most it may ask for. */
+    readonly pageDefault: number
+    readonly pageMaximum: number
+    /** Requests per second and client on average, and in one burst. */
+    readonly ratePerSecond: number
+    readonly rateBurst: number
+  }
+  readonly chain: {
+    /** Deny everything once the chain node has not confirmed its head for so long. */
+    readonly freshnessSeconds: number
+    /** Block tag from which on a grant counts; revocations count at `latest`. */
+    readonly grantFinality: 'latest' | 'safe' | 'finalized'
+    /** Ask the contract at every request instead of the mirror. */
+    readonly strict: boolean
+  }
+  readonly auth: {
+    /** An external issuer of access tokens. Null: the embedded authorization server under /oauth. */
+    readonly issuerUrl: string | null
+    /** Null: found through the issuer's discovery document. */
+    readonly jwksUrl: string | null
+    /** Expected `aud`. Null: the FHIR base URL. */
+    readonly audience: string | null
+    /** Life of an access token of the embedded server; SMART Backend Services allows 300 at most. */
+    readonly tokenSeconds: number
+  }
+  /** Origins of browser applications, `*` for any (tokens travel in a header, never in cookies). */
+  readonly corsOrigins: readonly string[]
+  /** Believe X-Forwarded-For: only behind a proxy that sets it. */
+  readonly trustProxy: boolean
+  readonly logLevel: 'silent' | 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace'
+  /** How long requests in flight may take after a signal before they are cut off. */
+  readonly drainSeconds: number
+  readonly production: boolean
+}
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+const MEBIBYTE = 1024 * 1024
+const FINALITIES = ['latest', 'safe', 'finalized'] as const
+const LOG_LEVELS = ['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const
+
+/** One line per wrong variable: its name, what is wrong, what would be right. Never the value: it may be a secret. */
+export class ConfigurationError extends Error {
+  override readonly name = 'ConfigurationError'
+  constructor(readonly problems: readonly string[]) {
+    super(['The configuration is not usable:', ...problems.map((problem) => `  ${problem}`)].join('\n'))
+  }
+}
+
+/** Reads and checks every variable; throws one ConfigurationError that names all that are wrong. */
+export function readConfig(environment: Environment = process.env): Config {
+  const read = new Reader(environment)
+  const production = environment['NODE_ENV'] === 'production'
+  const ethRpcUrl = read.url('ETH_RPC_URL', ['http:', 'https:', 'ws:', 'wss:'], 'ws://127.0.0.1:8545')
+  const config: Config = {
+    host: read.text('HOST', /^[A-Za-z0-9.:_-]+$/, 'an address such as 127.0.0.1 or ::') ?? '127.0.0.1',
+    port: read.integer('PORT', 8080, 0, 65_535),
+    publicUrl: read.origin('PUBLIC_URL'),
+    dataDirectory: resolve(read.text('CONSENTRY_DATA', /^[^\0]+$/, 'a directory') ?? '.consentry'),
+    databaseUrl: read.url('DATABASE_URL', ['postgres:', 'postgresql:'], 'postgres://user@host:5432/consentry'),
+    ethRpcUrl,
+    ipfsApiUrl: read.url('IPFS_API_URL', ['http:', 'https:'], 'http://127.0.0.1:5001'),
+    keystorePassphrase: read.text('CONSENTRY_PASSPHRASE', /^.{12,1024}$/su, 'at least 12 characters'),
+    limits: {
+      bodyBytes: read.integer('MAX_BODY_BYTES', 16 * MEBIBYTE, 1024, 1024 * MEBIBYTE),
+      bundleEntries: read.integer('MAX_BUNDLE_ENTRIES', 10_000, 1, 1_000_000),
+      pageDefault: read.integer('PAGE_SIZE', 50, 1, 10_000),
+      pageMaximum: read.integer('MAX_PAGE_SIZE', 1000, 1, 10_000),
+      ratePerSecond: read.integer('RATE_PER_SECOND', 5000, 1, 1_000_000),
+      rateBurst: read.integer('RATE_BURST', 10_000, 1, 10_000_000),
+    },
+    chain: {
+      freshnessSeconds: read.integer('FRESHNESS_SECONDS', 60, 1, 86_400),
+      grantFinality: read.choice('GRANT_FINALITY', FINALITIES, ethRpcUrl === null ? 'latest' : 'finalized'),
+      strict: read.flag('STRICT_CONSENT', false),
+    },
+    auth: {
+      issuerUrl: read.url('ISSUER_URL', ['http:', 'https:'], 'https://login.example.org'),
+      jwksUrl: read.url('ISSUER_JWKS_URL', ['http:', 'https:'], 'https://login.example.org/jwks'),
+      audience: read.text('TOKEN_AUDIENCE', /^\S+$/, 'the audience that the issuer writes into tokens'),
+      tokenSeconds: read.integer('TOKEN_SECONDS', 300, 10, 300),
+    },
+    corsOrigins: read.list('CORS_ORIGINS', /^(\*|https?:\/\/[^/\s]+)$/, '* or https://app.example.org', ['*']),
+    trustProxy: read.flag('TRUST_PROXY', false),
+    logLevel: read.choice('LOG_LEVEL', LOG_LEVELS, 'info'),
+    drainSeconds: read.integer('DRAIN_SECONDS', 25, 0, 600),
+    production,
+  }
+  if (config.limits.pageDefault > config.limits.pageMaximum)
+    read.problem('PAGE_SIZE', 'is larger than MAX_PAGE_SIZE', 'at most MAX_PAGE_SIZE')
+  if (config.auth.jwksUrl !== null && config.auth.issuerUrl === null)
+    read.problem('ISSUER_URL', 'is missing although ISSUER_JWKS_URL is set', 'the issuer of those keys')
+  if (production && config.keystorePassphrase === null)
+    read.problem('CONSENTRY_PASSPHRASE', 'is missing although NODE_ENV=production', 'at least 12 characters')
+  read.finish()
+  return config
+}
+
+/** Collects what is wrong, so that one start names everything. An empty variable counts as absent. */
+class Reader {
+  readonly #problems: string[] = []
+  readonly #known = new Set<string>()
+
+  constructor(private readonly environment: Environment) {}
+
+  problem(name: string, wrong: string, right: string): void {
+    this.#problems.push(`${name} ${wrong}; expected ${right}.`)
+  }
+
+  text(name: string, form: RegExp, right: string): string | null {
+    this.#known.add(name)
+    const value = this.environment[name]
+    if (value === undefined || value === '') return null
+    if (form.test(value)) return value
+    this.problem(name, 'is not usable', right)
+    return null
+  }
+
+  integer(name: string, fallback: number, least: number, most: number): number {
+    const right = `a whole number from ${least} to ${most}`
+    const value = this.text(name, /^\d{1,15}$/, right)
+    if (value === null) return fallback
+    const number = Number(value)
+    if (number < least || number > most) this.problem(name, 'is out of range', right)
+    return number
+  }
+
+  flag(name: string, fallback: boolean): boolean {
+    const value = this.text(name, /^(true|false)$/, 'true or false')
+    return value === null ? fallback : value === 'true'
+  }
+
+  choice<T extends string>(name: string, choices: readonly T[], fallback: T): T {
+    const value = this.text(name, /^/, '')
+    if (value === null) return fallback
+    const choice = choices.find((candidate) => candidate === value)
+    if (choice === undefined) this.problem(name, 'is not one of the choices', `one of ${choices.join(', ')}`)
+    return choice ?? fallback
+  }
+
+  list(name: string, each: RegExp, right: string, fallback: readonly string[]): readonly string[] {
+    const value = this.text(name, /^/, '')
+    if (value === null) return fallback
+    const items = value.split(',').map((item) => item.trim())
+    if (!items.every((item) => each.test(item))) this.problem(name, 'has an unusable item', `${right}, comma-separated`)
+    return items
+  }
+
+  url(name: string, protocols: readonly string[], example: string): string | null {
+    const value = this.text(name, /^/, '')
+    if (value === null) return null
+    const parsed = URL.parse(value)
+    if (parsed !== null && protocols.includes(parsed.protocol)) return value.replace(/\/+$/, '')
+    this.problem(name, 'is not a usable URL', `a URL such as ${example}`)
+    return null
+  }
+
+  origin(name: string): string | null {
+    const value = this.url(name, ['http:', 'https:'], 'https://fhir.example.org')
+    if (value === null) return null
+    const { origin, pathname, search, hash, username } = new URL(value)
+    if (pathname === '/' && search === '' && hash === '' && username === '') return origin
+    this.problem(name, 'has more than scheme, host and port', 'a URL such as https://fhir.example.org')
+    return null
+  }
+
+  /** A misspelt name of ours would be silently without effect, so it is refused too. */
+  finish(): void {
+    for (const name of Object.keys(this.environment))
+      if (name.startsWith('CONSENTRY_') && !this.#known.has(name))
+        this.problem(
+          name,
+          'is not a variable of this program',
+          [...this.#known].filter((known) => known.startsWith('CONSENTRY_')).join(' or '),
+        )
+    if (this.#problems.length > 0) throw new ConfigurationError(this.#problems)
+  }
+}
