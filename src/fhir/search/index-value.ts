@@ -1,0 +1,91 @@
+/**
+ * What one search parameter finds in one place of a resource. The blind index turns these into tokens and
+ * ordered rows; nothing here is for storage in the clear.
+ *
+ * Codes, identifiers, contact points and strings come in the form in which they are compared (see
+ * normalise.ts); a query goes through the same functions, so comparing for equality is enough.
+ */
+export type IndexValue =
+  | TokenIndexValue
+  | StringIndexValue
+  | UriIndexValue
+  | ReferenceIndexValue
+  | DateIndexValue
+  | NumberIndexValue
+  | QuantityIndexValue
+
+/** `code` without `system`: the element has no system. `text` alone: a CodeableConcept's text, for `:text`. */
+export interface TokenIndexValue {
+  param: string
+  kind: 'token'
+  system?: string
+  code?: string
+  /** CodeableConcept.text, Coding.display or Identifier.type.text as written. */
+  text?: string
+}
+
+export interface StringIndexValue {
+  param: string
+  kind: 'string'
+  /** The text as written: what `:exact` compares. */
+  value: string
+  /** The text as a search compares it by default, by prefix; see `normaliseString`. */
+  normal: string
+  /** One word of a longer name, which R4 wants found on its own; `:exact` must not find it. */
+  word?: true
+}
+
+export interface UriIndexValue {
+  param: string
+  kind: 'uri'
+  value: string
+}
+
+/** Either `type` and `id` (a resource of this server), or `url` (elsewhere, or a canonical), or only `identifier`. */
+export interface ReferenceIndexValue {
+  param: string
+  kind: 'reference'
+  type?: string
+  id?: string
+  url?: string
+  /** Version of the resource for `type/id`, business version for a canonical `url`. */
+  version?: string
+  /** The logical reference, which may stand beside a literal one. */
+  identifier?: { system?: string; value: string }
+}
+
+/** Milliseconds since the epoch, [lo, hi). An open end of a Period is `DATE_MIN` or `DATE_MAX` of date-range.ts. */
+export interface DateIndexValue {
+  param: string
+  kind: 'date'
+  lo: number
+  hi: number
+}
+
+/**
+ * Exact decimal texts. `value` is the number as written, [lo, hi) the range that its precision implies
+ * (`2.0` is 1.95 to 2.05); both are equal for an integer.
+ */
+export interface NumberIndexValue {
+  param: string
+  kind: 'number'
+  value: string
+  lo: string
+  hi: string
+}
+
+/**
+ * As NumberIndexValue with a unit. A Range, or a Quantity with a comparator such as `<`, has no `value`, and a
+ * missing `lo` or `hi` means without bound. Money has its currency as `code`.
+ */
+export interface QuantityIndexValue {
+  param: string
+  kind: 'quantity'
+  value?: string
+  lo?: string
+  hi?: string
+  system?: string
+  code?: string
+  /** The unit for people, which a search without system may name instead of the code. */
+  unit?: string
+}
