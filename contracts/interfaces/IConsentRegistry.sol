@@ -1,0 +1,371 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+/// @title The patient's decisions
+/// @notice One storage word per (patient, grantee, label, action): from when, until when, for which purposes and
+/// categories, and in which epoch of the patient it was written. `check` reads that word, the patient's account and the
+/// grantee's standing: three reads, no loop, provable with `eth_getProof`.
+///
+/// Encodings. Label: keccak256("consentry.label." + code); `ALL_LABELS` (zero) is a label like any other: callers ask
+/// `check` for the label and then for `ALL_LABELS`. Action: 0 read, 1 create, 2 update, 3 delete, 4 export, 5 subscribe,
+/// and 6 emergency, which only `breakGlass` writes. Purposes: bit set; bit 7 (break the glass) is never grantable.
+/// Categories: bit set, all ones is every category. Times: unix seconds, `to` exclusive, 2^40-1 is an open end.
+///
+/// What a word cannot say stands in a policy document whose hash is pinned beside the word; a word with the policy flag
+/// is permission only for one who also enforces that document.
+///
+/// @dev WARNING: `check` answers for the latest block. WARNING: who granted whom is public; the ids are random but the
+/// pattern of events is not. WARNING: a grant replaces the word of exactly the same key and touches no other; it does not
+/// add to it. WARNING: read and write are separate: update does not imply read.
+interface IConsentRegistry {
+    /// @param labels 1 to 64 labels.
+    /// @param actions Bit set of actions 0 to 5, not empty: one word per label and action.
+    /// @param to Exclusive end, greater than `from` and than now.
+    /// @param packageHash sha-256 of the grant package's block, or zero.
+    /// @param policyHash Hash of the policy document, or zero for none.
+    /// @param nonce See `grantNonce`; not looked at when the controller sends the grant itself.
+    /// @param deadline Last second at which the signature may be relayed; not looked at when sent by the controller.
+    struct Grant {
+        bytes32 patient;
+        bytes32 grantee;
+        bytes32[] labels;
+        uint8 actions;
+        uint32 purposes;
+        uint64 categories;
+        uint40 from;
+        uint40 to;
+        bytes32 packageHash;
+        bytes32 policyHash;
+        uint64 nonce;
+        uint40 deadline;
+    }
+
+    /// @param actions Bit set of actions 0 to 6.
+    /// @param nonce See `revocationNonce`.
+    struct Revocation {
+        bytes32 patient;
+        bytes32 grantee;
+        bytes32[] labels;
+        uint8 actions;
+        uint64 nonce;
+        uint40 deadline;
+    }
+
+    /// @notice Lets a delegate (a guardian, a representative) grant for the patient within these bounds and no further.
+    /// @param delegate Party id.
+    /// @param nonce A grant nonce.
+    struct Delegation {
+        bytes32 patient;
+        bytes32 delegate;
+        bytes32[] labels;
+        uint8 actions;
+        uint32 purposes;
+        uint64 categories;
+        uint40 from;
+        uint40 to;
+        uint64 nonce;
+        uint40 deadline;
+    }
+
+    /// @param reasonHash Salted hash of the justification.
+    struct AccessRequest {
+        bytes32 patient;
+        bytes32 grantee;
+        bytes32[] labels;
+        uint8 actions;
+        uint32 purposes;
+        uint64 categories;
+        uint40 from;
+        uint40 to;
+        bytes32 reasonHash;
+    }
+
+    /// @notice The terms of the care grants that `admit` places: the same for every patient of the batch.
+    struct CareTerms {
+        uint8 actions;
+        uint32 purposes;
+        uint64 categories;
+        uint40 from;
+        uint40 to;
+        bytes32 policyHash;
+    }
+
+    /// @notice One consent word. `flags`: 1 policy pinned, 2 by a delegate, 4 in custody, 8 break-glass.
+    struct Consent {
+        uint40 from;
+        uint40 to;
+        uint32 purposes;
+        uint64 categories;
+        uint32 epoch;
+        uint16 flags;
+    }
+
+    /// @notice Why `check` says no, in the order of the tests.
+    enum Denial {
+        None,
+        NoConsent,
+        EpochEnded,
+        NotYet,
+        Expired,
+        Purpose,
+        Category,
+        GranteeNotActive
+    }
+
+    /// @notice One event per label, covering all actions of the bit set. Mirrors write one row per action.
+    /// @param consent The word as stored: from (40 bits, lowest), to (40), purposes (32), categories (64), epoch (32),
+    /// flags (16); the same for every action of the set.
+    /// @param actions Bit set of the actions written.
+    event ConsentGranted(
+        bytes32 indexed patient,
+        bytes32 indexed grantee,
+        bytes32 label,
+        uint8 actions,
+        uint256 consent,
+        bytes32 packageHash,
+        bytes32 policyHash
+    );
+    /// @notice Emitted for each label, also where nothing was granted: a revocation always speaks.
+    event ConsentRevoked(bytes32 indexed patient, bytes32 indexed grantee, bytes32 label, uint8 actions);
+    /// @notice Everything written before `epoch` is void: consents, break-glass and delegations.
+    event AllConsentsRevoked(bytes32 indexed patient, uint32 epoch);
+    event DelegationGranted(
+        bytes32 indexed patient, bytes32 indexed delegate, bytes32 label, uint8 actions, uint256 consent
+    );
+    event DelegationRevoked(bytes32 indexed patient, bytes32 indexed delegate, bytes32 label);
+    event AccessRequested(
+        bytes32 indexed patient,
+        bytes32 indexed grantee,
+        bytes32 indexed request,
+        bytes32[] labels,
+        uint8 actions,
+        uint32 purposes,
+        uint64 categories,
+        uint40 from,
+        uint40 to,
+        bytes32 reasonHash
+    );
+    event AccessRefused(bytes32 indexed patient, bytes32 indexed grantee, bytes32 indexed request);
+    event AccessRequestWithdrawn(bytes32 indexed patient, bytes32 indexed grantee, bytes32 indexed request);
+    /// @param consent The word as stored under (`ALL_LABELS`, action 6).
+    event GlassBroken(bytes32 indexed patient, bytes32 indexed grantee, uint256 consent, bytes32 reasonHash);
+    event EmergencyVetoChanged(bytes32 indexed patient, bool vetoed);
+    /// @notice One entry of a relayed batch did not hold; the others were carried out.
+    event RelaySkipped(uint256 index, bytes32 indexed patient, bytes reason);
+    event GrantsPaused(address indexed by);
+    event GrantsUnpaused(address indexed by);
+
+    /// @notice `caller` does not speak for the patient, or the signature is not its controller's.
+    error NotAuthorised(bytes32 patient, address caller);
+    error InvalidSignature(bytes32 patient);
+    error SignatureExpired(uint40 deadline);
+    /// @notice The signature has been used, or a revocation has voided it, or it is for later.
+    error InvalidNonce(bytes32 patient, uint64 expected, uint64 given);
+    error InvalidPeriod(uint40 from, uint40 to);
+    error InvalidActions(uint8 actions);
+    error InvalidPurposes(uint32 purposes);
+    error InvalidCategories();
+    error InvalidLabels();
+    error LengthMismatch();
+    error GrantsArePaused();
+    error UnknownPatient(bytes32 patient);
+    error GranteeNotActive(bytes32 grantee);
+    /// @notice The delegate's bounds do not contain the grant.
+    error BeyondDelegation(bytes32 patient, bytes32 delegate, bytes32 label);
+    /// @notice A delegate may not replace what the patient has decided.
+    error DecidedByPatient(bytes32 patient, bytes32 grantee, bytes32 label, uint8 action);
+    error UnknownRequest(bytes32 request);
+    error AlreadyRequested(bytes32 request);
+    error EmergencyVetoed(bytes32 patient);
+    error GlassAlreadyBroken(bytes32 patient, bytes32 grantee);
+    error EmergencyLimitReached(bytes32 entity);
+    error NotIdentityRegistry(address caller);
+
+    // ------------------------------------------------------------------ grant
+
+    /// @notice Grants. Sent by the patient's controller (in custody: the custodian's controller or an operator).
+    function grant(Grant calldata consent) external;
+
+    /// @notice Signed twin, for anyone to relay. EIP-712 type:
+    /// `Grant(bytes32 patient,bytes32 grantee,bytes32[] labels,uint8 actions,uint32 purposes,uint64 categories,uint40 from,uint40 to,bytes32 packageHash,bytes32 policyHash,uint64 nonce,uint40 deadline)`.
+    function grantSigned(Grant calldata consent, bytes calldata signature) external;
+
+    /// @notice Relays many. An entry that does not hold is skipped with `RelaySkipped`; the others stand.
+    function grantBatch(Grant[] calldata consents, bytes[] calldata signatures) external;
+
+    /// @notice Registers custodial patients and places, for each, the care grant of the custodian to itself
+    /// (`ALL_LABELS`, grantee = `entity`) under `terms`, in one transaction. An operator of the active entity only: it
+    /// speaks for the patients because they are in its custody, which `custodianOf` and the word's flag show.
+    /// @dev A patient that is already in custody of `entity` is skipped whole, its grants untouched: a resend is harmless
+    /// and cannot bring back what was revoked.
+    function admit(
+        bytes32 entity,
+        bytes32[] calldata patients,
+        bytes32[] calldata keyCommitments,
+        CareTerms calldata terms
+    ) external;
+
+    // ------------------------------------------------------------------ revoke (never paused, never retired)
+
+    /// @notice Revokes. Sent by the patient's controller; cannot fail for it, whatever the state. Every grant signature
+    /// that has not been relayed yet becomes void.
+    function revoke(Revocation calldata revocation) external;
+
+    /// @notice Signed twin:
+    /// `Revocation(bytes32 patient,bytes32 grantee,bytes32[] labels,uint8 actions,uint64 nonce,uint40 deadline)`.
+    function revokeSigned(Revocation calldata revocation, bytes calldata signature) external;
+
+    /// @notice Relays many; see `grantBatch`.
+    function revokeBatch(Revocation[] calldata revocations, bytes[] calldata signatures) external;
+
+    /// @notice Voids everything the patient has granted so far by beginning a new epoch: constant cost.
+    function revokeAll(bytes32 patient) external;
+
+    /// @notice Signed twin: `RevokeAll(bytes32 patient,uint64 nonce,uint40 deadline)` with a revocation nonce.
+    function revokeAllSigned(bytes32 patient, uint64 nonce, uint40 deadline, bytes calldata signature) external;
+
+    // ------------------------------------------------------------------ delegates
+
+    /// @notice Names a delegate within bounds. A later delegation for the same delegate and label replaces the earlier.
+    function delegate(Delegation calldata delegation) external;
+
+    /// @notice Signed twin:
+    /// `Delegation(bytes32 patient,bytes32 delegate,bytes32[] labels,uint8 actions,uint32 purposes,uint64 categories,uint40 from,uint40 to,uint64 nonce,uint40 deadline)`.
+    function delegateSigned(Delegation calldata delegation, bytes calldata signature) external;
+
+    /// @notice Ends delegations. The patient's controller, or the delegate itself; cannot fail for them.
+    function revokeDelegation(bytes32 patient, bytes32 delegateId, bytes32[] calldata labels) external;
+
+    /// @notice Signed twin:
+    /// `RevokeDelegation(bytes32 patient,bytes32 delegate,bytes32[] labels,uint64 nonce,uint40 deadline)`.
+    function revokeDelegationSigned(
+        bytes32 patient,
+        bytes32 delegateId,
+        bytes32[] calldata labels,
+        uint64 nonce,
+        uint40 deadline,
+        bytes calldata signature
+    ) external;
+
+    /// @notice Grants as delegate: each label, action, purpose, category and the period must lie within a live delegation
+    /// for that label or for `ALL_LABELS`. A delegate cannot delegate, and cannot replace a live word of the patient.
+    /// Sent by whoever speaks for the delegate.
+    function grantAsDelegate(bytes32 delegateId, Grant calldata consent) external;
+
+    /// @notice Signed twin, signed by the delegate's controller:
+    /// `DelegatedGrant(bytes32 delegate,Grant consent)Grant(…)` with the nonce of `delegateNonce`.
+    function grantAsDelegateSigned(bytes32 delegateId, Grant calldata consent, bytes calldata signature) external;
+
+    /// @notice Revokes as delegate what lies within a live delegation.
+    function revokeAsDelegate(bytes32 delegateId, Revocation calldata revocation) external;
+
+    // ------------------------------------------------------------------ access requests
+
+    /// @notice Asks a patient for access. Sent by whoever speaks for the active grantee. The patient answers with a grant
+    /// or a refusal; nothing is permitted by asking.
+    /// @return request keccak256 of the request and a counter of the grantee.
+    function requestAccess(AccessRequest calldata accessRequest) external returns (bytes32 request);
+
+    /// @notice Refuses. The patient's controller.
+    function refuseAccess(bytes32 request) external;
+
+    /// @notice Signed twin: `RefuseAccess(bytes32 request,uint40 deadline)`; a request is refused at most once.
+    function refuseAccessSigned(bytes32 request, uint40 deadline, bytes calldata signature) external;
+
+    /// @notice Withdraws a request. Whoever speaks for the grantee.
+    function withdrawRequest(bytes32 request) external;
+
+    // ------------------------------------------------------------------ break-glass
+
+    /// @notice Opens emergency reading for `EMERGENCY_TERM` seconds, for purpose break-glass alone. Sent by whoever speaks
+    /// for the active grantee (entity, or practitioner of an active entity). Refused if the patient has vetoed, while an
+    /// earlier one is open, or beyond `EMERGENCY_LIMIT` per entity and day. Ended early by `revoke` (action 6) or
+    /// `revokeAll`.
+    /// @param reasonHash Salted hash of the justification, not zero.
+    function breakGlass(bytes32 patient, bytes32 grantee, bytes32 reasonHash) external;
+
+    /// @notice Forbids (true) or allows (false, the default) break-glass. Forbidding also ends one that is open.
+    function setEmergencyVeto(bytes32 patient, bool vetoed) external;
+
+    /// @notice Signed twin: `EmergencyVeto(bytes32 patient,bool vetoed,uint64 nonce,uint40 deadline)`; the nonce is a
+    /// revocation nonce to forbid and a grant nonce to allow.
+    function setEmergencyVetoSigned(
+        bytes32 patient,
+        bool vetoed,
+        uint64 nonce,
+        uint40 deadline,
+        bytes calldata signature
+    ) external;
+
+    // ------------------------------------------------------------------ running it
+
+    /// @notice Stops everything that gives rights; what takes them away goes on. Administrator only.
+    function pauseGrants() external;
+
+    function unpauseGrants() external;
+
+    /// @notice The identity registry tells that a patient is spoken for by another account. Identity registry only.
+    function controllerChanged(bytes32 patient, address controller) external;
+
+    // ------------------------------------------------------------------ views
+
+    /// @notice Whether `grantee` may do `action` now. Three storage reads.
+    /// @param label One label of the record; a record with several labels needs all of them.
+    /// @param action 0 to 5.
+    /// @param purpose Purpose bits, not empty, all needed; if it is exactly break-glass (bit 7), only
+    /// the emergency word is looked at, and only for action read.
+    /// @param categories The record's category bits, not empty, all needed.
+    function check(bytes32 patient, bytes32 grantee, bytes32 label, uint8 action, uint32 purpose, uint64 categories)
+        external
+        view
+        returns (bool);
+
+    /// @notice The same decision with its reason.
+    function denial(bytes32 patient, bytes32 grantee, bytes32 label, uint8 action, uint32 purpose, uint64 categories)
+        external
+        view
+        returns (Denial);
+
+    function consentOf(bytes32 patient, bytes32 grantee, bytes32 label, uint8 action)
+        external
+        view
+        returns (Consent memory);
+
+    /// @return The policy document pinned beside the word, or zero.
+    function policyOf(bytes32 patient, bytes32 grantee, bytes32 label, uint8 action) external view returns (bytes32);
+
+    /// @notice The storage slot of a word, for `eth_getProof`.
+    function slotOf(bytes32 patient, bytes32 grantee, bytes32 label, uint8 action) external pure returns (bytes32);
+
+    /// @notice The storage slot of a patient's account: controller (160 bits, lowest; zero in custody), epoch (32), grant
+    /// counter (24), revocation counter (24), flags (16; bit 0: emergency veto).
+    function accountSlotOf(bytes32 patient) external pure returns (bytes32);
+
+    function epochOf(bytes32 patient) external view returns (uint32);
+
+    /// @return The nonce the next signed grant, delegation or lifting of the veto must carry. It changes with every one of
+    /// these and with every revocation, so what was signed before a revocation can no longer be relayed.
+    function grantNonce(bytes32 patient) external view returns (uint64);
+
+    /// @return The nonce the next signed revocation must carry. Grants do not change it.
+    function revocationNonce(bytes32 patient) external view returns (uint64);
+
+    function delegateNonce(bytes32 patient, bytes32 delegateId) external view returns (uint64);
+
+    /// @return actions Bit set of delegable actions.
+    /// @return bounds The bounds, as a word.
+    function delegationOf(bytes32 patient, bytes32 delegateId, bytes32 label)
+        external
+        view
+        returns (uint8 actions, Consent memory bounds);
+
+    function emergencyVetoed(bytes32 patient) external view returns (bool);
+
+    function grantsPaused() external view returns (bool);
+
+    /// @return Seconds a broken glass stays open.
+    function EMERGENCY_TERM() external view returns (uint40);
+
+    /// @return How often an entity may break the glass per day (UTC), its practitioners included.
+    function EMERGENCY_LIMIT() external view returns (uint16);
+}

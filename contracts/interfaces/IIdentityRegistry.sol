@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+/// @title Who is who, without saying who
+/// @notice Parties are random 32-byte ids. An id carries a kind, a standing, a validity and the account that speaks for
+/// it; nothing here may be computed from a person's data, and no function takes text about a person.
+///
+/// Registration goes down one line: administrator -> entities and proxies; entity -> practitioners and patients.
+///
+/// A party without an account of its own (`controller` zero) is spoken for by its parent entity. For a patient that is
+/// *custody*: visible to everyone in `custodianOf`, and ended by `changeController` with the patient's wallet.
+///
+/// @dev WARNING: ids are chosen by the registrar and are first come, first served. Use 32 random bytes; a guessable id
+/// can be taken by another entity. WARNING: public keys, endpoints and the registrar of a patient are public for ever.
+interface IIdentityRegistry {
+    enum Kind {
+        None,
+        Entity,
+        Practitioner,
+        Patient,
+        Proxy
+    }
+
+    /// @dev `Revoked` is final. `Pending` waits for `authenticate`. A patient is always `Active`: nobody can suspend one.
+    enum Status {
+        None,
+        Active,
+        Suspended,
+        Revoked,
+        Pending
+    }
+
+    /// @param controller The account that speaks for the party; zero: the parent's controller does (custody).
+    /// @param validFrom Unix seconds, first second of validity.
+    /// @param validTo Unix seconds, first second after validity; 2^40-1 is an open end.
+    /// @param parent The registrar: the entity of a practitioner or patient, the owner of a proxy; zero for an entity.
+    /// @param keyCommitment keccak256 of the 33-byte compressed secp256k1 encryption key, or zero.
+    /// @param credential keccak256(abi.encode(id, general, primary)) that `authenticate` must match, or zero.
+    struct Party {
+        address controller;
+        Kind kind;
+        Status status;
+        uint40 validFrom;
+        uint40 validTo;
+        bytes32 parent;
+        bytes32 keyCommitment;
+        bytes32 credential;
+    }
+
+    /// @param id 32 random bytes.
+    /// @param controller The party's account. Required for entities and proxies; a practitioner may leave it zero.
+    /// @param validFrom Unix seconds.
+    /// @param validTo Unix seconds, 2^40-1 for an open end.
+    /// @param credential See `Party.credential`. If not zero, the party starts `Pending` until it authenticates.
+    /// @param encryptionKey 33 bytes, compressed secp256k1; published in the event.
+    /// @param endpoint URL of the gateway or proxy; organisations only, empty for practitioners.
+    struct Registration {
+        bytes32 id;
+        address controller;
+        uint40 validFrom;
+        uint40 validTo;
+        bytes32 credential;
+        bytes encryptionKey;
+        string endpoint;
+    }
+
+    event EntityRegistered(
+        bytes32 indexed entity,
+        address indexed controller,
+        uint40 validFrom,
+        uint40 validTo,
+        bytes32 credential,
+        bytes encryptionKey,
+        string endpoint
+    );
+    event ProxyRegistered(
+        bytes32 indexed proxy,
+        bytes32 indexed owner,
+        address indexed controller,
+        uint40 validFrom,
+        uint40 validTo,
+        bytes32 credential,
+        bytes encryptionKey,
+        string endpoint
+    );
+    event PractitionerRegistered(
+        bytes32 indexed practitioner,
+        bytes32 indexed entity,
+        address indexed controller,
+        uint40 validFrom,
+        uint40 validTo,
+        bytes32 credential,
+        bytes encryptionKey
+    );
+    /// @param controller Zero: the patient is in the custody of `entity`.
+    event PatientRegistered(
+        bytes32 indexed patient, bytes32 indexed entity, address indexed controller, bytes32 keyCommitment
+    );
+    event PartyAuthenticated(bytes32 indexed party);
+    event StatusChanged(bytes32 indexed party, Status status);
+    event ValidityChanged(bytes32 indexed party, uint40 validFrom, uint40 validTo);
+    event EncryptionKeyChanged(bytes32 indexed party, bytes encryptionKey);
+    event EndpointChanged(bytes32 indexed party, string endpoint);
+    event OperatorAdded(bytes32 indexed entity, address indexed operator);
+    event OperatorRemoved(bytes32 indexed entity, address indexed operator);
+    event ControllerChanged(bytes32 indexed party, address indexed previous, address indexed controller);
+    /// @notice The patient has taken its key out of the custody of `entity`.
+    event CustodyEnded(bytes32 indexed patient, bytes32 indexed entity);
+    event GuardianChanged(bytes32 indexed party, address indexed guardian);
+    event RecoveryProposed(bytes32 indexed party, address indexed controller, uint40 executableFrom);
+    event RecoveryCancelled(bytes32 indexed party);
+    event ProviderExpected(bytes32 indexed patient, bytes32 commitment);
+    event ProviderNoLongerExpected(bytes32 indexed patient, bytes32 commitment);
+    event ProviderAuthenticated(bytes32 indexed patient, bytes32 indexed provider);
+    event AdministratorProposed(address indexed administrator);
+    event AdministratorChanged(address indexed previous, address indexed administrator);
+    event ConsentRegistryConnected(address indexed consentRegistry);
+
+    error AlreadyRegistered(bytes32 party);
+    error UnknownParty(bytes32 party);
+    /// @notice `caller` does not speak for `party`, or the party is not in good standing.
+    error NotAuthorised(bytes32 party, address caller);
+    error WrongKind(bytes32 party, Kind kind);
+    error InvalidId();
+    error InvalidController();
+    error InvalidValidity(uint40 validFrom, uint40 validTo);
+    /// @notice An encryption key is 33 bytes, beginning with 2 or 3.
+    error InvalidEncryptionKey();
+    error InvalidStatus(bytes32 party, Status from, Status to);
+    error LengthMismatch();
+    /// @notice The submitted information does not match the expected commitment.
+    error NotExpected(bytes32 party);
+    error NoRecovery(bytes32 party);
+    error RecoveryNotDue(uint40 executableFrom);
+    error NotConsentRegistry(address caller);
+
+    // ------------------------------------------------------------------ administrator
+
+    /// @notice Registers a healthcare entity. Administrator only.
+    function registerEntity(Registration calldata registration) external;
+
+    /// @notice Registers a re-encryption proxy of `owner` (an id of the owner, or zero). Administrator only.
+    function registerProxy(Registration calldata registration, bytes32 owner) external;
+
+    /// @notice Begins handing the administration to another account, which must accept. Administrator only.
+    function proposeAdministrator(address administrator) external;
+
+    /// @notice Accepts the administration. The proposed account only.
+    function acceptAdministrator() external;
+
+    /// @notice Names the consent registry that is told of every change of a patient's controller and may register the
+    /// custodial patients that an entity admits. Administrator only. A second one can be named only once the first is
+    /// retired in its favour.
+    function connectConsentRegistry(address consentRegistry) external;
+
+    // ------------------------------------------------------------------ entity
+
+    /// @notice Registers a practitioner of `entity`. An operator of the active entity only.
+    function registerPractitioner(bytes32 entity, Registration calldata registration) external;
+
+    /// @notice Registers patients. An operator of the active entity only.
+    /// @dev A resend is harmless: an id already registered by the same entity with the same controller is skipped.
+    /// @param controllers The patients' own accounts; zero puts the patient into the custody of `entity`.
+    /// @param keyCommitments keccak256 of each patient's public key, or zero.
+    function registerPatients(
+        bytes32 entity,
+        bytes32[] calldata ids,
+        address[] calldata controllers,
+        bytes32[] calldata keyCommitments
+    ) external;
+
+    /// @notice The same for custodial patients, called by the connected consent registry on behalf of `operator`.
+    /// @return admitted Per patient: true if it was registered now, false if it already was in custody of `entity`.
+    function admitPatients(address operator, bytes32 entity, bytes32[] calldata ids, bytes32[] calldata keyCommitments)
+        external
+        returns (bool[] memory admitted);
+
+    /// @notice Suspends, restores or revokes. Entities and proxies: the administrator. Practitioners: an operator of their
+    /// entity; the administrator may revoke them. Patients: nobody. `Revoked` is final.
+    function setStatus(bytes32 party, Status status) external;
+
+    /// @notice Changes the validity. Same callers as `setStatus`.
+    function setValidity(bytes32 party, uint40 validFrom, uint40 validTo) external;
+
+    /// @notice Lets a hot key (the gateway's) act for the entity: register, anchor, publish, admit, break the glass.
+    /// The entity's controller only.
+    /// @dev An operator cannot appoint operators or change the controller.
+    function addOperator(bytes32 entity, address operator) external;
+
+    /// @notice Withdraws a hot key. The entity's controller only; works whatever the entity's standing.
+    function removeOperator(bytes32 entity, address operator) external;
+
+    // ------------------------------------------------------------------ any party
+
+    /// @notice Completes the registration of a `Pending` party: admits it only if what it submits matches the
+    /// commitment of its registrar. The party's controller only.
+    /// @param general Salted digest of the general information.
+    /// @param primary Salted digest of the primary information.
+    /// @dev WARNING: digests become public: salt them, or short data can be guessed from them.
+    function authenticate(bytes32 party, bytes32 general, bytes32 primary) external;
+
+    /// @notice Publishes a new encryption key. The party's controller only.
+    function changeEncryptionKey(bytes32 party, bytes calldata encryptionKey) external;
+
+    /// @notice Publishes a new endpoint. The controller of an entity or proxy only.
+    function changeEndpoint(bytes32 party, string calldata endpoint) external;
+
+    /// @notice Hands the party to another account: both must agree, each by sending or by signing
+    /// `ChangeController(bytes32 party,address controller,uint256 nonce,uint256 deadline)`.
+    /// @dev Claiming: for a patient in custody the present side is the custodian, the new side is the patient's wallet;
+    /// custody ends, and with it every guardian, pending recovery and delegation made in custody. Grants stay, so that
+    /// care goes on; the patient may `revokeAll`.
+    /// @param agreement Signature of the present controller; empty if it is the sender.
+    /// @param acceptance Signature of the new controller; empty if it is the sender.
+    function changeController(
+        bytes32 party,
+        address controller,
+        uint256 deadline,
+        bytes calldata agreement,
+        bytes calldata acceptance
+    ) external;
+
+    /// @notice Names the account that may recover the party, or zero. The party's controller only.
+    function setGuardian(bytes32 party, address guardian) external;
+
+    /// @notice Signed twin: `SetGuardian(bytes32 party,address guardian,uint256 nonce,uint256 deadline)`.
+    function setGuardianSigned(bytes32 party, address guardian, uint256 deadline, bytes calldata signature) external;
+
+    /// @notice Begins a recovery. The guardian only; for an entity or proxy without guardian, the administrator.
+    /// Never possible for a patient in custody (the custodian speaks for it).
+    function proposeRecovery(bytes32 party, address controller) external;
+
+    /// @notice Stops a recovery. The present controller, or the guardian.
+    function cancelRecovery(bytes32 party) external;
+
+    /// @notice Signed twin: `CancelRecovery(bytes32 party,uint256 nonce,uint256 deadline)`.
+    function cancelRecoverySigned(bytes32 party, uint256 deadline, bytes calldata signature) external;
+
+    /// @notice Completes a recovery once the delay has passed. Anyone.
+    function completeRecovery(bytes32 party) external;
+
+    // ------------------------------------------------------------------ expected providers (patients)
+
+    /// @notice Registers commitments to the providers that the patient expects. The patient's controller only.
+    /// @param commitments keccak256(abi.encode(patient, provider, general, primary)).
+    function expectProviders(bytes32 patient, bytes32[] calldata commitments) external;
+
+    /// @notice Signed twin:
+    /// `ExpectProviders(bytes32 patient,bytes32[] commitments,uint256 nonce,uint256 deadline)`.
+    function expectProvidersSigned(
+        bytes32 patient,
+        bytes32[] calldata commitments,
+        uint256 deadline,
+        bytes calldata signature
+    ) external;
+
+    /// @notice Withdraws an expectation that has not been met. The patient's controller only.
+    function withdrawExpectation(bytes32 patient, bytes32 commitment) external;
+
+    /// @notice A provider (practitioner or entity, active) shows a patient that it is the expected one. Sent by whoever
+    /// speaks for the provider; refused with `NotExpected` unless the submitted information matches a commitment.
+    function authenticateProvider(bytes32 patient, bytes32 provider, bytes32 general, bytes32 primary) external;
+
+    // ------------------------------------------------------------------ views
+
+    function party(bytes32 id) external view returns (Party memory);
+
+    /// @notice The account that speaks for a party now: its own controller, or its parent's.
+    /// @return Zero for an unknown party.
+    function controllerOf(bytes32 id) external view returns (address);
+
+    /// @return The entity that has the patient in custody, or zero.
+    function custodianOf(bytes32 patient) external view returns (bytes32);
+
+    /// @notice Whether a party is active and within its validity. One storage read.
+    /// @dev A practitioner's own standing only: an entity that leaves does not end what patients gave persons.
+    function isActive(bytes32 id) external view returns (bool);
+
+    /// @notice Whether `account` may act for the active entity: its controller or one of its operators.
+    function operates(bytes32 entity, address account) external view returns (bool);
+
+    /// @notice Whether `account` may act for the active party: its controller, or, if it has none of its own, an operator
+    /// of its active parent; for an entity also its operators.
+    function speaksFor(bytes32 id, address account) external view returns (bool);
+
+    function guardianOf(bytes32 id) external view returns (address);
+
+    /// @return controller The proposed controller, or zero.
+    /// @return executableFrom Unix seconds.
+    function recoveryOf(bytes32 id) external view returns (address controller, uint40 executableFrom);
+
+    function isExpected(bytes32 patient, bytes32 commitment) external view returns (bool);
+
+    function isAuthenticated(bytes32 patient, bytes32 provider) external view returns (bool);
+
+    /// @return The nonce the party's next signature on this contract must carry.
+    function nonces(bytes32 id) external view returns (uint256);
+
+    function administrator() external view returns (address);
+
+    function consentRegistry() external view returns (address);
+
+    /// @return Seconds between the proposal and the completion of a recovery.
+    function RECOVERY_DELAY() external view returns (uint40);
+}
