@@ -1,3 +1,4 @@
+import type { BusinessClaim } from './b2b.js'
 import type { Scope } from './scopes.js'
 
 /** A party of the ledger, `0x` and 64 lower-case hex digits; the same form as in consent/permit. */
@@ -19,6 +20,8 @@ export interface Principal {
   readonly scopes: readonly Scope[]
   /** v3-PurposeOfUse codes; never empty, TREAT when the client named none. */
   readonly purposes: readonly string[]
+  /** What the client stated with `hl7-b2b` when it asked for the token; its word, for the audit trail. */
+  readonly business?: BusinessClaim
   /** `jti` of the access token, for audit records. */
   readonly tokenId: string
   /** Milliseconds since the epoch. */

@@ -68,6 +68,8 @@ function intersection(a: Scope, b: Scope): Scope | null {
   if (letters.length === 0) return null
   const type = a.type === '*' ? b.type : a.type
   const pairs = new Map([...a.filter, ...b.filter].map((pair) => [JSON.stringify(pair), pair]))
-  const query = new URLSearchParams([...pairs.values()].map(([name, value]) => [name, value])).toString()
+  const query = new URLSearchParams(
+    Array.from(pairs.values(), ([name, value]): [string, string] => [name, value]),
+  ).toString()
   return parseScope(`${a.context}/${type}.${letters.join('')}${query === '' ? '' : `?${query}`}`)
 }
