@@ -1,0 +1,204 @@
+import { ConsentryError, type Issue } from '../errors.js'
+import { isLabelCode, type LabelCode } from '../consent/labels.js'
+import type { Action, PartyId } from '../consent/permit.js'
+import {
+  ALL_CATEGORIES,
+  type Category,
+  CATEGORIES,
+  categoryBits,
+  isCategory,
+  isPurpose,
+  OPEN_END,
+  type Purpose,
+  PURPOSES,
+} from '../consent/terms.js'
+import type { Resource } from '../fhir/types.js'
+
+/** Our canonical base; the profile and the code systems stand in fhir-profiles/. */
+const BASE = 'https://consentry.health/fhir'
+export const GRANT_PROFILE = `${BASE}/StructureDefinition/consentry-grant`
+/** Identifier system of parties on the ledger. */
+export const PARTY_SYSTEM = `${BASE}/sid/party`
+const LABEL_SYSTEM = `${BASE}/CodeSystem/label`
+const ACTION_SYSTEM = `${BASE}/CodeSystem/consent-action`
+const CATEGORY_SYSTEM = `${BASE}/CodeSystem/clinical-category`
+const ACT_CODE = 'http://terminology.hl7.org/CodeSystem/v3-ActCode'
+const ACT_REASON = 'http://terminology.hl7.org/CodeSystem/v3-ActReason'
+const HL7_ACTION = 'http://terminology.hl7.org/CodeSystem/consentaction'
+const CONFIDENTIALITY = 'http://terminology.hl7.org/CodeSystem/v3-Confidentiality'
+
+/** What a patient signs: one grant of the consent contract, before nonce and deadline. */
+export interface GrantTerms {
+  /** Reference to a Patient of this server, `Patient/id`. */
+  readonly patient: string
+  readonly grantee: PartyId
+  readonly labels: readonly LabelCode[]
+  readonly actions: readonly Action[]
+  readonly purposes: readonly Purpose[]
+  readonly categories: bigint
+  /** Seconds since the epoch. */
+  readonly from: number
+  readonly to: number
+}
+
+const HL7_ACTIONS: Readonly<Record<string, Action>> = { access: 'read', collect: 'create', correct: 'update' }
+const GRANTABLE: readonly Action[] = ['read', 'create', 'update', 'delete', 'export', 'subscribe']
+
+interface Coding {
+  system?: string
+  code?: string
+}
+
+/**
+ * Reads a Consent of our grant profile (fhir-profiles/, https://hl7.org/fhir/R4/consent.html) as grant terms.
+ * What a grant cannot say is refused by name rather than ignored: a narrower wish must not become a wider grant.
+ *
+ * @throws ConsentryError `invalid` with every element that does not fit.
+ */
+export function grantTerms(consent: Resource, now: number): GrantTerms {
+  const issues: Issue[] = []
+  const wrong = (expression: string, diagnostics: string): void => {
+    issues.push({ severity: 'error', code: 'business-rule', diagnostics, expression: [expression] })
+  }
+  const provision = objectAt(consent['provision'])
+  refuseUnsupported(consent, provision, wrong)
+
+  const terms: GrantTerms = {
+    patient: patientOf(consent, wrong),
+    grantee: granteeOf(provision, wrong),
+    labels: labelsOf(provision, wrong),
+    actions: actionsOf(provision, wrong),
+    purposes: purposesOf(provision, wrong),
+    categories: categoriesOf(provision, wrong),
+    ...periodOf(provision, now, wrong),
+  }
+  if (issues.length > 0) {
+    throw new ConsentryError('invalid', 'This Consent cannot be made a grant.', { issues })
+  }
+  return terms
+}
+
+type Wrong = (expression: string, diagnostics: string) => void
+
+function refuseUnsupported(consent: Resource, provision: Record<string, unknown>, wrong: Wrong): void {
+  if (provision['type'] !== 'permit') {
+    wrong('Consent.provision.type', "A grant has provision.type 'permit'; what is not granted is denied.")
+  }
+  for (const element of ['data', 'dataPeriod', 'class', 'provision'] as const) {
+    if (provision[element] !== undefined) {
+      wrong(`Consent.provision.${element}`, `provision.${element} is not enforced by this server; leave it out.`)
+    }
+  }
+  if (consent['verification'] !== undefined) {
+    wrong('Consent.verification', 'Verification is written by the server from the ledger; leave it out.')
+  }
+}
+
+function patientOf(consent: Resource, wrong: Wrong): string {
+  const reference = objectAt(consent['patient'])['reference']
+  if (typeof reference === 'string' && /^Patient\/[A-Za-z0-9\-.]{1,64}$/.test(reference)) return reference
+  wrong('Consent.patient.reference', "The patient must be a reference of the form 'Patient/id' to this server.")
+  return ''
+}
+
+function granteeOf(provision: Record<string, unknown>, wrong: Wrong): PartyId {
+  const actors = listAt(provision['actor'])
+  const identifier = objectAt(objectAt(objectAt(actors[0])['reference'])['identifier'])
+  const value = identifier['value']
+  if (actors.length === 1 && identifier['system'] === PARTY_SYSTEM && typeof value === 'string') {
+    if (/^0x[0-9a-fA-F]{64}$/.test(value)) return value.toLowerCase() as PartyId
+  }
+  wrong(
+    'Consent.provision.actor',
+    `Exactly one actor is needed, its reference.identifier of system ${PARTY_SYSTEM} with the party's 32-byte id (0x…).`,
+  )
+  return '0x'
+}
+
+function labelsOf(provision: Record<string, unknown>, wrong: Wrong): LabelCode[] {
+  const labels = new Set<LabelCode>()
+  const codings = codingsAt(provision['securityLabel'])
+  codings.forEach(({ system, code = '' }, i) => {
+    const ours = system === LABEL_SYSTEM || system === ACT_CODE
+    if (ours && isLabelCode(code) && code !== 'OTHER') labels.add(code)
+    else if (system === CONFIDENTIALITY && ['N', 'M', 'L', 'U'].includes(code)) labels.add('general')
+    else if (system === CONFIDENTIALITY && code === 'R') labels.add('R')
+    else
+      wrong(`Consent.provision.securityLabel[${i}]`, 'Not a label that this server keeps apart; see CodeSystem/label.')
+  })
+  if (codings.length === 0) {
+    wrong('Consent.provision.securityLabel', 'Name the labels that are granted, such as general; none is implied.')
+  }
+  return [...labels]
+}
+
+function actionsOf(provision: Record<string, unknown>, wrong: Wrong): Action[] {
+  const actions = new Set<Action>()
+  const concepts = listAt(provision['action'])
+  concepts.forEach((concept, i) => {
+    const known = codingsAt(objectAt(concept)['coding']).map(({ system, code = '' }) => {
+      if (system === ACTION_SYSTEM) return GRANTABLE.find((action) => action === code)
+      return system === HL7_ACTION ? HL7_ACTIONS[code] : undefined
+    })
+    const action = known.find((a) => a !== undefined)
+    if (action) actions.add(action)
+    else
+      wrong(`Consent.provision.action[${i}]`, `Not an action of a grant; ${GRANTABLE.join(', ')} of ${ACTION_SYSTEM}.`)
+  })
+  if (concepts.length === 0) wrong('Consent.provision.action', 'Name the actions that are granted; none is implied.')
+  return [...actions]
+}
+
+function purposesOf(provision: Record<string, unknown>, wrong: Wrong): Purpose[] {
+  const purposes = new Set<Purpose>()
+  const codings = codingsAt(provision['purpose'])
+  codings.forEach(({ system, code = '' }, i) => {
+    if (system === ACT_REASON && isPurpose(code)) purposes.add(code)
+    else wrong(`Consent.provision.purpose[${i}]`, `Not a purpose of a grant; ${PURPOSES.join(', ')} of ${ACT_REASON}.`)
+  })
+  if (codings.length === 0) wrong('Consent.provision.purpose', 'Name the purposes of use; none is implied.')
+  return [...purposes]
+}
+
+function categoriesOf(provision: Record<string, unknown>, wrong: Wrong): bigint {
+  const categories = new Set<Category>()
+  const concepts = listAt(provision['code'])
+  concepts.forEach((concept, i) => {
+    const known = codingsAt(objectAt(concept)['coding']).find(
+      ({ system, code = '' }) => system === CATEGORY_SYSTEM && isCategory(code),
+    )?.code
+    if (known !== undefined && isCategory(known)) categories.add(known)
+    else
+      wrong(`Consent.provision.code[${i}]`, `Not a clinical category; ${CATEGORIES.join(', ')} of ${CATEGORY_SYSTEM}.`)
+  })
+  return concepts.length === 0 ? ALL_CATEGORIES : categoryBits(categories)
+}
+
+function periodOf(provision: Record<string, unknown>, now: number, wrong: Wrong): { from: number; to: number } {
+  const period = objectAt(provision['period'])
+  const from = instant(period['start'], Math.floor(now / 1000), 'Consent.provision.period.start', wrong)
+  const to = instant(period['end'], OPEN_END, 'Consent.provision.period.end', wrong)
+  if (to <= from) wrong('Consent.provision.period', 'The period ends before it starts.')
+  if (to <= now / 1000) wrong('Consent.provision.period.end', 'The period has ended already.')
+  return { from, to }
+}
+
+function instant(value: unknown, missing: number, expression: string, wrong: Wrong): number {
+  if (value === undefined) return missing
+  const at = typeof value === 'string' && value.includes('T') ? Date.parse(value) : NaN
+  if (Number.isFinite(at)) return Math.floor(at / 1000)
+  wrong(expression, 'Give date and time with an offset, as in 2026-01-31T00:00:00Z: consent is decided to the second.')
+  return missing
+}
+
+function objectAt(value: unknown): Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {}
+}
+
+function listAt(value: unknown): unknown[] {
+  return Array.isArray(value) ? value : []
+}
+
+function codingsAt(value: unknown): Coding[] {
+  return listAt(value).map((coding) => objectAt(coding) as Coding)
+}

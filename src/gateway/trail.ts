@@ -1,0 +1,31 @@
+import type { PatientId } from '../consent/permit.js'
+
+/**
+ * What an interaction learns about its subject while it runs, so that its audit record names patient and
+ * resource even when it ends in a denial or a failure.
+ */
+export class Trail {
+  readonly #patients = new Map<PatientId, string>()
+  readonly #data = new Map<string, number | undefined>()
+  /** The raw query of a search. */
+  query: string | undefined
+
+  /** @param reference `Patient/id` of this server */
+  concerns(patient: PatientId, reference: string): void {
+    this.#patients.set(patient, reference)
+  }
+
+  touches(reference: string, version?: number): void {
+    this.#data.set(reference, version)
+  }
+
+  get patients(): { id: PatientId; reference: string }[] {
+    return Array.from(this.#patients, ([id, reference]) => ({ id, reference }))
+  }
+
+  get data(): { reference: string; version?: number }[] {
+    return Array.from(this.#data, ([reference, version]) =>
+      version === undefined ? { reference } : { reference, version },
+    )
+  }
+}
