@@ -1,0 +1,133 @@
+/*
+ * What a search asks of the rows. The forms are those of fhir/search/query.ts and fhir/search/index-value.ts, so the
+ * gateway passes them on as they are; texts come normalised for comparison.
+ */
+
+export interface SearchQuery {
+  readonly type: string
+  /** All of them hold; the values inside of one are alternatives. */
+  readonly clauses: readonly Clause[]
+  /** Order by last change; absent: the newest first. */
+  readonly sort?: 'lastUpdated' | '-lastUpdated'
+  /** Rows a page; 0: only the total. */
+  readonly count: number
+  readonly total: boolean
+  /** `next` of the page before. */
+  readonly cursor?: string | undefined
+}
+
+export type Clause = Filter | Chain | ReverseChain | { readonly is: 'missing' }
+
+export type Filter =
+  | FilterOf<'token', TokenValue>
+  | FilterOf<'string', StringValue>
+  | FilterOf<'uri', { readonly value: string }>
+  | FilterOf<'reference', ReferenceValue>
+  | FilterOf<'date', DateValue>
+  | FilterOf<'number', NumberValue>
+  | FilterOf<'quantity', QuantityValue>
+  | FilterOf<'composite', unknown>
+  | FilterOf<'special', unknown>
+
+export interface FilterOf<Kind extends string, Value> {
+  readonly is: 'filter'
+  readonly param: string
+  readonly kind: Kind
+  readonly modifier?: string
+  readonly values: readonly Value[]
+}
+
+/** A resource that `param` refers to fulfils the clause of its type. */
+export interface Chain {
+  readonly is: 'chain'
+  readonly param: string
+  readonly targets: readonly { readonly type: string; readonly clause: Clause }[]
+}
+
+/** A resource of `type` that refers here by `param` fulfils `clause`. */
+export interface ReverseChain {
+  readonly is: 'has'
+  readonly type: string
+  readonly param: string
+  readonly clause: Clause
+}
+
+/** `system` absent: any; `null`: none. `code` absent: any of the system. */
+export interface TokenValue {
+  readonly system?: string | null
+  readonly code?: string
+}
+
+export interface StringValue {
+  readonly value: string
+  readonly normal: string
+}
+
+export interface ReferenceValue {
+  readonly types?: readonly string[]
+  readonly id?: string
+  readonly url?: string
+  readonly version?: string
+  readonly identifier?: TokenValue
+}
+
+export type Prefix = 'eq' | 'ne' | 'gt' | 'lt' | 'ge' | 'le' | 'sa' | 'eb' | 'ap'
+
+/** [lo, hi), milliseconds since the epoch. */
+export interface DateValue {
+  readonly prefix: Prefix
+  readonly lo: number
+  readonly hi: number
+}
+
+/** Decimal texts; `eq` and `ne` compare with [lo, hi), the others with `value`. */
+export interface NumberValue {
+  readonly prefix: Prefix
+  readonly value: string
+  readonly lo: string
+  readonly hi: string
+}
+
+export interface QuantityValue extends NumberValue {
+  readonly system?: string
+  readonly code?: string
+}
+
+/** What a search parameter finds in one place of a resource. */
+export type IndexValue =
+  | { readonly param: string; readonly kind: 'token'; readonly system?: string; readonly code?: string }
+  | {
+      readonly param: string
+      readonly kind: 'string'
+      readonly value: string
+      readonly normal: string
+      readonly word?: true
+    }
+  | { readonly param: string; readonly kind: 'uri'; readonly value: string }
+  | {
+      readonly param: string
+      readonly kind: 'reference'
+      readonly type?: string
+      readonly id?: string
+      readonly url?: string
+      readonly version?: string
+      readonly identifier?: { readonly system?: string; readonly value: string }
+    }
+  | { readonly param: string; readonly kind: 'date'; readonly lo: number; readonly hi: number }
+  | {
+      readonly param: string
+      readonly kind: 'number'
+      readonly value: string
+      readonly lo: string
+      readonly hi: string
+    }
+  | {
+      readonly param: string
+      readonly kind: 'quantity'
+      readonly value?: string
+      readonly lo?: string
+      readonly hi?: string
+      readonly system?: string
+      readonly code?: string
+      readonly unit?: string
+    }
