@@ -17,27 +17,43 @@ import { parseExpression } from './search/expression.mjs'
 export function compileSearch(folder, elements = new Elements(folder)) {
   const definitions = readSearchParameters(folder)
   const byUrl = new Map(definitions.map((definition) => [definition.url, definition]))
+  const resources = readResourceTypes(folder)
   const types = {}
   for (const definition of definitions) {
     const terms = definition.expression === undefined ? [] : parseExpression(definition.expression)
     for (const base of definition.base) {
       const compiled = { kind: definition.type, id: definition.id, paths: [] }
-      if (definition.target !== undefined) compiled.targets = [...definition.target].sort()
       if (definition.type === 'composite') {
         compiled.components = definition.component.map((component) => byUrl.get(component.definition).code)
       } else if (definition.type !== 'special') {
         compiled.paths = terms.flatMap((steps) => pathsOf(base, steps, definition, elements))
       }
+      if (definition.target !== undefined) compiled.targets = targetsOf(definition, compiled.paths, resources)
       ;(types[base] ??= {})[definition.code] = compiled
     }
   }
-  return { fhirVersion: '4.0.1', types: sorted(Object.entries(types).map(([type, byCode]) => [type, sorted(Object.entries(byCode))])) }
+  return {
+    fhirVersion: '4.0.1',
+    resources,
+    types: sorted(Object.entries(types).map(([type, byCode]) => [type, sorted(Object.entries(byCode))])),
+  }
+}
+
+/**
+ * The types that a reference parameter can point to: those that its paths ask for (`where(resolve() is Patient)`),
+ * else those of the definition; `*` for those that list every type there is (all but Parameters).
+ */
+function targetsOf(definition, paths, resources) {
+  const resolved = paths.map(([, type, extra]) => (type === 'Reference' ? extra : undefined))
+  if (resolved.length > 0 && resolved.every((type) => type !== undefined)) return [...new Set(resolved)].sort()
+  const targets = definition.target.filter((type) => resources.includes(type)).sort()
+  return targets.length > 100 ? ['*'] : targets
 }
 
 /** The data types that a parameter of each kind reads, https://hl7.org/fhir/R4/search.html#table. */
 const READABLE = {
   token: ['boolean', 'code', 'id', 'uri', 'string', 'Coding', 'CodeableConcept', 'ContactPoint', 'Identifier'],
-  string: ['string', 'markdown', 'HumanName', 'Address'],
+  string: ['string', 'markdown', 'familyName', 'HumanName', 'Address'],
   uri: ['uri', 'url', 'canonical', 'oid', 'uuid'],
   reference: ['Reference', 'canonical', 'uri', 'Resource'],
   date: ['date', 'dateTime', 'instant', 'Period', 'Timing'],
@@ -55,7 +71,8 @@ function pathsOf(base, steps, definition, elements) {
   if ('presentAndNotFalse' in steps.at(-1)) return [[found.map((at) => at.places).join('|'), 'presence']]
   if (found.length === 0) throw new Error(`${definition.id}: "${definition.expression}" leads nowhere in ${base}`)
   const readable = found.filter(({ type }) => READABLE[definition.type].includes(type))
-  if (readable.length === 0) throw new Error(`${definition.id}: cannot read ${found.map((at) => at.type)} as ${definition.type}`)
+  if (readable.length === 0)
+    throw new Error(`${definition.id}: cannot read ${found.map((at) => at.type)} as ${definition.type}`)
   return readable.map(({ places, type, extra }) => (extra === undefined ? [places, type] : [places, type, extra]))
 }
 
@@ -69,7 +86,7 @@ function advance(from, step, elements) {
     const system = child.type === 'code' && child.valueSet ? elements.impliedSystem(child.valueSet) : undefined
     return {
       places: from.places === '' ? child.property : `${from.places}.${child.property}`,
-      type: child.type,
+      type: from.type === 'HumanName' && child.property === 'family' ? 'familyName' : child.type,
       place: child.place,
       ...(system === undefined ? {} : { extra: system }),
     }
@@ -85,12 +102,21 @@ function readSearchParameters(folder) {
     .map((name) => JSON.parse(readFileSync(join(folder, name), 'utf8')))
 }
 
+/** The 146 types of R4 that have instances. */
+function readResourceTypes(folder) {
+  const { concept } = JSON.parse(readFileSync(join(folder, 'CodeSystem-resource-types.json'), 'utf8'))
+  return concept.map(({ code }) => code).filter((code) => code !== 'Resource' && code !== 'DomainResource')
+}
+
 const sorted = (entries) => Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)))
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..')
 
 /** Writes the table; the folder of the package and of the output can be given for tests. */
-export function writeSearch(folder = join(root, 'node_modules', 'hl7.fhir.r4.examples'), out = join(root, 'generated', 'fhir')) {
+export function writeSearch(
+  folder = join(root, 'node_modules', 'hl7.fhir.r4.examples'),
+  out = join(root, 'generated', 'fhir'),
+) {
   mkdirSync(out, { recursive: true })
   writeFileSync(join(out, 'search.json'), JSON.stringify(compileSearch(folder)))
 }

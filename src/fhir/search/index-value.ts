@@ -63,8 +63,8 @@ export interface DateIndexValue {
 }
 
 /**
- * Exact decimal texts. `value` is the number as written, [lo, hi) the range that its precision implies
- * (`2.0` is 1.95 to 2.05); both are equal for an integer.
+ * Exact decimal texts, plain (no exponent, no needless zero). [lo, hi) is the range that the precision of the
+ * number as written implies (`2.0` is 1.95 to 2.05); an integer has none, so all three are equal.
  */
 export interface NumberIndexValue {
   param: string

@@ -52,16 +52,7 @@ export type FilterKind = Filter['kind']
 
 /** `[type]` of a reference is not here: it narrows `ReferenceValue.types`. */
 export type Modifier =
-  | 'exact'
-  | 'contains'
-  | 'text'
-  | 'not'
-  | 'above'
-  | 'below'
-  | 'in'
-  | 'not-in'
-  | 'of-type'
-  | 'identifier'
+  'exact' | 'contains' | 'text' | 'not' | 'above' | 'below' | 'in' | 'not-in' | 'of-type' | 'identifier'
 
 /** `gender:missing=true` */
 export interface Missing {

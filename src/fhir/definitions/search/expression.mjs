@@ -61,7 +61,8 @@ function parsePath(path, expression) {
   let rest = path
   while (rest !== '') {
     const match = STEP.exec(rest)
-    if (!match) throw new Error(`Search expression "${expression}" is outside of the supported part of FHIRPath at "${rest}"`)
+    if (!match)
+      throw new Error(`Search expression "${expression}" is outside of the supported part of FHIRPath at "${rest}"`)
     const [text, field, value, resolved, type, name, index] = match
     if (field !== undefined) steps.push({ where: [field, value] })
     else if (resolved !== undefined) steps.push({ resolvesTo: resolved })

@@ -1,0 +1,87 @@
+import type { ElementReader, Finding } from './search/finding.js'
+import type { IndexValue } from './search/index-value.js'
+import { type CompiledPath, compilePath } from './search/path.js'
+import { READERS } from './search/readers.js'
+import { searchParametersOf } from './search/table.js'
+import type { ValidResource } from './types.js'
+
+export type * from './search/index-value.js'
+export { DATE_MAX, DATE_MIN } from './search/date-range.js'
+export { resourceTypes, type SearchParameter, searchParametersOf } from './search/table.js'
+
+/** Columns of a record rather than entries of its index. */
+const COLUMNS: ReadonlySet<string> = new Set(['_id', '_lastUpdated'])
+/** Asks for a phonetic algorithm, which the index does not have; an index of plain names would answer wrongly. */
+const WITHOUT_INDEX: ReadonlySet<string> = new Set(['phonetic'])
+
+/** True for a parameter that `indexValues` fills; composites need none of their own kind and follow later. */
+export function isIndexed(kind: string, code: string): boolean {
+  return READERS[kind as keyof typeof READERS] !== undefined && !COLUMNS.has(code) && !WITHOUT_INDEX.has(code)
+}
+
+interface Extractor {
+  readonly found: Omit<Finding, 'base' | 'out'>
+  readonly visit: CompiledPath['visit']
+  readonly read: ElementReader
+}
+
+/** Extractors by the property of the resource that they start with: absent properties cost nothing. */
+const compiled = new Map<string, ReadonlyMap<string, readonly Extractor[]>>()
+
+/**
+ * Every value that the search parameters of R4 find in a resource, parameter by parameter, repeats included.
+ * `base` is the FHIR base of this server without a slash at its end: absolute references below it count as its own.
+ *
+ * Parameters that R4 gives a type but no expression (`_text`, `_content`, `_query`), composites, `near` and
+ * `phonetic` find nothing; `_id` and `_lastUpdated` are columns of a record.
+ */
+export function indexValues(resource: ValidResource, base?: string): IndexValue[] {
+  const out: IndexValue[] = []
+  const extractors = extractorsOf(resource.resourceType)
+  for (const property in resource) {
+    for (const { found, visit, read } of extractors.get(property) ?? []) {
+      const finding: Finding = { ...found, base, out }
+      visit(resource, (element) => read(element, finding))
+    }
+  }
+  for (const { found, read } of extractors.get(ALWAYS) ?? []) read(resource, { ...found, base, out })
+  return out
+}
+
+/** Key of the extractors that look at the whole resource. */
+const ALWAYS = ''
+
+function extractorsOf(type: string): ReadonlyMap<string, readonly Extractor[]> {
+  let byProperty = compiled.get(type)
+  if (byProperty === undefined) {
+    byProperty = compile(type)
+    compiled.set(type, byProperty)
+  }
+  return byProperty
+}
+
+function compile(type: string): Map<string, Extractor[]> {
+  const byProperty = new Map<string, Extractor[]>()
+  for (const { code: param, kind, paths, targets } of searchParametersOf(type).values()) {
+    const readers = isIndexed(kind, param) ? READERS[kind] : undefined
+    if (readers === undefined) continue
+    for (const [places, dataType, extra] of paths) {
+      const path = dataType === 'presence' ? undefined : compilePath(places)
+      const read = path === undefined ? presence(places.split('|')) : readers[dataType]
+      if (read === undefined) continue // SampledData: R4 does not say which quantity it is
+      const first = path?.first ?? ALWAYS
+      const extractor = { found: { param, extra, targets }, visit: path?.visit ?? (() => undefined), read }
+      byProperty.set(first, [...(byProperty.get(first) ?? []), extractor])
+    }
+  }
+  return byProperty
+}
+
+/** `x.exists() and x != false`, the one expression of R4 that computes: true or false for every resource. */
+function presence(properties: readonly string[]): ElementReader {
+  return (resource, { param, out }) => {
+    const values = properties.map((property) => (resource as Record<string, unknown>)[property])
+    const present = values.some((value) => value !== undefined && value !== false)
+    out.push({ param, kind: 'token', code: String(present) })
+  }
+}

@@ -1,0 +1,72 @@
+import { isNumber, numberText } from '../json.js'
+import { type DecimalRange, decimalRange } from './decimal.js'
+import type { Element, Finding, Readers } from './finding.js'
+
+export const readNumber: Readers = { integer, positiveInt: integer, unsignedInt: integer, decimal }
+
+/** SampledData has no reader: R4 lists it without saying which of its quantities is meant. */
+export const readQuantity: Readers = {
+  Quantity: quantity,
+  Age: quantity,
+  Duration: quantity,
+  Money: money,
+  Range: range,
+}
+
+function exact(value: unknown): DecimalRange | undefined {
+  return isNumber(value) ? decimalRange(numberText(value)) : undefined
+}
+
+/** Integers have no precision to speak of: "searching is based on exact matches". */
+function integer(value: unknown, found: Finding): void {
+  const at = exact(value)
+  if (at) found.out.push({ param: found.param, kind: 'number', value: at.value, lo: at.value, hi: at.value })
+}
+
+function decimal(value: unknown, found: Finding): void {
+  const at = exact(value)
+  if (at) found.out.push({ param: found.param, kind: 'number', ...at })
+}
+
+function quantity(value: unknown, found: Finding): void {
+  const { value: amount, comparator } = value as Element
+  const at = exact(amount)
+  if (at === undefined) return
+  const open = typeof comparator === 'string' ? comparator[0] : undefined
+  found.out.push({
+    param: found.param,
+    kind: 'quantity',
+    ...(open === '<' ? { hi: at.value } : open === '>' ? { lo: at.value } : at),
+    ...unitOf(value as Element),
+  })
+}
+
+function range(value: unknown, found: Finding): void {
+  const { low, high } = value as { low?: Element; high?: Element }
+  const lo = exact(low?.['value'])
+  const hi = exact(high?.['value'])
+  if (lo === undefined && hi === undefined) return
+  found.out.push({
+    param: found.param,
+    kind: 'quantity',
+    ...(lo === undefined ? {} : { lo: lo.value }),
+    ...(hi === undefined ? {} : { hi: hi.value }),
+    ...unitOf(low ?? high ?? {}),
+  })
+}
+
+function money(value: unknown, found: Finding): void {
+  const { value: amount, currency } = value as Element
+  const at = exact(amount)
+  if (at === undefined) return
+  const unit = typeof currency === 'string' ? { system: 'urn:iso:std:iso:4217', code: currency } : {}
+  found.out.push({ param: found.param, kind: 'quantity', ...at, ...unit })
+}
+
+function unitOf({ system, code, unit }: Element): { system?: string; code?: string; unit?: string } {
+  return {
+    ...(typeof system === 'string' ? { system } : {}),
+    ...(typeof code === 'string' ? { code } : {}),
+    ...(typeof unit === 'string' ? { unit } : {}),
+  }
+}

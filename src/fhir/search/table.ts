@@ -1,0 +1,90 @@
+import { readFileSync } from 'node:fs'
+import { ConsentryError } from '../../errors.js'
+import type { FilterKind } from './query.js'
+
+/**
+ * The search parameters of R4 as compiled by definitions/compile-search.mjs. A path is
+ * `a.b[system=phone].c[0]` in JSON property names, the data type found there, and the implied system of a
+ * code or the type that a reference must resolve to.
+ */
+export type SearchPath = readonly [places: string, type: string, extra?: string]
+
+export interface SearchParameter {
+  readonly code: string
+  readonly kind: FilterKind
+  /** Canonical URL of the definition. */
+  readonly url: string
+  readonly paths: readonly SearchPath[]
+  /** References: the types that can be pointed to; empty for other kinds. */
+  readonly targets: readonly string[]
+  /** Composites: the codes of the parts, in order; empty for other kinds. */
+  readonly components: readonly string[]
+}
+
+interface Compiled {
+  kind: FilterKind
+  id: string
+  paths: SearchPath[]
+  targets?: string[]
+  components?: string[]
+}
+
+interface CompiledTable {
+  fhirVersion: string
+  resources: string[]
+  types: Record<string, Record<string, Compiled>>
+}
+
+let loaded: CompiledTable | undefined
+
+function table(): CompiledTable {
+  if (loaded) return loaded
+  const file = new URL('../../../generated/fhir/search.json', import.meta.url)
+  try {
+    loaded = JSON.parse(readFileSync(file, 'utf8')) as CompiledTable
+  } catch (cause) {
+    throw new ConsentryError('internal', 'The compiled search parameters are missing: run npm run generate:fhir.', {
+      cause,
+    })
+  }
+  return loaded
+}
+
+/** The 146 types of R4 that have instances. */
+export function resourceTypes(): readonly string[] {
+  return table().resources
+}
+
+/** These derive from Resource directly, so the parameters of DomainResource are not theirs. */
+const NOT_DOMAIN: ReadonlySet<string> = new Set(['Binary', 'Bundle', 'Parameters'])
+
+const byType = new Map<string, ReadonlyMap<string, SearchParameter>>()
+
+/** Every parameter that R4 defines for a type, by code, those for all types first; empty for an unknown type. */
+export function searchParametersOf(type: string): ReadonlyMap<string, SearchParameter> {
+  let parameters = byType.get(type)
+  if (parameters === undefined) {
+    parameters = table().resources.includes(type) ? build(type) : new Map<string, SearchParameter>()
+    byType.set(type, parameters)
+  }
+  return parameters
+}
+
+function build(type: string): Map<string, SearchParameter> {
+  const { resources, types } = table()
+  const bases = NOT_DOMAIN.has(type) ? ['Resource', type] : ['Resource', 'DomainResource', type]
+  const parameters = new Map<string, SearchParameter>()
+  for (const base of bases) {
+    for (const [code, { kind, id, paths, targets, components }] of Object.entries(types[base] ?? {})) {
+      parameters.set(code, {
+        code,
+        kind,
+        url: `http://hl7.org/fhir/SearchParameter/${id}`,
+        paths,
+        targets: targets?.[0] === '*' ? resources : (targets ?? []),
+        components: components ?? [],
+      })
+    }
+  }
+  return parameters
+}
