@@ -1,4 +1,5 @@
 import { type Action, type PartyId, type PatientId, type Permit, type RecordSubject, takeIssuer } from './permit.js'
+import { AUDIT } from './labels.js'
 import { type Purpose, purposeMask } from './terms.js'
 
 const issue = takeIssuer()
@@ -23,6 +24,8 @@ export interface Question {
   readonly purpose: Purpose
   /** The identities on the ledger that the caller acts as: its entity, and the practitioner if one is known. */
   readonly parties: readonly PartyId[]
+  /** The caller acts as auditor of one of `parties`. */
+  readonly auditor?: boolean
   readonly subjects: readonly RecordSubject[]
 }
 
@@ -60,21 +63,32 @@ export type Decision = { readonly permit: Permit } | { readonly denial: Denial }
  * A permit is for all the subjects or there is none. A subject in a patient's compartment needs, for each of its
  * labels, one word in force of one of the caller's active parties that covers the label, the action, the purpose
  * and every category of the subject. A subject in no compartment belongs to its author entity alone.
- * A mirror that is too old permits nothing (DESIGN.md, promise 5).
+ * A mirror that is too old permits nothing (DESIGN.md, promise 5). The audit trail is read by auditors of the entity
+ * that keeps it and by nobody else; no grant reaches it, and it can be read while the ledger is silent.
  */
 export function decide(question: Question, facts: Facts): Decision {
+  if (question.auditor) return decideAudit(question, facts)
   if (isStale(facts.freshness, facts.now)) return { denial: { reason: 'mirror-stale' } }
   const parties = question.parties.filter((party) => facts.activeParties.has(party))
   if (parties.length === 0) return { denial: { reason: 'party-not-active' } }
 
   const words = inForce(question, facts, new Set(parties))
   for (const subject of question.subjects) {
+    if ((subject.labels & AUDIT) !== 0n) return { denial: { reason: 'auditors-only', subject } }
     if (subject.patient === null) {
       if (!parties.includes(subject.origin)) return { denial: { reason: 'not-the-author', subject } }
     } else if (!covered(subject, words.get(subject.patient) ?? [])) {
       return { denial: { reason: 'no-grant', subject } }
     }
   }
+  return { permit: issue(question.action, question.purpose, facts.now, question.subjects) }
+}
+
+/** An auditor reads audit records, and nothing else: clinical records never carry the label `AUDIT`. */
+function decideAudit(question: Question, facts: Facts): Decision {
+  const outside = question.subjects.find((s) => s.labels !== AUDIT || !question.parties.includes(s.origin))
+  if (outside) return { denial: { reason: 'no-grant', subject: outside } }
+  if (question.action !== 'read') return { denial: { reason: 'auditors-only' } }
   return { permit: issue(question.action, question.purpose, facts.now, question.subjects) }
 }
 

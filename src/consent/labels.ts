@@ -44,6 +44,12 @@ export type LabelCode = (typeof LABEL_CODES)[number]
 
 export const GENERAL: LabelBits = 1n
 
+/**
+ * The label of the audit trail's own records. It is no label of a patient's record, nobody can grant it, and
+ * ALL_LABELS does not mean it: only an auditor's permit covers it.
+ */
+export const AUDIT: LabelBits = 1n << 62n
+
 /** The key that stands for every label in the contract: own-entity care is granted under it. */
 export const ALL_LABELS_ID = `0x${'00'.repeat(32)}` as const
 

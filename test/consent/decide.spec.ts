@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { type Facts, type GrantWord, type Question, decide } from '../../src/consent/decide.js'
-import { ALL_LABELS, GENERAL, labelBits } from '../../src/consent/labels.js'
+import { ALL_LABELS, AUDIT, GENERAL, labelBits } from '../../src/consent/labels.js'
 import { type PartyId, type PatientId, Permit, type RecordSubject, takeIssuer } from '../../src/consent/permit.js'
 import { ALL_CATEGORIES, categoryBits, purposeMask } from '../../src/consent/terms.js'
 
@@ -128,6 +128,29 @@ describe('decide', () => {
     ],
   ])('permits nothing on a mirror %s', (_, freshness) => {
     expect(outcome(question(), facts({ freshness }))).toBe('mirror-stale')
+  })
+})
+
+describe('the audit trail', () => {
+  const record = subject({ labels: AUDIT, origin: hospital })
+  const everything = word({ grantee: hospital, labels: ALL_LABELS })
+
+  it('is out of reach of every grant', () => {
+    const q = question({ parties: [hospital], subjects: [record] })
+    expect(outcome(q, facts({ words: [everything] }))).toBe('auditors-only')
+  })
+
+  it('is read by the auditor of the entity that keeps it, also while the ledger is silent', () => {
+    const q = question({ parties: [hospital], subjects: [record], auditor: true, purpose: 'HOPERAT' })
+    expect(outcome(q, facts({ freshness: { confirmedAt: null, limitMs: 1 } }))).toBe('permit')
+    expect(outcome({ ...q, parties: [clinic] }, facts())).toBe('no-grant')
+    expect(outcome({ ...q, action: 'update' }, facts())).toBe('auditors-only')
+  })
+
+  it('is all that an auditor reads', () => {
+    const q = question({ parties: [hospital], subjects: [subject()], auditor: true })
+    expect(outcome(q, facts({ words: [everything] }))).toBe('no-grant')
+    expect(outcome({ ...q, subjects: [record, subject()] }, facts({ words: [everything] }))).toBe('no-grant')
   })
 })
 

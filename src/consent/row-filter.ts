@@ -1,0 +1,37 @@
+import type { RowFilter } from '../records/types.js'
+import { AUDIT } from './labels.js'
+import type { Action, PartyId } from './permit.js'
+import { actionNumber, type Purpose, purposeMask } from './terms.js'
+
+/** Who searches, why, and when; `parties` are active ones already. */
+export interface RowQuestion {
+  readonly action: Action
+  readonly purpose: Purpose
+  readonly parties: readonly PartyId[]
+  readonly auditor?: boolean
+  /** Seconds since the epoch. */
+  readonly now: number
+}
+
+/**
+ * The decision of decide.ts as a condition on rows `r` of `resource`, so that what a search counts, pages and follows
+ * is permitted rows only. A test holds the two equal. The label masks of all words in force whose categories cover
+ * the row are united and must contain every label of the row.
+ */
+export function rowFilter(question: RowQuestion): RowFilter {
+  const parties = question.parties.map((party) => Buffer.from(party.slice(2), 'hex'))
+  if (question.auditor) {
+    return { sql: `r.labels = ${AUDIT} AND r.origin = ANY($1::bytea[])`, params: [parties] }
+  }
+  return {
+    sql: `(r.labels & ${AUDIT}) = 0 AND CASE
+      WHEN r.patient IS NULL THEN r.origin = ANY($1::bytea[])
+      ELSE r.labels & (
+        SELECT bit_or(g.label_mask) FROM "grant" g
+        WHERE g.patient = r.patient AND g.grantee = ANY($1::bytea[]) AND g.action = $2
+          AND g.valid_from <= $3 AND g.valid_to > $3 AND (g.purposes & $4) <> 0
+          AND (g.categories & r.categories) = r.categories
+      ) = r.labels END`,
+    params: [parties, actionNumber(question.action), question.now, purposeMask([question.purpose])],
+  }
+}
