@@ -43,5 +43,7 @@ export function requireScope(principal: Principal, type: string, interaction: st
   throw new ConsentryError(
     'forbidden',
     `The access token lacks the scope ${decision.needed} that ${interaction} on ${type} needs.`,
+    // Tells the edge that a wider token would help: WWW-Authenticate with insufficient_scope (RFC 6750).
+    { code: 'security' },
   )
 }

@@ -1,0 +1,91 @@
+import { randomUUID } from 'node:crypto'
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { ConsentryError } from '../errors.js'
+
+/** Everything that one gateway keeps on disk, for the owner's eyes only, open in one process at a time. */
+export interface DataDirectory {
+  readonly path: string
+  /** Absolute path of something in it. */
+  file(...parts: string[]): string
+  /** Undefined when there is no such file. */
+  read(name: string): Promise<Buffer | undefined>
+  /** Whole or not at all, durable on return, mode 0600. */
+  write(name: string, content: string | Uint8Array): Promise<void>
+  remove(name: string): Promise<void>
+  close(): Promise<void>
+}
+
+const LOCK = 'lock'
+const HOLDER = 'lock.json'
+
+/**
+ * Creates the directory if needed and locks it. The lock is the kernel's (a byte-range lock that SQLite takes on
+ * an empty file), so it is gone the moment the holder dies, even by SIGKILL: nothing is ever stale and no process
+ * id has to be believed. The file beside it only says who holds it.
+ */
+export async function openDataDirectory(path: string): Promise<DataDirectory> {
+  await mkdir(path, { recursive: true, mode: 0o700 })
+  const lock = await takeLock(path)
+  const directory: DataDirectory = {
+    path,
+    file: (...parts) => join(path, ...parts),
+    read: (name) => readFile(join(path, name)).catch(absent),
+    write: (name, content) => writeDurably(join(path, name), content),
+    remove: (name) => rm(join(path, name), { force: true }),
+    close: async () => {
+      await rm(join(path, HOLDER), { force: true })
+      lock.close()
+    },
+  }
+  await directory.write(HOLDER, JSON.stringify({ pid: process.pid, since: new Date().toISOString() }))
+  return directory
+}
+
+async function takeLock(path: string): Promise<DatabaseSync> {
+  const lock = new DatabaseSync(join(path, LOCK), { timeout: 0 })
+  try {
+    // The journal in memory: the transaction is never written, only its lock matters.
+    lock.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE')
+    return lock
+  } catch (error) {
+    lock.close()
+    if (!/locked|busy/i.test(String(error))) throw error
+    const holder = await readFile(join(path, HOLDER), 'utf8').then(
+      (text) => JSON.parse(text) as { pid?: number },
+      () => ({}) as { pid?: number },
+    )
+    const who = holder.pid === undefined ? 'another process' : `process ${holder.pid}`
+    throw new ConsentryError(
+      'conflict',
+      `The data directory ${path} is in use by ${who}; stop it, or choose another with CONSENTRY_DATA.`,
+      { cause: error },
+    )
+  }
+}
+
+/** Write beside, flush, rename, flush the directory: a crash leaves the old content or the new. */
+async function writeDurably(path: string, content: string | Uint8Array): Promise<void> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+  const beside = `${path}.${randomUUID()}.new`
+  const file = await open(beside, 'wx', 0o600)
+  try {
+    await file.writeFile(content)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  await rename(beside, path)
+  const folder = await open(dirname(path))
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
+  }
+}
+
+function absent(error: unknown): undefined {
+  if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+  throw error
+}

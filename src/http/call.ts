@@ -1,0 +1,111 @@
+import type { FastifyRequest } from 'fastify'
+import type { Authenticator } from '../auth/authenticate.js'
+import type { Principal } from '../auth/principal.js'
+import { ConsentryError } from '../errors.js'
+import type { FhirInteractions } from '../gateway/interaction.js'
+import { nearNames } from './near-names.js'
+import { checkContentType, FHIR_JSON, responseType, type BodyUse } from './negotiate.js'
+import { HttpRefusal } from './outcome.js'
+import { parseParameters, pathSegments, splitTarget, type Parameter } from './parameters.js'
+import type { RateLimit } from './rate-limit.js'
+import { matchRoute, type Match, type Method, type Target } from './routes.js'
+
+export interface CallOptions {
+  /** Path of the FHIR base, `/fhir`. */
+  readonly base: string
+  readonly interactions: Pick<FhirInteractions, 'types'>
+  readonly authenticator: Authenticator
+  readonly rate: RateLimit
+}
+
+/** A request as far as it is known before its body is read; filled step by step, so that a refusal tells how far it got. */
+export interface Call {
+  target?: Target
+  method: Method
+  params: readonly Parameter[]
+  /** Of the response, unless the interaction names another. */
+  contentType: string
+  pretty: boolean
+  principal?: Principal
+  /** True once an interaction has the request: from then on auditing is its business. */
+  handed: boolean
+}
+
+export function newCall(request: FastifyRequest): Call {
+  const method = (request.method === 'HEAD' ? 'GET' : request.method) as Method
+  return { method, params: [], contentType: `${FHIR_JSON}; charset=utf-8`, pretty: false, handed: false }
+}
+
+/** Path, negotiation, token, rate, type of the body: everything that can be refused without the body. */
+export async function openCall(options: CallOptions, request: FastifyRequest, call: Call): Promise<void> {
+  const { path, query } = splitTarget(request.raw.url ?? '/')
+  const { types } = options.interactions
+  const target = found(matchRoute(call.method, pathSegments(path, options.base), types), request.method, types)
+  call.target = target
+  const format = takeParameters(call, parseParameters(query, 'query'))
+  // A Binary may be anything, in both directions.
+  const binary = target.type === 'Binary' && target.operation === undefined
+  if (!binary) call.contentType = responseType(request.headers.accept, format)
+  if (target.interaction !== 'capabilities') {
+    call.principal = await options.authenticator.authenticate(request.headers)
+    options.rate.take(call.principal.clientId)
+  }
+  checkBody(target, call.method, request, binary)
+}
+
+/** Adds search parameters; `_format` and `_pretty` are ours. Returns `_format`. */
+export function takeParameters(call: Call, added: readonly Parameter[]): string | undefined {
+  const all = [...call.params, ...added]
+  call.params = all.filter(([name]) => name !== '_format' && name !== '_pretty')
+  const pretty = all.findLast(([name]) => name === '_pretty')
+  if (pretty !== undefined) call.pretty = pretty[1] === 'true'
+  return all.findLast(([name]) => name === '_format')?.[1]
+}
+
+function found(match: Match, method: string, types: ReadonlySet<string>): Target {
+  switch (match.kind) {
+    case 'found':
+      return match.target
+    case 'method-not-allowed': {
+      const allow = match.allow.join(', ')
+      throw new HttpRefusal('method-not-allowed', `${method} is not defined here; allowed: ${allow}.`, { allow })
+    }
+    case 'malformed-id':
+      throw new ConsentryError('malformed', 'A logical id has 1 to 64 letters, digits, "-" or "." and nothing else.', {
+        code: 'value',
+      })
+    case 'unknown-type': {
+      const near = nearNames(match.type, types)
+      const hint = near.length > 0 ? ` Did you mean ${near.join(' or ')}?` : ''
+      throw new ConsentryError('not-found', `There is no such resource type in FHIR R4.${hint}`, {
+        code: 'not-supported',
+      })
+    }
+    case 'not-found':
+      throw new ConsentryError('not-found', 'There is nothing at this URL; the capabilities are at /metadata.')
+  }
+}
+
+const USES: Readonly<Partial<Record<string, BodyUse>>> = {
+  create: 'resource',
+  update: 'resource',
+  transaction: 'resource',
+  patch: 'patch',
+  operation: 'operation',
+  'search-type': 'form',
+  'search-system': 'form',
+  'search-compartment': 'form',
+}
+
+function checkBody(target: Target, method: Method, request: FastifyRequest, binary: boolean): void {
+  const use = method === 'GET' || method === 'DELETE' ? undefined : USES[target.interaction]
+  if (use === undefined) return
+  const { headers } = request
+  const present = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
+  if (present && !(binary && use === 'resource')) checkContentType(headers['content-type'], use)
+  if (!present && (use === 'resource' || use === 'patch'))
+    throw new ConsentryError('malformed', `${target.interaction} needs a body.`, {
+      code: 'required',
+      expression: ['http.body'],
+    })
+}

@@ -1,0 +1,72 @@
+/** Something that must be closed in order: workers before the database, the database before the lock. */
+export interface Part {
+  readonly name: string
+  readonly close: () => Promise<void>
+}
+
+export interface DrainOptions {
+  /** Refuses new connections and resolves when the last request has been answered. */
+  readonly stopServing: () => Promise<void>
+  /** Cuts the connections that are left. */
+  readonly cutConnections: () => void
+  /** Closed one after the other, in this order. */
+  readonly parts: readonly Part[]
+  readonly seconds: number
+  readonly note: (message: string, error?: unknown) => void
+}
+
+/**
+ * Going down without losing anything: first no new requests, then those in flight, then the parts in order. What
+ * was acknowledged is durable already, so a kill in between costs no data; draining is for the clients' sake.
+ */
+export class Drain {
+  #running: Promise<boolean> | undefined
+
+  constructor(private readonly options: DrainOptions) {}
+
+  get draining(): boolean {
+    return this.#running !== undefined
+  }
+
+  /** Resolves to false when some part failed to close. Later calls join the first. */
+  run(): Promise<boolean> {
+    this.#running ??= this.#drain()
+    return this.#running
+  }
+
+  async #drain(): Promise<boolean> {
+    const { stopServing, cutConnections, parts, seconds, note } = this.options
+    const cut = setTimeout(() => {
+      note(`requests still ran after ${seconds} s and were cut off`)
+      cutConnections()
+    }, seconds * 1000)
+    let clean = await attempt('server', stopServing, note)
+    clearTimeout(cut)
+    for (const { name, close } of parts) clean = (await attempt(name, close, note)) && clean
+    return clean
+  }
+
+  /** SIGINT and SIGTERM drain and exit; a second signal exits at once. */
+  onSignals(target: NodeJS.Process): void {
+    const received = (signal: NodeJS.Signals) => {
+      if (this.draining) {
+        this.options.note(`${signal} again: leaving at once`)
+        target.exit(130)
+      }
+      this.options.note(`${signal}: finishing requests in flight`)
+      void this.run().then((clean) => target.exit(clean ? 0 : 1))
+    }
+    target.on('SIGINT', received)
+    target.on('SIGTERM', received)
+  }
+}
+
+async function attempt(name: string, close: () => Promise<void>, note: DrainOptions['note']): Promise<boolean> {
+  try {
+    await close()
+    return true
+  } catch (error) {
+    note(`${name} did not close cleanly`, error)
+    return false
+  }
+}

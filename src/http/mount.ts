@@ -1,0 +1,60 @@
+import type { FastifyInstance } from 'fastify'
+import type { Registry } from 'prom-client'
+import type { Authenticator } from '../auth/authenticate.js'
+import type { FhirInteractions } from '../gateway/interaction.js'
+import { blockGateway, type BlockReader } from './blocks.js'
+import { fhirEdge } from './edge.js'
+import { health, type ReadinessCheck } from './health.js'
+import { metrics } from './metrics.js'
+import { mountOauth, type RequestHandler } from './oauth.js'
+import { refusalOf } from './outcome.js'
+import { RateLimit } from './rate-limit.js'
+
+export interface EdgeParts {
+  /** Scheme and authority as clients see them. */
+  readonly publicUrl: string
+  readonly interactions: FhirInteractions
+  readonly authenticator: Authenticator
+  readonly smartConfiguration: () => Promise<object>
+  /** Absent with an external issuer. */
+  readonly authorizationServer?: RequestHandler
+  readonly readBlock: BlockReader
+  readonly checks: readonly ReadinessCheck[]
+  readonly draining: () => boolean
+  readonly ratePerSecond: number
+  readonly rateBurst: number
+}
+
+export const FHIR_BASE = '/fhir'
+export const OAUTH_BASE = '/oauth'
+
+/** Everything that is served over HTTP, GraphQL excepted. Returns the registry for the metrics of other parts. */
+export async function mountEdge(server: FastifyInstance, parts: EdgeParts): Promise<Registry> {
+  const registry = metrics(server)
+  const rate = new RateLimit(parts.ratePerSecond, parts.rateBurst)
+  await server.register(async (outer) => {
+    outer.setErrorHandler((error, request, reply) => {
+      const { status, headers, outcome, fault } = refusalOf(error)
+      if (fault) request.log.error({ err: error }, 'a request failed')
+      return reply
+        .code(status)
+        .headers(headers)
+        .type('application/fhir+json; charset=utf-8')
+        .send(JSON.stringify(outcome))
+    })
+    health(outer, parts.checks, parts.draining)
+    blockGateway(outer, parts.readBlock, rate)
+    if (parts.authorizationServer !== undefined) await mountOauth(outer, OAUTH_BASE, parts.authorizationServer, rate)
+    await outer.register(
+      fhirEdge({
+        base: FHIR_BASE,
+        baseUrl: `${parts.publicUrl}${FHIR_BASE}`,
+        interactions: parts.interactions,
+        authenticator: parts.authenticator,
+        smartConfiguration: parts.smartConfiguration,
+        rate,
+      }),
+    )
+  })
+  return registry
+}

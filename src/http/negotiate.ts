@@ -1,0 +1,104 @@
+import { ConsentryError } from '../errors.js'
+
+/** JSON media types of https://hl7.org/fhir/R4/http.html#mime-type; XML and Turtle are not served. */
+export const FHIR_JSON = 'application/fhir+json'
+const JSON_TYPES: ReadonlySet<string> = new Set([
+  FHIR_JSON,
+  'application/json',
+  'text/json',
+  'json',
+  'application/*',
+  'text/*',
+  '*/*',
+])
+const VERSIONS: ReadonlySet<string> = new Set(['4.0', '4.0.1', 'r4', 'R4'])
+
+interface MediaRange {
+  readonly type: string
+  readonly quality: number
+  readonly parameters: ReadonlyMap<string, string>
+}
+
+/**
+ * The Content-Type of the response. `_format` wins over Accept; `json` and `application/json` get application/json,
+ * everything else that admits JSON gets application/fhir+json. 406 when nothing fits.
+ */
+export function responseType(accept: string | undefined, format: string | undefined): string {
+  // In a query a plus is a space, and `_format=application/fhir+json` is often written unescaped.
+  const wanted = format === undefined ? accept : format.trim().replace(/ /g, '+')
+  if (wanted === undefined || wanted.trim() === '') return `${FHIR_JSON}; charset=utf-8`
+  const usable = mediaRanges(wanted)
+    .filter(({ type, quality, parameters }) => {
+      const version = parameters.get('fhirversion')
+      return quality > 0 && JSON_TYPES.has(type) && (version === undefined || VERSIONS.has(version))
+    })
+    .sort((a, b) => b.quality - a.quality)
+  const best = usable[0]
+  if (best === undefined)
+    throw new ConsentryError(
+      'not-acceptable',
+      `This server answers with ${FHIR_JSON} of FHIR 4.0 only; neither XML, Turtle nor other versions are served.`,
+      { expression: [format === undefined ? 'http.accept' : 'http._format'] },
+    )
+  const plain =
+    best.type === 'application/json' || best.type === 'text/json' || (best.type === 'json' && format === undefined)
+  return plain ? 'application/json; charset=utf-8' : `${FHIR_JSON}; charset=utf-8`
+}
+
+/** Where a body is used: a resource, a patch, a form with search parameters, or the input of an operation. */
+export type BodyUse = 'resource' | 'patch' | 'form' | 'operation'
+
+const BODY_TYPES: Readonly<Record<BodyUse, readonly string[]>> = {
+  resource: [FHIR_JSON, 'application/json', 'text/json'],
+  patch: ['application/json-patch+json', FHIR_JSON, 'application/json', 'text/json'],
+  form: ['application/x-www-form-urlencoded'],
+  operation: [FHIR_JSON, 'application/json', 'text/json', 'application/graphql'],
+}
+
+/** 415 unless the body is of a type that is understood there, in UTF-8, of FHIR 4.0. */
+export function checkContentType(contentType: string | undefined, use: BodyUse): void {
+  const [range] = contentType === undefined ? [] : mediaRanges(contentType)
+  const charset = range?.parameters.get('charset')
+  const version = range?.parameters.get('fhirversion')
+  const understood = range !== undefined && BODY_TYPES[use].includes(range.type)
+  if (
+    understood &&
+    (charset === undefined || /^utf-?8$/i.test(charset)) &&
+    (version === undefined || VERSIONS.has(version))
+  )
+    return
+  throw new ConsentryError(
+    'unsupported-media-type',
+    `The body of this request must be ${BODY_TYPES[use].slice(0, 2).join(' or ')}, in UTF-8.`,
+    { expression: ['http.content-type'] },
+  )
+}
+
+function mediaRanges(header: string): MediaRange[] {
+  return header
+    .slice(0, 1000)
+    .split(',')
+    .map((part) => {
+      const [type = '', ...rest] = part.split(';').map((piece) => piece.trim())
+      const parameters = new Map(
+        rest.map((parameter) => {
+          const [name = '', value = ''] = parameter.split('=', 2)
+          return [name.trim().toLowerCase(), value.trim().replace(/^"(.*)"$/, '$1')]
+        }),
+      )
+      const q = parameters.get('q')
+      const quality = q === undefined ? 1 : Number(q)
+      return { type: type.toLowerCase(), quality: Number.isFinite(quality) ? quality : 0, parameters }
+    })
+}
+
+/** Which content coding to use, of those the client takes; gzip before br at equal wish: it costs less. */
+export function contentCoding(acceptEncoding: string | undefined): 'gzip' | 'br' | null {
+  if (acceptEncoding === undefined) return null
+  const ranges = mediaRanges(acceptEncoding)
+  const quality = (coding: string) =>
+    (ranges.find(({ type }) => type === coding) ?? ranges.find(({ type }) => type === '*'))?.quality ?? 0
+  const [gzip, br] = [quality('gzip'), quality('br')]
+  if (gzip <= 0 && br <= 0) return null
+  return gzip >= br ? 'gzip' : 'br'
+}

@@ -1,0 +1,96 @@
+import { ConsentryError, type ErrorKind, type Issue } from '../errors.js'
+
+/** The one place where errors become HTTP: a status, an OperationOutcome and the headers that belong to it. */
+export interface Refusal {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly outcome: OperationOutcome
+  /** Something is wrong with us and not with the request: worth a log line with the cause. */
+  readonly fault: boolean
+}
+
+export interface OperationOutcome {
+  readonly resourceType: 'OperationOutcome'
+  readonly issue: readonly Issue[]
+}
+
+const STATUS: Readonly<Record<ErrorKind, number>> = {
+  malformed: 400,
+  invalid: 422,
+  unauthenticated: 401,
+  forbidden: 403,
+  'not-found': 404,
+  'method-not-allowed': 405,
+  'not-acceptable': 406,
+  conflict: 409,
+  gone: 410,
+  'precondition-failed': 412,
+  'too-large': 413,
+  'unsupported-media-type': 415,
+  throttled: 429,
+  internal: 500,
+  'not-supported': 501,
+  integrity: 500,
+  unavailable: 503,
+}
+
+/** A refusal with headers of its own, such as Allow; only this folder makes them. */
+export class HttpRefusal extends ConsentryError {
+  constructor(
+    kind: ErrorKind,
+    diagnostics: string,
+    readonly headers: Readonly<Record<string, string>>,
+  ) {
+    super(kind, diagnostics)
+  }
+}
+
+export function refusalOf(error: unknown): Refusal {
+  const known = asConsentryError(error)
+  const status = STATUS[known.kind]
+  const headers: Record<string, string> = known instanceof HttpRefusal ? { ...known.headers } : {}
+  if (known.retryAfterSeconds !== undefined || status === 429 || status === 503)
+    headers['retry-after'] = String(Math.max(1, Math.ceil(known.retryAfterSeconds ?? 1)))
+  if (status === 401) headers['www-authenticate'] = challenge(known, 'invalid_token')
+  // A consent denial is 403 too, but no other token would help; only a missing scope says `security`.
+  if (status === 403 && known.issues[0]?.code === 'security')
+    headers['www-authenticate'] = challenge(known, 'insufficient_scope')
+  return {
+    status,
+    headers,
+    outcome: { resourceType: 'OperationOutcome', issue: known.issues.length > 0 ? known.issues : [UNKNOWN] },
+    fault: status === 500,
+  }
+}
+
+const UNKNOWN: Issue = {
+  severity: 'error',
+  code: 'exception',
+  diagnostics: 'The server failed. The log has the cause under the X-Request-Id of this response.',
+}
+
+/** RFC 6750 section 3: no error code when no token was sent. */
+function challenge(error: ConsentryError, code: string): string {
+  if (error.issues[0]?.code === 'login') return 'Bearer realm="fhir"'
+  const description = error.message.replace(/[^\x20-\x7e]|["\\]/g, ' ')
+  return `Bearer realm="fhir", error="${code}", error_description="${description}"`
+}
+
+/** What Fastify itself refuses, in our words. */
+const FASTIFY: Readonly<Record<string, readonly [ErrorKind, string]>> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: ['too-large', 'The request body is larger than this server accepts.'],
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: ['malformed', 'The request body is not as long as its Content-Length says.'],
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: ['unsupported-media-type', 'The Content-Type header is not a media type.'],
+  FST_ERR_CTP_EMPTY_TYPE: ['unsupported-media-type', 'A request with a body needs a Content-Type header.'],
+  FST_ERR_BAD_URL: ['malformed', 'The URL has a malformed percent-encoding.'],
+  FST_ERR_MAX_PARAM_LENGTH: ['malformed', 'A part of the URL is too long.'],
+}
+
+function asConsentryError(error: unknown): ConsentryError {
+  if (error instanceof ConsentryError)
+    // The cause of an internal error stays inside.
+    return error.kind === 'internal' ? new ConsentryError('internal', UNKNOWN.diagnostics, { cause: error }) : error
+  const code = typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : ''
+  const [kind, diagnostics] = FASTIFY[code] ?? ['internal', UNKNOWN.diagnostics]
+  return new ConsentryError(kind, diagnostics, { cause: error })
+}

@@ -1,0 +1,62 @@
+import { ConsentryError } from '../errors.js'
+
+export type Parameter = readonly [name: string, value: string]
+
+/** More than any sensible search has; each costs work. */
+const MOST = 1000
+
+/**
+ * Decodes `a=b&c=d` (a query or a form), in order, repeated names kept. Stricter than the URL standard: a broken
+ * percent-encoding is an error and not a literal, because a filter that is silently another one discloses records.
+ */
+export function parseParameters(text: string, place: 'query' | 'form'): Parameter[] {
+  if (text === '') return []
+  const pairs = text.split('&').filter((pair) => pair !== '')
+  if (pairs.length > MOST) throw new ConsentryError('malformed', `The ${place} has more than ${MOST} parameters.`)
+  return pairs.map((pair): Parameter => {
+    const at = pair.indexOf('=')
+    const name = decode(at < 0 ? pair : pair.slice(0, at), place)
+    return [name, at < 0 ? '' : decode(pair.slice(at + 1), place)]
+  })
+}
+
+function decode(text: string, place: string): string {
+  let decoded: string
+  try {
+    decoded = decodeURIComponent(text.replaceAll('+', ' '))
+  } catch {
+    throw new ConsentryError('malformed', `The ${place} has a malformed percent-encoding.`)
+  }
+  // eslint-disable-next-line no-control-regex -- that is what is looked for
+  if (/[\x00-\x08\x0b\x0c\x0e-\x1f]/.test(decoded))
+    throw new ConsentryError('malformed', `The ${place} has a control character.`)
+  return decoded
+}
+
+/**
+ * The path and query of a request target. The absolute form (`GET http://host/path`) counts as its path.
+ */
+export function splitTarget(target: string): { path: string; query: string } {
+  const start = /^https?:\/\/[^/?#]*/i.exec(target)?.[0].length ?? 0
+  const rest = target.slice(start)
+  const hash = rest.indexOf('#')
+  const relative = hash < 0 ? rest : rest.slice(0, hash)
+  const at = relative.indexOf('?')
+  return at < 0 ? { path: relative, query: '' } : { path: relative.slice(0, at), query: relative.slice(at + 1) }
+}
+
+/** Decoded segments below `prefix`; a slash at the end is tolerated, an empty segment elsewhere is not. */
+export function pathSegments(path: string, prefix: string): string[] {
+  const below = path.slice(prefix.length).replace(/\/$/, '')
+  if (below === '') return []
+  return below
+    .slice(1)
+    .split('/')
+    .map((segment) => {
+      try {
+        return decodeURIComponent(segment)
+      } catch {
+        throw new ConsentryError('malformed', 'The path has a malformed percent-encoding.')
+      }
+    })
+}

@@ -1,0 +1,84 @@
+import { randomUUID } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import { cors } from './cors.js'
+import { logRequests, safeError } from './log.js'
+import { refusalOf } from './outcome.js'
+
+export interface ServerOptions {
+  readonly bodyBytes: number
+  readonly corsOrigins: readonly string[]
+  readonly trustProxy: boolean
+  readonly logLevel: string
+  /** True when clients reach us over TLS. */
+  readonly https: boolean
+  /** Where log lines go; standard output if absent. */
+  readonly logStream?: { write(line: string): void }
+}
+
+/** X-Request-Id of a client is kept when it is harmless in logs and headers. */
+const REQUEST_ID = /^[A-Za-z0-9._:~+/=-]{1,128}$/
+/** A search by GET may have a long URL. */
+const MOST_HEADER_BYTES = 64 * 1024
+
+/** The Fastify instance that everything is mounted on, with what holds for every response. */
+export function createServer(options: ServerOptions): FastifyInstance {
+  const always = {
+    'cache-control': 'no-store',
+    'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+    'referrer-policy': 'no-referrer',
+    'x-content-type-options': 'nosniff',
+    'x-frame-options': 'DENY',
+    ...(options.https ? { 'strict-transport-security': 'max-age=31536000' } : {}),
+  }
+  const server: FastifyInstance = fastify({
+    logger: {
+      level: options.logLevel,
+      base: null,
+      serializers: { err: (error: unknown) => ({ type: '', message: '', stack: '', ...safeError(error) }) },
+      ...(options.logStream === undefined ? {} : { stream: options.logStream }),
+    },
+    disableRequestLogging: true,
+    bodyLimit: options.bodyBytes,
+    trustProxy: options.trustProxy,
+    exposeHeadRoutes: true,
+    return503OnClosing: false,
+    forceCloseConnections: 'idle',
+    // A body of the largest size over a slow line takes a while; a connection that says nothing does not.
+    requestTimeout: 120_000,
+    http: { maxHeaderSize: MOST_HEADER_BYTES, headersTimeout: 20_000 },
+    routerOptions: { maxParamLength: MOST_HEADER_BYTES, ignoreTrailingSlash: true },
+    genReqId: (request: IncomingMessage) => {
+      const given = request.headers['x-request-id']
+      return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID()
+    },
+    frameworkErrors: (error, request, reply) => frameworkRefusal(error, request, reply, always),
+  })
+  server.addHook('onRequest', (request, reply, done) => {
+    void reply.headers(always).header('x-request-id', request.id)
+    done()
+  })
+  // Set by the FHIR edge; declared here so that the hooks of every route may look.
+  server.decorateRequest('fhir', null)
+  cors(server, options.corsOrigins)
+  logRequests(server)
+  return server
+}
+
+/** A URL that the router cannot even decode. */
+function frameworkRefusal(
+  error: unknown,
+  request: Pick<FastifyRequest, 'id'>,
+  { raw }: Pick<FastifyReply, 'raw'>,
+  headers: Readonly<Record<string, string>>,
+): void {
+  const { status, outcome } = refusalOf(error)
+  const body = JSON.stringify(outcome)
+  raw.writeHead(status, {
+    ...headers,
+    'x-request-id': request.id,
+    'content-type': 'application/fhir+json; charset=utf-8',
+    'content-length': Buffer.byteLength(body),
+  })
+  raw.end(body)
+}
