@@ -20,10 +20,15 @@ pragma solidity 0.8.37;
 interface IConsentRegistry {
     /// @param labels 1 to 64 labels.
     /// @param actions Bit set of actions 0 to 5, not empty: one word per label and action.
+    /// @param purposes Bit set, not empty, without bit 7.
+    /// @param categories Bit set, not empty.
+    /// @param from First second of the consent.
     /// @param to Exclusive end, greater than `from` and than now.
     /// @param packageHash sha-256 of the grant package's block, or zero.
     /// @param policyHash Hash of the policy document, or zero for none.
-    /// @param nonce See `grantNonce`; not looked at when the controller sends the grant itself.
+    /// @param nonce Revocation counter of the patient (high 32 bits) and serial (low 32 bits); see `grantNonce`. The serial
+    /// orders what is decided about one word: it must be greater than the word's. Use the unix time of signing. Not looked
+    /// at when the controller sends the grant itself.
     /// @param deadline Last second at which the signature may be relayed; not looked at when sent by the controller.
     struct Grant {
         bytes32 patient;
@@ -40,8 +45,26 @@ interface IConsentRegistry {
         uint40 deadline;
     }
 
-    /// @param actions Bit set of actions 0 to 6.
+    /// @notice A signed `Grant` of exactly one word and without policy, in the fewest bytes of calldata. What the patient
+    /// signs is the same `Grant` message: labels = [label], actions = 1 << action, policyHash = 0.
+    /// @param terms from (40 bits, lowest), to (40), purposes (32), categories (64), action (8), deadline (40), serial (32).
+    /// The high half of the nonce is not transmitted: it must be the patient's present revocation counter.
+    /// @param r Signature of the controller, ECDSA only.
+    /// @param vs ERC-2098 compact form.
+    struct CompactGrant {
+        bytes32 patient;
+        bytes32 grantee;
+        bytes32 label;
+        uint256 terms;
+        bytes32 packageHash;
+        bytes32 r;
+        bytes32 vs;
+    }
+
+    /// @param labels 1 to 64 labels.
+    /// @param actions Bit set of actions 0 to 6, not empty.
     /// @param nonce See `revocationNonce`.
+    /// @param deadline Last second at which the signature may be relayed.
     struct Revocation {
         bytes32 patient;
         bytes32 grantee;
@@ -53,7 +76,7 @@ interface IConsentRegistry {
 
     /// @notice Lets a delegate (a guardian, a representative) grant for the patient within these bounds and no further.
     /// @param delegate Party id.
-    /// @param nonce A grant nonce.
+    /// @param nonce See `Grant.nonce`.
     struct Delegation {
         bytes32 patient;
         bytes32 delegate;
@@ -98,6 +121,7 @@ interface IConsentRegistry {
         uint64 categories;
         uint32 epoch;
         uint16 flags;
+        uint32 serial;
     }
 
     /// @notice Why `check` says no, in the order of the tests.
@@ -114,7 +138,7 @@ interface IConsentRegistry {
 
     /// @notice One event per label, covering all actions of the bit set. Mirrors write one row per action.
     /// @param consent The word as stored: from (40 bits, lowest), to (40), purposes (32), categories (64), epoch (32),
-    /// flags (16); the same for every action of the set.
+    /// flags (16), serial (32); the same for every action of the set.
     /// @param actions Bit set of the actions written.
     event ConsentGranted(
         bytes32 indexed patient,
@@ -122,16 +146,18 @@ interface IConsentRegistry {
         bytes32 label,
         uint8 actions,
         uint256 consent,
-        bytes32 packageHash,
-        bytes32 policyHash
+        bytes32 packageHash
+    );
+    /// @notice Follows `ConsentGranted` of the same label if a policy document is pinned beside its words.
+    event PolicyPinned(
+        bytes32 indexed patient, bytes32 indexed grantee, bytes32 label, uint8 actions, bytes32 policyHash
     );
     /// @notice Emitted for each label, also where nothing was granted: a revocation always speaks.
     event ConsentRevoked(bytes32 indexed patient, bytes32 indexed grantee, bytes32 label, uint8 actions);
     /// @notice Everything written before `epoch` is void: consents, break-glass and delegations.
     event AllConsentsRevoked(bytes32 indexed patient, uint32 epoch);
-    event DelegationGranted(
-        bytes32 indexed patient, bytes32 indexed delegate, bytes32 label, uint8 actions, uint256 consent
-    );
+    /// @param bounds As a consent word, with the bit set of actions in the high 8 bits of the flags.
+    event DelegationGranted(bytes32 indexed patient, bytes32 indexed delegate, bytes32 label, uint256 bounds);
     event DelegationRevoked(bytes32 indexed patient, bytes32 indexed delegate, bytes32 label);
     event AccessRequested(
         bytes32 indexed patient,
@@ -151,7 +177,8 @@ interface IConsentRegistry {
     event GlassBroken(bytes32 indexed patient, bytes32 indexed grantee, uint256 consent, bytes32 reasonHash);
     event EmergencyVetoChanged(bytes32 indexed patient, bool vetoed);
     /// @notice One entry of a relayed batch did not hold; the others were carried out.
-    event RelaySkipped(uint256 index, bytes32 indexed patient, bytes reason);
+    /// @param reason Selector of the error.
+    event RelaySkipped(uint256 index, bytes32 indexed patient, bytes4 reason);
     event GrantsPaused(address indexed by);
     event GrantsUnpaused(address indexed by);
 
@@ -161,6 +188,8 @@ interface IConsentRegistry {
     error SignatureExpired(uint40 deadline);
     /// @notice The signature has been used, or a revocation has voided it, or it is for later.
     error InvalidNonce(bytes32 patient, uint64 expected, uint64 given);
+    /// @notice A compact grant does not hold; `reason` is the selector of the error that says why.
+    error RelayRefused(bytes32 patient, bytes4 reason);
     error InvalidPeriod(uint40 from, uint40 to);
     error InvalidActions(uint8 actions);
     error InvalidPurposes(uint32 purposes);
@@ -180,6 +209,7 @@ interface IConsentRegistry {
     error GlassAlreadyBroken(bytes32 patient, bytes32 grantee);
     error EmergencyLimitReached(bytes32 entity);
     error NotIdentityRegistry(address caller);
+    error NotADelegate(bytes32 party);
 
     // ------------------------------------------------------------------ grant
 
@@ -192,6 +222,12 @@ interface IConsentRegistry {
 
     /// @notice Relays many. An entry that does not hold is skipped with `RelaySkipped`; the others stand.
     function grantBatch(Grant[] calldata consents, bytes[] calldata signatures) external;
+
+    /// @notice Relays a signed grant of one word for a patient that has its own account, at the lowest cost.
+    function grantCompact(CompactGrant calldata consent) external;
+
+    /// @notice Relays many; see `grantBatch`.
+    function grantCompactBatch(CompactGrant[] calldata consents) external;
 
     /// @notice Registers custodial patients and places, for each, the care grant of the custodian to itself
     /// (`ALL_LABELS`, grantee = `entity`) under `terms`, in one transaction. An operator of the active entity only: it
@@ -207,9 +243,10 @@ interface IConsentRegistry {
 
     // ------------------------------------------------------------------ revoke (never paused, never retired)
 
-    /// @notice Revokes. Sent by the patient's controller; cannot fail for it, whatever the state. Every grant signature
+    /// @notice Revokes. Sent by the patient's controller; cannot fail for it, whatever the state. Every signature of a grant
     /// that has not been relayed yet becomes void.
-    function revoke(Revocation calldata revocation) external;
+    /// @param actions Bit set of actions 0 to 6, not empty.
+    function revoke(bytes32 patient, bytes32 grantee, bytes32[] calldata labels, uint8 actions) external;
 
     /// @notice Signed twin:
     /// `Revocation(bytes32 patient,bytes32 grantee,bytes32[] labels,uint8 actions,uint64 nonce,uint40 deadline)`.
@@ -252,24 +289,30 @@ interface IConsentRegistry {
     /// Sent by whoever speaks for the delegate.
     function grantAsDelegate(bytes32 delegateId, Grant calldata consent) external;
 
-    /// @notice Signed twin, signed by the delegate's controller:
-    /// `DelegatedGrant(bytes32 delegate,Grant consent)Grant(…)` with the nonce of `delegateNonce`.
+    /// @notice Signed twin, signed by the delegate's controller: `DelegatedGrant(bytes32 delegate,Grant consent)Grant(…)`.
     function grantAsDelegateSigned(bytes32 delegateId, Grant calldata consent, bytes calldata signature) external;
 
-    /// @notice Revokes as delegate what lies within a live delegation.
-    function revokeAsDelegate(bytes32 delegateId, Revocation calldata revocation) external;
+    /// @notice Revokes as delegate what lies within a live delegation. Leaves the patient's revocation counter alone, so a
+    /// delegate cannot void what the patient has signed.
+    function revokeAsDelegate(
+        bytes32 delegateId,
+        bytes32 patient,
+        bytes32 grantee,
+        bytes32[] calldata labels,
+        uint8 actions
+    ) external;
 
     // ------------------------------------------------------------------ access requests
 
     /// @notice Asks a patient for access. Sent by whoever speaks for the active grantee. The patient answers with a grant
     /// or a refusal; nothing is permitted by asking.
-    /// @return request keccak256 of the request and a counter of the grantee.
+    /// @return request keccak256(abi.encode(accessRequest)). The same request cannot be made twice: salt the reason.
     function requestAccess(AccessRequest calldata accessRequest) external returns (bytes32 request);
 
     /// @notice Refuses. The patient's controller.
     function refuseAccess(bytes32 request) external;
 
-    /// @notice Signed twin: `RefuseAccess(bytes32 request,uint40 deadline)`; a request is refused at most once.
+    /// @notice Signed twin: `RefuseAccess(bytes32 patient,bytes32 request,uint40 deadline)`; a request is closed once.
     function refuseAccessSigned(bytes32 request, uint40 deadline, bytes calldata signature) external;
 
     /// @notice Withdraws a request. Whoever speaks for the grantee.
@@ -287,8 +330,7 @@ interface IConsentRegistry {
     /// @notice Forbids (true) or allows (false, the default) break-glass. Forbidding also ends one that is open.
     function setEmergencyVeto(bytes32 patient, bool vetoed) external;
 
-    /// @notice Signed twin: `EmergencyVeto(bytes32 patient,bool vetoed,uint64 nonce,uint40 deadline)`; the nonce is a
-    /// revocation nonce to forbid and a grant nonce to allow.
+    /// @notice Signed twin: `EmergencyVeto(bytes32 patient,bool vetoed,uint64 nonce,uint40 deadline)` with a revocation nonce.
     function setEmergencyVetoSigned(
         bytes32 patient,
         bool vetoed,
@@ -337,27 +379,24 @@ interface IConsentRegistry {
     /// @notice The storage slot of a word, for `eth_getProof`.
     function slotOf(bytes32 patient, bytes32 grantee, bytes32 label, uint8 action) external pure returns (bytes32);
 
-    /// @notice The storage slot of a patient's account: controller (160 bits, lowest; zero in custody), epoch (32), grant
-    /// counter (24), revocation counter (24), flags (16; bit 0: emergency veto).
+    /// @notice The storage slot of a patient's account: controller (160 bits, lowest; zero in custody), epoch (32),
+    /// revocation counter (32), flags (32; bit 0: emergency veto).
     function accountSlotOf(bytes32 patient) external pure returns (bytes32);
 
     function epochOf(bytes32 patient) external view returns (uint32);
 
-    /// @return The nonce the next signed grant, delegation or lifting of the veto must carry. It changes with every one of
-    /// these and with every revocation, so what was signed before a revocation can no longer be relayed.
+    /// @return A nonce for a grant or delegation signed now: revocation counter and, as serial, the
+    /// time of the latest block. Who decides twice about one word within one block counts the serial up.
     function grantNonce(bytes32 patient) external view returns (uint64);
 
-    /// @return The nonce the next signed revocation must carry. Grants do not change it.
+    /// @return The nonce the next signed revocation must carry: the revocation counter. Grants do not change it.
     function revocationNonce(bytes32 patient) external view returns (uint64);
 
-    function delegateNonce(bytes32 patient, bytes32 delegateId) external view returns (uint64);
-
-    /// @return actions Bit set of delegable actions.
-    /// @return bounds The bounds, as a word.
+    /// @return bounds The bounds; the bit set of actions is in the high 8 bits of the flags.
     function delegationOf(bytes32 patient, bytes32 delegateId, bytes32 label)
         external
         view
-        returns (uint8 actions, Consent memory bounds);
+        returns (Consent memory bounds);
 
     function emergencyVetoed(bytes32 patient) external view returns (bool);
 

@@ -208,7 +208,7 @@ interface IIdentityRegistry {
     /// @notice Hands the party to another account: both must agree, each by sending or by signing
     /// `ChangeController(bytes32 party,address controller,uint256 nonce,uint256 deadline)`.
     /// @dev Claiming: for a patient in custody the present side is the custodian, the new side is the patient's wallet;
-    /// custody ends, and with it every guardian, pending recovery and delegation made in custody. Grants stay, so that
+    /// custody ends, and with it every delegation made in custody. Grants stay, so that
     /// care goes on; the patient may `revokeAll`.
     /// @param agreement Signature of the present controller; empty if it is the sender.
     /// @param acceptance Signature of the new controller; empty if it is the sender.
@@ -220,7 +220,9 @@ interface IIdentityRegistry {
         bytes calldata acceptance
     ) external;
 
-    /// @notice Names the account that may recover the party, or zero. The party's controller only.
+    /// @notice Names the account that may recover the party, or zero. The party's own controller only, so not in custody.
+    /// @dev WARNING: recovery is for a key that was lost. Whoever holds the present key can cancel a recovery and name
+    /// another guardian.
     function setGuardian(bytes32 party, address guardian) external;
 
     /// @notice Signed twin: `SetGuardian(bytes32 party,address guardian,uint256 nonce,uint256 deadline)`.
@@ -262,6 +264,8 @@ interface IIdentityRegistry {
     function authenticateProvider(bytes32 patient, bytes32 provider, bytes32 general, bytes32 primary) external;
 
     // ------------------------------------------------------------------ views
+
+    function kindOf(bytes32 id) external view returns (Kind);
 
     function party(bytes32 id) external view returns (Party memory);
 
