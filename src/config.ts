@@ -108,7 +108,7 @@ export function readConfig(environment: Environment = process.env): Config {
     },
     corsOrigins: read.list('CORS_ORIGINS', /^(\*|https?:\/\/[^/\s]+)$/, '* or https://app.example.org', ['*']),
     trustProxy: read.flag('TRUST_PROXY', false),
-    logLevel: read.choice('LOG_LEVEL', LOG_LEVELS, 'info'),
+    logLevel: read.choice('LOG_LEVEL', LOG_LEVELS, production ? 'info' : 'warn'),
     drainSeconds: read.integer('DRAIN_SECONDS', 25, 0, 600),
     production,
   }

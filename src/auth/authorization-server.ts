@@ -46,6 +46,7 @@ export function authorizationServer(
     clientAuthMethods: ['private_key_jwt'],
     clientDefaults: { id_token_signed_response_alg: TOKEN_ALGORITHM },
     enabledJWA: { clientAuthSigningAlgValues: ASSERTION_ALGORITHMS, idTokenSigningAlgValues: [TOKEN_ALGORITHM] },
+    ttl: { ClientCredentials: options.tokenSeconds },
     responseTypes: ['none'],
     scopes: [],
     clockTolerance: CLOCK_SECONDS,

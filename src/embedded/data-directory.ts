@@ -3,6 +3,7 @@ import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { ConsentryError } from '../errors.js'
+import { RUNNING_FILE, type RunningGateway } from './running.js'
 
 /** Everything that one gateway keeps on disk, for the owner's eyes only, open in one process at a time. */
 export interface DataDirectory {
@@ -14,6 +15,8 @@ export interface DataDirectory {
   /** Whole or not at all, durable on return, mode 0600. */
   write(name: string, content: string | Uint8Array): Promise<void>
   remove(name: string): Promise<void>
+  /** Tells command line programs where the gateway that uses this directory is; undone by `close`. */
+  announce(fhirUrl: string): Promise<void>
   close(): Promise<void>
 }
 
@@ -34,7 +37,10 @@ export async function openDataDirectory(path: string): Promise<DataDirectory> {
     read: (name) => readFile(join(path, name)).catch(absent),
     write: (name, content) => writeDurably(join(path, name), content),
     remove: (name) => rm(join(path, name), { force: true }),
+    announce: (fhirUrl) =>
+      directory.write(RUNNING_FILE, JSON.stringify({ fhirUrl, pid: process.pid } satisfies RunningGateway)),
     close: async () => {
+      await directory.remove(RUNNING_FILE)
       await rm(join(path, HOLDER), { force: true })
       lock.close()
     },
@@ -52,16 +58,21 @@ async function takeLock(path: string): Promise<DatabaseSync> {
   } catch (error) {
     lock.close()
     if (!/locked|busy/i.test(String(error))) throw error
-    const holder = await readFile(join(path, HOLDER), 'utf8').then(
-      (text) => JSON.parse(text) as { pid?: number },
-      () => ({}) as { pid?: number },
-    )
+    const holder = await readHolder(path)
     const who = holder.pid === undefined ? 'another process' : `process ${holder.pid}`
     throw new ConsentryError(
       'conflict',
       `The data directory ${path} is in use by ${who}; stop it, or choose another with CONSENTRY_DATA.`,
       { cause: error },
     )
+  }
+}
+
+async function readHolder(path: string): Promise<{ pid?: number }> {
+  try {
+    return JSON.parse(await readFile(join(path, HOLDER), 'utf8')) as { pid?: number }
+  } catch {
+    return {}
   }
 }
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
-import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import { fastify, LogController, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { cors } from './cors.js'
 import { logRequests, safeError } from './log.js'
 import { refusalOf } from './outcome.js'
@@ -35,10 +35,14 @@ export function createServer(options: ServerOptions): FastifyInstance {
     logger: {
       level: options.logLevel,
       base: null,
-      serializers: { err: (error: unknown) => ({ type: '', message: '', stack: '', ...safeError(error) }) },
+      serializers: {
+        err: (error: unknown) => ({ type: '', message: '', stack: '', ...safeError(error) }),
+        // Fastify's own would log the URL with its query.
+        req: ({ method }: { method: string }) => ({ method }),
+      },
       ...(options.logStream === undefined ? {} : { stream: options.logStream }),
     },
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
     bodyLimit: options.bodyBytes,
     trustProxy: options.trustProxy,
     exposeHeadRoutes: true,

@@ -1,0 +1,75 @@
+import 'reflect-metadata'
+import { createServer as createSocketServer } from 'node:net'
+import { NestFactory } from '@nestjs/core'
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify'
+import { AppModule, compose } from './app.module.js'
+import { ConfigurationError, readConfig, type Config } from './config.js'
+import { ConsentryError } from './errors.js'
+import { Drain } from './http/drain.js'
+import { FHIR_BASE, mountEdge } from './http/mount.js'
+import { nestLogger } from './http/nest-logger.js'
+import { createServer } from './http/server.js'
+
+async function start(config: Config): Promise<void> {
+  const port = config.port === 0 ? await freePort(config.host) : config.port
+  const localUrl = `http://${urlHost(config.host)}:${port}`
+  const publicUrl = config.publicUrl ?? localUrl
+  const server = createServer({
+    bodyBytes: config.limits.bodyBytes,
+    corsOrigins: config.corsOrigins,
+    trustProxy: config.trustProxy,
+    logLevel: config.logLevel,
+    https: publicUrl.startsWith('https:'),
+  })
+  const onFault = (message: string, error: unknown) => server.log.error({ err: error }, message)
+  const composition = await compose({ config, publicUrl, onFault })
+
+  const app = await NestFactory.create<NestFastifyApplication>(
+    AppModule.with(composition),
+    new FastifyAdapter(server),
+    { logger: nestLogger(server.log), abortOnError: false },
+  )
+  const drain = new Drain({
+    stopServing: () => app.close(),
+    cutConnections: () => server.server.closeAllConnections(),
+    parts: composition.closing,
+    seconds: config.drainSeconds,
+    note: (message, error) => server.log.warn(error === undefined ? {} : { err: error }, message),
+  })
+  const { ratePerSecond, rateBurst } = config.limits
+  const draining = () => drain.draining
+  await mountEdge(server, { ...composition.edge, publicUrl, ratePerSecond, rateBurst, draining })
+  await app.listen(port, config.host)
+  drain.onSignals(process)
+  await composition.announce(`${localUrl}${FHIR_BASE}`)
+  process.stdout.write(
+    `Consentry is ready: ${publicUrl}${FHIR_BASE}` +
+      (config.auth.issuerUrl === null ? '  (a token: npm run --silent token -- ehr)\n' : '\n'),
+  )
+}
+
+/** An address to connect to, for an address to listen on. */
+function urlHost(host: string): string {
+  if (host === '0.0.0.0' || host === '::') return '127.0.0.1'
+  return host.includes(':') ? `[${host}]` : host
+}
+
+/** The issuer of tokens has its URL in every token, so the port must be known before the parts are made. */
+function freePort(host: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createSocketServer().once('error', reject)
+    probe.listen(0, host, () => {
+      const address = probe.address()
+      probe.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
+    })
+  })
+}
+
+try {
+  await start(readConfig())
+} catch (error) {
+  // What the operator can act on is said in one sentence; the rest needs its frames.
+  const known = error instanceof ConfigurationError || error instanceof ConsentryError
+  process.stderr.write(`${known ? error.message : error instanceof Error ? error.stack : 'Consentry cannot start.'}\n`)
+  process.exit(1)
+}
