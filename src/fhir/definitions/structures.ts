@@ -1,0 +1,74 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { ConsentryError } from '../../errors.js'
+
+/**
+ * The tables that `npm run generate:fhir` (compile.mjs) made of the R4 definitions, read once on first use
+ * (a few milliseconds, about half a megabyte). Nothing at run time reads a StructureDefinition.
+ */
+
+/** A type name, `#path` for children inside the same definition, or a Reference with its allowed targets. */
+export type ElementType = string | readonly [code: 'Reference', ...targets: string[]]
+
+/** `max` −1 is `*`; a name that ends in `[x]` is a choice; `valueSet` is the canonical of a required binding. */
+export type ElementRow = readonly [
+  name: string,
+  min: number,
+  max: number,
+  types: readonly ElementType[],
+  valueSet?: string | null,
+  rules?: readonly number[],
+]
+
+export interface TypeRow {
+  /** Absent for a path inside a type, such as `Patient.contact`. */
+  readonly kind?: 'resource' | 'complex-type' | 'abstract'
+  readonly elements: readonly ElementRow[]
+  /** Indexes into `constraints`. */
+  readonly rules?: readonly number[]
+}
+
+export type ConstraintRow = readonly [key: string, severity: 'error' | 'warning', human: string, expression: string]
+
+export interface Structures {
+  readonly fhirVersion: '4.0.1'
+  /** The names of all resource types that can be instantiated, sorted. */
+  readonly resources: readonly string[]
+  readonly constraints: readonly ConstraintRow[]
+  readonly types: Readonly<Record<string, TypeRow>>
+}
+
+/** Codes by system, or null if the set draws from a code system that the definitions do not contain. */
+export type ValueSets = Readonly<Record<string, Readonly<Record<string, readonly string[]>> | null>>
+
+/** Places in a type whose reference to a Patient makes it part of that patient's compartment. */
+export type Compartment = Readonly<Record<string, readonly (readonly [parameter: string, path: string])[]>>
+
+export const structures = table<Structures>('structures.json')
+export const valueSets = table<ValueSets>('value-sets.json')
+export const patientCompartment = table<Compartment>('patient-compartment.json')
+
+let names: ReadonlySet<string> | undefined
+
+/** True for the 146 resource types of R4 that have instances. */
+export function isResourceType(name: string): boolean {
+  names ??= new Set(structures().resources)
+  return names.has(name)
+}
+
+function table<T>(name: string): () => T {
+  let loaded: T | undefined
+  return () => (loaded ??= JSON.parse(readFileSync(join(generatedFolder(), name), 'utf8')) as T)
+}
+
+/** The folder lies at the root of the project, above `src` as well as above `dist`. */
+function generatedFolder(): string {
+  for (let at = dirname(fileURLToPath(import.meta.url)); ; at = dirname(at)) {
+    const candidate = join(at, 'generated', 'fhir')
+    if (existsSync(candidate)) return candidate
+    if (at === dirname(at)) {
+      throw new ConsentryError('internal', 'The FHIR tables are missing: run `npm run generate:fhir`.')
+    }
+  }
+}

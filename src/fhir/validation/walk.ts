@@ -1,0 +1,97 @@
+import type { Issue, IssueCode } from '../../errors.js'
+
+/** A reference or URI inside a resource that starts with `#`, kept until all contained resources are known. */
+export interface LocalReference {
+  readonly id: string
+  /** Names of the allowed target types, null for any. */
+  readonly targets: ReadonlySet<string> | null
+  readonly expression: string
+}
+
+/** What a resource that is not contained in another one collects while it is walked. */
+export interface Frame {
+  readonly root: object
+  /** Ids after `#` in references, canonicals, URIs and URLs; the empty id is the root itself. */
+  readonly mentions: Set<string>
+  readonly localReferences: LocalReference[]
+}
+
+/** Limits that keep one hostile document from costing more than it should. */
+export const WALK_LIMITS = { issues: 100, depth: 120, invariantSteps: 5_000_000 }
+
+/**
+ * The state of one validation: the place in the document and what was found there. The place is a stack of
+ * steps that is only turned into text when there is something to say.
+ */
+export class Walk {
+  readonly issues: Issue[] = []
+  /** The resource whose elements are visited; differs from `frame.root` inside a contained resource. */
+  resource: object = {}
+  frame: Frame | undefined
+  /** Steps that invariants may still take in this validation. */
+  budget = WALK_LIMITS.invariantSteps
+  /** Set once the document turned out deeper than any resource; recursive rules are then left out. */
+  tooDeep = false
+  private readonly steps: (string | number)[] = []
+  private dropped = 0
+
+  constructor(readonly wantsWarnings: boolean) {}
+
+  enter(step: string | number): void {
+    this.steps.push(step)
+  }
+
+  leave(): void {
+    this.steps.pop()
+  }
+
+  /** True at an element named `contained`. */
+  inContained(): boolean {
+    const { steps } = this
+    return steps.at(-1) === 'contained' || (typeof steps.at(-1) === 'number' && steps.at(-2) === 'contained')
+  }
+
+  get depth(): number {
+    return this.steps.length
+  }
+
+  /** FHIRPath of the place: `Patient.contact[0].name`, `Observation.value.ofType(Quantity)`. */
+  expression(): string {
+    let path = ''
+    for (const step of this.steps) {
+      path += typeof step === 'number' ? `[${step}]` : path === '' ? step : `.${step}`
+    }
+    return path
+  }
+
+  error(code: IssueCode, diagnostics: string, expression?: string): void {
+    this.add('error', code, diagnostics, expression)
+  }
+
+  add(severity: 'error' | 'warning', code: IssueCode, diagnostics: string, expression = this.expression()): void {
+    if (this.issues.length >= WALK_LIMITS.issues) {
+      this.dropped++
+      return
+    }
+    const place = expression === '' ? '' : `${expression}: `
+    this.issues.push({
+      severity,
+      code,
+      diagnostics: place + diagnostics,
+      ...(expression === '' ? {} : { expression: [expression] }),
+    })
+  }
+
+  /** All issues, with a note if there were more than are listed. */
+  result(): Issue[] {
+    if (this.dropped > 0) {
+      this.issues.push({
+        severity: 'error',
+        code: 'too-costly',
+        diagnostics: `${this.dropped} more issues were found; only the first ${WALK_LIMITS.issues} are listed.`,
+      })
+      this.dropped = 0
+    }
+    return this.issues
+  }
+}
