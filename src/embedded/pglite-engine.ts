@@ -1,29 +1,31 @@
 import { PGlite } from '@electric-sql/pglite'
 import { NodeFS } from '@electric-sql/pglite/nodefs'
 import * as fs from 'node:fs'
+import { join } from 'node:path'
 import { isMainThread, parentPort, workerData } from 'node:worker_threads'
 
 /*
  * PGlite as a byte machine: frontend messages in, backend messages out (PostgreSQL protocol 3.0,
- * https://www.postgresql.org/docs/17/protocol-message-formats.html). The same file is the engine when it is imported and
- * a worker when it is started as one. It imports packages only and uses erasable types only, because Node starts it
- * from source in tests, without a loader.
+ * https://www.postgresql.org/docs/18/protocol-message-formats.html). The same file is the engine when it is imported
+ * and a worker when it is started as one. It imports packages only and uses erasable types only, because Node starts
+ * it from source in tests, without a loader.
  */
 
-/** What a started engine offers. `exec` runs to the end before it returns: PGlite is one session and synchronous. */
+/** `exec` runs to the end before it returns: PGlite is one session and synchronous. */
 export interface Engine {
   exec(message: Uint8Array): Uint8Array
+  /** Writes a checkpoint if there is enough WAL; single-user mode never does by itself. Not inside a transaction. */
+  checkpoint(when: 'due' | 'idle'): void
   close(): Promise<void>
 }
 
-export interface EngineOptions {
-  /** Directory of the cluster; `null` keeps it in memory (tests only). */
-  readonly directory: string | null
-}
+/** Bytes of WAL since the last checkpoint that make one due at once, and when nothing else is to do. */
+const DUE_BYTES = 128 << 20
+const IDLE_BYTES = 8 << 20
+const IDLE_MS = 200
 
-/** WAL written since the last checkpoint that makes one due when idle, and at once. Single-user mode never checkpoints by itself. */
-const CHECKPOINT_IDLE_BYTES = 16 << 20
-const CHECKPOINT_FORCED_BYTES = 128 << 20
+/** Written when the cluster is complete and synced; without it the files are the rest of an interrupted first start. */
+const COMPLETE = 'consentry-complete'
 
 interface NodeStream {
   nfd: number
@@ -34,7 +36,7 @@ interface StreamOps {
   fsync?(stream: NodeStream): number
 }
 
-/** NODEFS with a real fsync: Emscripten asks `stream_ops.fsync` and PGlite leaves it empty. */
+/** NODEFS with a real fsync: Emscripten asks for `stream_ops.fsync`, and PGlite leaves it empty. */
 class DurableFS extends NodeFS {
   walBytes = 0
 
@@ -44,7 +46,7 @@ class DurableFS extends NodeFS {
       const ops = (module as { NODEFS: { stream_ops: StreamOps } }).NODEFS.stream_ops
       const write = ops.write
       ops.write = (stream, buffer, offset, length, position) => {
-        // WAL segments are named by 24 hexadecimal digits.
+        // WAL segments are named by 24 hexadecimal digits
         if (stream.node.name.length === 24) this.walBytes += length
         return write(stream, buffer, offset, length, position)
       }
@@ -57,32 +59,88 @@ class DurableFS extends NodeFS {
   }
 }
 
-/** PGlite's own start parameters without `-F`, which turns fsync off; `fdatasync` is a stub in this build, `fsync` is not. */
-function startParameters(): string[] {
-  return [
-    ...PGlite.defaultStartParams.filter((parameter) => parameter !== '-F'),
-    '-c',
-    'fsync=on',
-    '-c',
-    'wal_sync_method=fsync',
-  ]
-}
+/** PGlite's start parameters without `-F`, which turns fsync off. `fdatasync` is a stub in this build, `fsync` is not. */
+const START_PARAMETERS = [
+  ...PGlite.defaultStartParams.filter((parameter) => parameter !== '-F'),
+  '-c',
+  'fsync=on',
+  '-c',
+  'wal_sync_method=fsync',
+  '-c',
+  'jit=off',
+]
 
-export async function openEngine(options: EngineOptions): Promise<Engine> {
-  const files = options.directory === null ? null : new DurableFS(options.directory)
-  const db = await PGlite.create(files === null ? {} : { fs: files, startParams: startParameters() })
+/** @param directory of the cluster; `null` keeps it in memory (tests) */
+export async function openEngine(directory: string | null): Promise<Engine> {
+  const files = directory === null ? null : new DurableFS(prepare(directory))
+  const db = await PGlite.create(files === null ? {} : { fs: files, startParams: START_PARAMETERS })
+  if (directory !== null && !fs.existsSync(join(directory, COMPLETE))) complete(directory)
+  let checkpointed = files?.walBytes ?? 0
   return {
     exec: (message) => db.execProtocolRawSync(message),
+    checkpoint: (when) => {
+      if (files === null || files.walBytes - checkpointed < (when === 'due' ? DUE_BYTES : IDLE_BYTES)) return
+      db.execProtocolRawSync(simpleQuery('CHECKPOINT'))
+      checkpointed = files.walBytes
+    },
     close: () => db.close(),
   }
 }
 
-if (!isMainThread && parentPort && (workerData as { consentryPglite?: EngineOptions } | null)?.consentryPglite) {
+function prepare(directory: string): string {
+  if (fs.existsSync(directory) && !fs.existsSync(join(directory, COMPLETE))) fs.rmSync(directory, { recursive: true })
+  fs.mkdirSync(directory, { recursive: true, mode: 0o700 })
+  return directory
+}
+
+/** PGlite unpacks a new cluster without syncing it; what is acknowledged later rests on these files. */
+function complete(directory: string): void {
+  for (const entry of fs.readdirSync(directory, { recursive: true, withFileTypes: true })) {
+    syncPath(join(entry.parentPath, entry.name))
+  }
+  fs.writeFileSync(join(directory, COMPLETE), '')
+  syncPath(join(directory, COMPLETE))
+  syncPath(directory)
+}
+
+function syncPath(path: string): void {
+  const descriptor = fs.openSync(path, 'r')
+  fs.fsyncSync(descriptor)
+  fs.closeSync(descriptor)
+}
+
+/** Message `Query`: 'Q', length, text, 0. */
+function simpleQuery(text: string): Uint8Array {
+  const message = Buffer.alloc(6 + Buffer.byteLength(text))
+  message.write('Q')
+  message.writeInt32BE(message.length - 1, 1)
+  message.write(text, 5)
+  return message
+}
+
+/** The last reply message is ReadyForQuery: 'Z', length 5, and `I` outside of a transaction. */
+function isIdle(reply: Uint8Array): boolean {
+  return reply.length >= 6 && reply[reply.length - 6] === 0x5a && reply[reply.length - 1] === 0x49
+}
+
+const task = workerData as { pglite?: { directory: string | null } } | null
+
+if (!isMainThread && parentPort && task?.pglite) {
   const port = parentPort
-  const engine = await openEngine((workerData as { consentryPglite: EngineOptions }).consentryPglite)
-  port.on('message', (message: Uint8Array) => {
+  const engine = await openEngine(task.pglite.directory)
+  let idle: NodeJS.Timeout | undefined
+  port.on('message', (message: Uint8Array | 'close') => {
+    clearTimeout(idle)
+    if (message === 'close') {
+      void engine.close().finally(() => port.close())
+      return
+    }
     const reply = engine.exec(message)
+    const atRest = isIdle(reply)
     port.postMessage(reply, [reply.buffer as ArrayBuffer])
+    if (!atRest) return
+    engine.checkpoint('due')
+    idle = setTimeout(() => engine.checkpoint('idle'), IDLE_MS)
   })
-  port.postMessage(null)
+  port.postMessage('ready')
 }

@@ -1,0 +1,64 @@
+import { Duplex } from 'node:stream'
+
+/** Sends frontend messages to the one session and gives back what it answers. */
+export type Exchange = (message: Uint8Array) => Promise<Uint8Array>
+
+const simpleQuery = (text: string): Uint8Array => {
+  const body = Buffer.from(`${text}\0`)
+  const head = Buffer.from([0x51, 0, 0, 0, 0])
+  head.writeInt32BE(body.length + 4, 1)
+  return Buffer.concat([head, body])
+}
+
+/** A new client finds the session as new: nothing half done, no prepared statement of the client before. */
+const RESET = [simpleQuery('ROLLBACK'), simpleQuery('DISCARD ALL')]
+
+/**
+ * What `pg` takes for a socket to a server: it writes protocol messages and reads replies, here from the engine.
+ * Startup messages are the only ones that do not begin with a letter.
+ */
+export class PgliteSocket extends Duplex {
+  constructor(private readonly exchange: Exchange) {
+    super()
+  }
+
+  /** Called by pg.Connection instead of net.Socket#connect. */
+  connect(): this {
+    process.nextTick(() => this.emit('connect'))
+    return this
+  }
+
+  setNoDelay(): this {
+    return this
+  }
+
+  setKeepAlive(): this {
+    return this
+  }
+
+  ref(): this {
+    return this
+  }
+
+  unref(): this {
+    return this
+  }
+
+  override _read(): void {
+    // replies are pushed when they come
+  }
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error) => void): void {
+    this.#send(chunk).then(() => done(), done)
+  }
+
+  override _writev(chunks: { chunk: Buffer }[], done: (error?: Error) => void): void {
+    this.#send(Buffer.concat(chunks.map(({ chunk }) => chunk))).then(() => done(), done)
+  }
+
+  async #send(message: Buffer): Promise<void> {
+    if (message[0] === 0) for (const reset of RESET) await this.exchange(reset)
+    const reply = await this.exchange(message)
+    if (reply.length > 0 && !this.destroyed) this.push(Buffer.from(reply.buffer, reply.byteOffset, reply.length))
+  }
+}

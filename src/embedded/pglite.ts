@@ -1,0 +1,104 @@
+import pg from 'pg'
+import { Worker } from 'node:worker_threads'
+import { ConsentryError } from '../errors.js'
+import { PgliteMaintenance } from './pglite-maintenance.js'
+import { type Exchange, PgliteSocket } from './pglite-socket.js'
+
+/** What TypeORM's postgres driver loads instead of the package `pg`. */
+export interface PostgresDriverModule {
+  readonly Pool: typeof pg.Pool
+  readonly Client: typeof pg.Client
+}
+
+export interface Pglite {
+  readonly driver: PostgresDriverModule
+  close(): Promise<void>
+}
+
+/**
+ * Starts PGlite in a worker thread and hands out `pg` on top of it: the real Pool and Client, whose socket leads to
+ * the worker. The pool has one client because PGlite is one session: a transaction owns it from `connect` to
+ * `release`, everybody else waits in line. Acknowledged commits are fsynced.
+ *
+ * @param directory of the cluster, held by no other process; `null` keeps it in memory (tests)
+ */
+export async function startPglite(directory: string | null): Promise<Pglite> {
+  const session = new Session(directory)
+  await session.start()
+  const maintenance = new PgliteMaintenance()
+
+  class Pool extends pg.Pool {
+    constructor(options?: pg.PoolConfig) {
+      super({
+        ...options,
+        user: 'postgres',
+        database: 'postgres',
+        password: '-',
+        max: 1,
+        idleTimeoutMillis: 0,
+        stream: () => new PgliteSocket(session.exchange) as never,
+      })
+      maintenance.watch(this)
+    }
+  }
+
+  return {
+    driver: { Pool: Pool as unknown as typeof pg.Pool, Client: pg.Client },
+    close: async () => {
+      maintenance.stop()
+      await session.close()
+    },
+  }
+}
+
+/** Node runs the worker from source in tests and from dist otherwise. */
+const ENGINE = new URL(import.meta.url.endsWith('.ts') ? './pglite-engine.ts' : './pglite-engine.js', import.meta.url)
+
+/** The worker and the replies that it owes, in order. */
+class Session {
+  #worker: Worker | undefined
+  readonly #owed: { resolve: (reply: Uint8Array) => void; reject: (error: Error) => void }[] = []
+
+  constructor(private readonly directory: string | null) {}
+
+  async start(): Promise<void> {
+    const worker = new Worker(ENGINE, { workerData: { pglite: { directory: this.directory } } })
+    await new Promise<void>((resolve, reject) => {
+      worker.once('message', () => resolve())
+      worker.once('error', reject)
+    })
+    worker.removeAllListeners('error')
+    worker.on('message', (reply: Uint8Array) => this.#owed.shift()?.resolve(reply))
+    worker.on('error', () => this.#lost())
+    worker.on('exit', () => this.#lost())
+    this.#worker = worker
+  }
+
+  readonly exchange: Exchange = (message) => {
+    const worker = this.#worker
+    if (worker === undefined) return Promise.reject(lost())
+    // a copy of its own, so that it can be moved to the worker instead of being copied once more
+    const moved = new Uint8Array(message)
+    return new Promise((resolve, reject) => {
+      this.#owed.push({ resolve, reject })
+      worker.postMessage(moved, [moved.buffer])
+    })
+  }
+
+  async close(): Promise<void> {
+    const worker = this.#worker
+    if (worker === undefined) return
+    const exited = new Promise((resolve) => worker.once('exit', resolve))
+    worker.postMessage('close')
+    await exited
+  }
+
+  #lost(): void {
+    this.#worker = undefined
+    for (const { reject } of this.#owed.splice(0)) reject(lost())
+  }
+}
+
+function lost(): ConsentryError {
+  return new ConsentryError('unavailable', 'The embedded database has stopped.', { retryAfterSeconds: 5 })
+}

@@ -1,0 +1,79 @@
+import pg from 'pg'
+import { DataSource, type DataSourceOptions } from 'typeorm'
+import { Rows1763600000000 } from '../../migrations/1763600000000-rows.js'
+import { ENTITIES } from './entities/index.js'
+
+export interface ConnectionOptions {
+  /** `postgres://…`; absent with a driver that knows where its database is. */
+  readonly url?: string
+  /** A schema of its own in a shared database; it must exist. */
+  readonly schema?: string
+  /** Stands in for the package `pg`: PGlite's, from embedded/pglite. */
+  readonly driver?: { readonly Pool: typeof pg.Pool; readonly Client: typeof pg.Client }
+  /** Sessions at most; PGlite has one whatever this says. */
+  readonly poolSize?: number
+}
+
+/** Serialises the migrations of several gateways that start on one database: 'consentry' as an advisory lock. */
+const MIGRATION_LOCK = 0x636f6e73
+
+const INT8 = 20
+const INT8_ARRAY = 1016
+
+/** 64-bit numbers are label sets, tokens and keys: never rounded. */
+const types = {
+  getTypeParser(oid: number, format?: 'text' | 'binary'): unknown {
+    if (oid === INT8 && format !== 'binary') return BigInt
+    if (oid === INT8_ARRAY && format !== 'binary') {
+      return (text: string) => (text === '{}' ? [] : text.slice(1, -1).split(',').map(BigInt))
+    }
+    return pg.types.getTypeParser(oid, format as 'text')
+  },
+}
+
+export function dataSourceOptions(options: ConnectionOptions): DataSourceOptions {
+  return {
+    type: 'postgres',
+    ...(options.url === undefined ? {} : { url: options.url }),
+    ...(options.driver === undefined ? {} : { driver: options.driver }),
+    ...(options.schema === undefined ? {} : { schema: options.schema }),
+    poolSize: options.poolSize ?? 8,
+    connectTimeoutMS: options.driver ? 60_000 : 5_000,
+    installExtensions: false,
+    applicationName: 'consentry',
+    entities: ENTITIES,
+    migrations: [Rows1763600000000],
+    migrationsTransactionMode: 'all',
+    // an idle connection that breaks is replaced; whoever uses one hears of it from the statement
+    poolErrorHandler: () => undefined,
+    extra: {
+      types,
+      keepAlive: true,
+      ...(options.schema === undefined ? {} : { options: `-c search_path=${options.schema}` }),
+    },
+  }
+}
+
+export async function migratedDataSource(options: ConnectionOptions): Promise<DataSource> {
+  const dataSource = new DataSource(dataSourceOptions(options))
+  await dataSource.initialize()
+  try {
+    if (options.driver) await dataSource.runMigrations()
+    else await underLock(dataSource, () => dataSource.runMigrations())
+  } catch (error) {
+    await dataSource.destroy()
+    throw error
+  }
+  return dataSource
+}
+
+async function underLock(dataSource: DataSource, work: () => Promise<unknown>): Promise<void> {
+  const runner = dataSource.createQueryRunner()
+  try {
+    await runner.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK])
+    await work()
+  } finally {
+    await runner.query('SELECT pg_advisory_unlock($1)', [MIGRATION_LOCK]).catch(() => undefined)
+    await runner.release()
+  }
+}

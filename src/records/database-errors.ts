@@ -1,0 +1,45 @@
+import { ConsentryError } from '../errors.js'
+
+/** SQLSTATE, https://www.postgresql.org/docs/current/errcodes-appendix.html */
+export const UNIQUE_VIOLATION = '23505'
+const SERIALIZATION_FAILURE = '40001'
+const DEADLOCK_DETECTED = '40P01'
+
+/** Classes and codes that say "not now": connection, too many connections, out of disk or memory, shutting down, read-only standby. */
+const UNAVAILABLE = /^(08|53|57P0|25006|57014)/
+const SOCKET = /^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOTFOUND|EHOSTUNREACH|ENETUNREACH|EAI_AGAIN|ENOENT)$/
+/** Texts of pg and pg-pool, which give no code. */
+const LOST = /^(Connection terminated|timeout exceeded when trying to connect|timeout expired|Client was closed)/
+
+export interface SqlError extends Error {
+  readonly code?: string
+  readonly constraint?: string
+}
+
+export function isSqlError(error: unknown): error is SqlError {
+  return error instanceof Error
+}
+
+/** The same transaction may succeed when it is tried again. */
+export function isRetryable(error: unknown): boolean {
+  return isSqlError(error) && (error.code === SERIALIZATION_FAILURE || error.code === DEADLOCK_DETECTED)
+}
+
+export function isUnavailable(error: unknown): boolean {
+  if (error instanceof ConsentryError) return error.kind === 'unavailable'
+  if (!isSqlError(error)) return false
+  if (error instanceof AggregateError) return error.errors.some(isUnavailable)
+  return UNAVAILABLE.test(error.code ?? '') || SOCKET.test(error.code ?? '') || LOST.test(error.message)
+}
+
+/** What callers see. The cause may name ids, never bound values. */
+export function databaseError(error: unknown): ConsentryError {
+  if (error instanceof ConsentryError) return error
+  if (isUnavailable(error) || isRetryable(error)) {
+    return new ConsentryError('unavailable', 'The database does not answer now. Nothing is lost; try again.', {
+      retryAfterSeconds: 2,
+      cause: error,
+    })
+  }
+  return new ConsentryError('internal', 'The database refused a statement.', { cause: error })
+}

@@ -1,0 +1,140 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import type { Pool, PoolClient } from 'pg'
+import type { DataSource } from 'typeorm'
+import { ConsentryError } from '../errors.js'
+import { type ConnectionOptions, migratedDataSource } from './data-source.js'
+import { databaseError, isRetryable } from './database-errors.js'
+
+/** Statements with bound values. `int8` comes as bigint, `bytea` as Buffer, `jsonb` parsed. */
+export interface Sql {
+  query<Row = Record<string, unknown>>(text: string, values?: readonly unknown[]): Promise<Result<Row>>
+}
+
+export interface Result<Row> {
+  readonly rows: Row[]
+  readonly rowCount: number
+}
+
+/** A statement that is sent often: parsed once per session under its name. */
+export interface Statement {
+  readonly name: string
+  readonly text: string
+}
+
+const ATTEMPTS = 5
+
+/** The one way to the database. Errors are ConsentryErrors: `unavailable` when it is down, `internal` otherwise. */
+export class Database implements Sql {
+  readonly #pool: Pool
+  /** Marks the code that runs inside a transaction. */
+  readonly #inside = new AsyncLocalStorage<{ open: boolean }>()
+
+  constructor(readonly dataSource: DataSource) {
+    this.#pool = (dataSource.driver as unknown as { master: Pool }).master
+  }
+
+  async query<Row>(text: string, values: readonly unknown[] = []): Promise<Result<Row>> {
+    this.refuseInside()
+    try {
+      return await send<Row>(this.#pool, { text }, values)
+    } catch (error) {
+      throw databaseError(error)
+    }
+  }
+
+  async run<Row>(statement: Statement, values: readonly unknown[]): Promise<Result<Row>> {
+    this.refuseInside()
+    try {
+      return await send<Row>(this.#pool, statement, values)
+    } catch (error) {
+      throw databaseError(error)
+    }
+  }
+
+  /**
+   * Everything that `work` does through its `sql` happens, or nothing does. Keep it short: with PGlite it owns the
+   * only session. It runs again after a deadlock or a serialization failure, so it must not have other effects.
+   */
+  async transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
+    this.refuseInside()
+    try {
+      return await this.session((session) => work(session))
+    } catch (error) {
+      throw databaseError(error)
+    }
+  }
+
+  /** As `transaction`, with prepared statements and errors as the driver gives them; for the folder's own use. */
+  async session<T>(work: (session: Session) => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#once(work)
+      } catch (error) {
+        if (!isRetryable(error) || attempt === ATTEMPTS) throw error
+        await new Promise((resolve) => setTimeout(resolve, Math.random() * 10 * 2 ** attempt))
+      }
+    }
+  }
+
+  async #once<T>(work: (session: Session) => Promise<T>): Promise<T> {
+    const client = await this.#pool.connect()
+    const mark = { open: true }
+    let broken: Error | undefined
+    try {
+      await client.query('BEGIN')
+      const result = await this.#inside.run(mark, () => work(new Session(client)))
+      await client.query('COMMIT')
+      return result
+    } catch (error) {
+      await client.query('ROLLBACK').catch((cause: unknown) => {
+        broken = cause as Error
+      })
+      throw error
+    } finally {
+      mark.open = false
+      client.release(broken)
+    }
+  }
+
+  /** Waiting for a session while holding the only one would never end, so it is refused on every engine. */
+  refuseInside(): void {
+    if (this.#inside.getStore()?.open) {
+      throw new ConsentryError('internal', 'Inside a transaction only its own `sql` may be used.')
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.dataSource.destroy()
+  }
+}
+
+/** The statements of one transaction. */
+export class Session implements Sql {
+  constructor(private readonly client: PoolClient) {}
+
+  query<Row>(text: string, values: readonly unknown[] = []): Promise<Result<Row>> {
+    return send<Row>(this.client, { text }, values)
+  }
+
+  run<Row>(statement: Statement, values: readonly unknown[]): Promise<Result<Row>> {
+    return send<Row>(this.client, statement, values)
+  }
+}
+
+async function send<Row>(
+  on: Pool | PoolClient,
+  statement: { name?: string; text: string },
+  values: readonly unknown[],
+): Promise<Result<Row>> {
+  const { rows, rowCount } = await on.query({ ...statement, values: values as unknown[] })
+  return { rows: rows as Row[], rowCount: rowCount ?? 0 }
+}
+
+/** Connects, brings the schema up to date, and hands the database out. */
+export async function openDatabase(options: ConnectionOptions): Promise<Database> {
+  try {
+    return new Database(await migratedDataSource(options))
+  } catch (error) {
+    throw databaseError(error)
+  }
+}

@@ -1,0 +1,102 @@
+import { Column, Entity, Index, PrimaryColumn } from 'typeorm'
+
+/** A local Patient resource and the random id under which the ledger knows the patient. */
+@Entity('patient_link')
+@Index('patient_link_patient', ['patient'])
+export class PatientLinkEntity {
+  @PrimaryColumn({ name: 'local_id', type: 'text', primaryKeyConstraintName: 'patient_link_pkey' })
+  localId!: string
+
+  @Column({ type: 'bytea' })
+  patient!: Buffer
+
+  /** The root secret in our custody, wrapped. */
+  @Column({ name: 'wrapped_root', type: 'bytea', nullable: true })
+  wrappedRoot!: Buffer | null
+
+  @Column({ type: 'boolean', default: false })
+  imported!: boolean
+}
+
+/** A capsule and its key, wrapped by the entity's master key. */
+@Entity('capsule_key')
+@Index('capsule_key_patient', ['patient', 'labelMask', 'author', 'createdAt'])
+export class CapsuleKeyEntity {
+  /** SHA-256 of the capsule. */
+  @PrimaryColumn({ type: 'bytea', primaryKeyConstraintName: 'capsule_key_pkey' })
+  id!: Buffer
+
+  @Column({ type: 'bytea' })
+  capsule!: Buffer
+
+  @Column({ type: 'bytea' })
+  patient!: Buffer
+
+  @Column({ name: 'label_mask', type: 'bigint' })
+  labelMask!: bigint
+
+  @Column({ type: 'bytea' })
+  author!: Buffer
+
+  @Column({ type: 'integer' })
+  epoch!: number
+
+  @Column({ name: 'wrapped_key', type: 'bytea' })
+  wrappedKey!: Buffer
+
+  /** Opened through proxies under a grant: a purge deletes it. */
+  @Column({ type: 'boolean' })
+  imported!: boolean
+
+  @Column({ name: 'created_at', type: 'bigint' })
+  createdAt!: bigint
+
+  @Column({ name: 'expires_at', type: 'bigint', nullable: true })
+  expiresAt!: bigint | null
+}
+
+/** How far the anchors of another entity have been read. */
+@Entity('feed')
+export class FeedEntity {
+  @PrimaryColumn({ type: 'bytea', primaryKeyConstraintName: 'feed_pkey' })
+  origin!: Buffer
+
+  @Column({ name: 'block_number', type: 'bigint' })
+  blockNumber!: bigint
+
+  @Column({ name: 'log_index', type: 'integer' })
+  logIndex!: number
+}
+
+/** One record of another entity's batch, and what became of it here. */
+@Entity('feed_item')
+@Index('feed_item_state', ['state', 'origin'])
+@Index('feed_item_patient', ['patient'], { where: 'patient IS NOT NULL' })
+export class FeedItemEntity {
+  @Column({ type: 'bytea' })
+  origin!: Buffer
+
+  @PrimaryColumn({ type: 'bytea', primaryKeyConstraintName: 'feed_item_pkey' })
+  root!: Buffer
+
+  @PrimaryColumn({ name: 'leaf_index', type: 'integer', primaryKeyConstraintName: 'feed_item_pkey' })
+  leafIndex!: number
+
+  @Column({ type: 'text' })
+  cid!: string
+
+  @Column({ type: 'text' })
+  state!: string
+
+  @Column({ type: 'bytea', nullable: true })
+  patient!: Buffer | null
+
+  @Column({ type: 'bytea', array: true, nullable: true })
+  capsules!: Buffer[] | null
+
+  @Column({ name: 'resource_pk', type: 'bigint', nullable: true })
+  resourcePk!: bigint | null
+
+  @Column({ type: 'text', nullable: true })
+  reason!: string | null
+}

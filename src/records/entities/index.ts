@@ -1,0 +1,34 @@
+import { CapsuleKeyEntity, FeedEntity, FeedItemEntity, PatientLinkEntity } from './exchange.js'
+import { ClaimEntity, OrderedEntity, ReferenceEntity } from './index-rows.js'
+import {
+  ChainBlockEntity,
+  ChainCursorEntity,
+  GrantEntity,
+  LedgerEventEntity,
+  PartyEntity,
+  PatientEpochEntity,
+} from './ledger.js'
+import { AnchorEntity, AuditLeafEntity, OutboxEntity } from './logs.js'
+import { ResourceEntity, ResourceVersionEntity } from './resource.js'
+
+/** Every table. A test holds them equal to what the migrations make. */
+export const ENTITIES = [
+  ResourceEntity,
+  ResourceVersionEntity,
+  ReferenceEntity,
+  OrderedEntity,
+  ClaimEntity,
+  AuditLeafEntity,
+  AnchorEntity,
+  OutboxEntity,
+  LedgerEventEntity,
+  GrantEntity,
+  PartyEntity,
+  PatientEpochEntity,
+  ChainCursorEntity,
+  ChainBlockEntity,
+  PatientLinkEntity,
+  CapsuleKeyEntity,
+  FeedEntity,
+  FeedItemEntity,
+]

@@ -1,0 +1,111 @@
+import { Column, Entity, Index, PrimaryColumn, Unique } from 'typeorm'
+
+/** The current version of every resource, and what finds it. */
+@Entity('resource')
+@Unique('resource_type_id', ['type', 'id'])
+@Index('resource_last_updated', ['type', 'lastUpdated', 'pk'], { where: 'NOT deleted' })
+@Index('resource_imported', ['patient'], { where: 'source IS NOT NULL' })
+@Index('resource_xid', ['xid'])
+export class ResourceEntity {
+  /** From the sequence `resource_pk`; grows with creation, roughly. */
+  @PrimaryColumn({ type: 'bigint', primaryKeyConstraintName: 'resource_pkey' })
+  pk!: bigint
+
+  @Column({ type: 'text' })
+  type!: string
+
+  @Column({ type: 'text' })
+  id!: string
+
+  @Column({ type: 'integer' })
+  version!: number
+
+  /** Milliseconds since the epoch. */
+  @Column({ name: 'last_updated', type: 'bigint' })
+  lastUpdated!: bigint
+
+  @Column({ type: 'boolean' })
+  deleted!: boolean
+
+  @Column({ type: 'bytea', nullable: true })
+  patient!: Buffer | null
+
+  @Column({ type: 'bytea' })
+  origin!: Buffer
+
+  @Column({ type: 'bigint' })
+  labels!: bigint
+
+  @Column({ type: 'bigint' })
+  categories!: bigint
+
+  /** meta.source of an imported record. */
+  @Column({ type: 'text', nullable: true })
+  source!: string | null
+
+  /** The blind index. */
+  @Index('resource_tokens', { type: 'gin' })
+  @Column({ type: 'bigint', array: true })
+  tokens!: bigint[]
+
+  /** Transaction that wrote the current version; pages compare it with their snapshot. */
+  @Column({ type: 'bigint' })
+  xid!: bigint
+}
+
+/** Every version, and where its sealed body is. */
+@Entity('resource_version')
+@Index('resource_version_unanchored', ['resourcePk', 'version'], { where: 'leaf IS NOT NULL AND anchor IS NULL' })
+@Index('resource_version_anchor', ['anchor', 'anchorLeaf'], { where: 'anchor IS NOT NULL' })
+export class ResourceVersionEntity {
+  @PrimaryColumn({ name: 'resource_pk', type: 'bigint', primaryKeyConstraintName: 'resource_version_pkey' })
+  resourcePk!: bigint
+
+  @PrimaryColumn({ type: 'integer', primaryKeyConstraintName: 'resource_version_pkey' })
+  version!: number
+
+  @Column({ name: 'last_updated', type: 'bigint' })
+  lastUpdated!: bigint
+
+  @Column({ type: 'boolean' })
+  deleted!: boolean
+
+  @Column({ type: 'bytea', nullable: true })
+  patient!: Buffer | null
+
+  @Column({ type: 'bigint' })
+  labels!: bigint
+
+  @Column({ type: 'bigint' })
+  categories!: bigint
+
+  @Column({ type: 'text', nullable: true })
+  cid!: string | null
+
+  /** The sealed body of what has no block of its own. */
+  @Column({ type: 'bytea', nullable: true })
+  body!: Buffer | null
+
+  @Column({ name: 'content_hash', type: 'bytea' })
+  contentHash!: Buffer
+
+  @Column({ type: 'bytea', nullable: true })
+  salt!: Buffer | null
+
+  @Column({ type: 'bytea' })
+  author!: Buffer
+
+  @Column({ type: 'bigint' })
+  xid!: bigint
+
+  /** Leaf on chain; null: not ours to anchor. */
+  @Column({ type: 'bytea', nullable: true })
+  leaf!: Buffer | null
+
+  /** `anchor.pk` of the batch that holds it. */
+  @Column({ type: 'integer', nullable: true })
+  anchor!: number | null
+
+  @Column({ name: 'anchor_leaf', type: 'integer', nullable: true })
+  anchorLeaf!: number | null
+}

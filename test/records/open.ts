@@ -1,0 +1,61 @@
+import { randomBytes } from 'node:crypto'
+import pg from 'pg'
+import { type Pglite, startPglite } from '../../src/embedded/pglite.js'
+import { type Database, openDatabase } from '../../src/records/database.js'
+
+export interface Engine {
+  readonly name: string
+  /** A new, migrated and empty database. */
+  open(): Promise<OpenDatabase>
+}
+
+export interface OpenDatabase {
+  readonly database: Database
+  close(): Promise<void>
+}
+
+const url = process.env['DATABASE_URL']
+
+/** PGlite in memory, always. */
+const pglite: Engine = {
+  name: 'PGlite',
+  open: async () => {
+    const engine: Pglite = await startPglite(null)
+    const database = await openDatabase({ driver: engine.driver })
+    return {
+      database,
+      close: async () => {
+        await database.close()
+        await engine.close()
+      },
+    }
+  },
+}
+
+/** PostgreSQL in a schema of its own, where DATABASE_URL names one. */
+function postgres(databaseUrl: string): Engine {
+  return {
+    name: 'PostgreSQL',
+    open: async () => {
+      const schema = `consentry_test_${randomBytes(6).toString('hex')}`
+      await administer(databaseUrl, `CREATE SCHEMA ${schema}`)
+      const database = await openDatabase({ url: databaseUrl, schema })
+      return {
+        database,
+        close: async () => {
+          await database.close()
+          await administer(databaseUrl, `DROP SCHEMA ${schema} CASCADE`)
+        },
+      }
+    },
+  }
+}
+
+async function administer(databaseUrl: string, statement: string): Promise<void> {
+  const client = new pg.Client({ connectionString: databaseUrl })
+  await client.connect()
+  await client.query(statement)
+  await client.end()
+}
+
+export const ENGINES: readonly Engine[] = [pglite, ...(url === undefined ? [] : [postgres(url)])]
