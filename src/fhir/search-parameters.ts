@@ -1,5 +1,6 @@
 import type { ElementReader, Finding } from './search/finding.js'
 import type { IndexValue } from './search/index-value.js'
+import { isIndexed } from './search/indexed.js'
 import { type CompiledPath, compilePath } from './search/path.js'
 import { READERS } from './search/readers.js'
 import { searchParametersOf } from './search/table.js'
@@ -7,17 +8,8 @@ import type { ValidResource } from './types.js'
 
 export type * from './search/index-value.js'
 export { DATE_MAX, DATE_MIN } from './search/date-range.js'
+export { isIndexed } from './search/indexed.js'
 export { resourceTypes, type SearchParameter, searchParametersOf } from './search/table.js'
-
-/** Columns of a record rather than entries of its index. */
-const COLUMNS: ReadonlySet<string> = new Set(['_id', '_lastUpdated'])
-/** Asks for a phonetic algorithm, which the index does not have; an index of plain names would answer wrongly. */
-const WITHOUT_INDEX: ReadonlySet<string> = new Set(['phonetic'])
-
-/** True for a parameter that `indexValues` fills; composites need none of their own kind and follow later. */
-export function isIndexed(kind: string, code: string): boolean {
-  return READERS[kind as keyof typeof READERS] !== undefined && !COLUMNS.has(code) && !WITHOUT_INDEX.has(code)
-}
 
 interface Extractor {
   readonly found: Omit<Finding, 'base' | 'out'>
@@ -62,8 +54,9 @@ function extractorsOf(type: string): ReadonlyMap<string, readonly Extractor[]> {
 
 function compile(type: string): Map<string, Extractor[]> {
   const byProperty = new Map<string, Extractor[]>()
-  for (const { code: param, kind, paths, targets } of searchParametersOf(type).values()) {
-    const readers = isIndexed(kind, param) ? READERS[kind] : undefined
+  for (const parameter of searchParametersOf(type).values()) {
+    const { code: param, kind, paths, targets } = parameter
+    const readers = isIndexed(parameter) ? READERS[kind] : undefined
     if (readers === undefined) continue
     for (const [places, dataType, extra] of paths) {
       const path = dataType === 'presence' ? undefined : compilePath(places)

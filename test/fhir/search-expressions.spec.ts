@@ -165,8 +165,9 @@ function compare(resource: Resource): Difference[] {
   const plain: unknown = JSON.parse(JSON.stringify(resource))
   const found = Map.groupBy(indexValues(resource as ValidResource), ({ param }) => param)
   const differences: Difference[] = []
-  for (const { code, kind, url, targets } of searchParametersOf(resource.resourceType).values()) {
-    if (!isIndexed(kind, code)) continue
+  for (const parameter of searchParametersOf(resource.resourceType).values()) {
+    if (!isIndexed(parameter)) continue
+    const { code, kind, url, targets } = parameter
     const wanted = evaluator(
       resource.resourceType,
       url,

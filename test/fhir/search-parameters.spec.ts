@@ -43,10 +43,14 @@ describe('the table of search parameters', () => {
   })
 
   it('says which parameters the index fills', () => {
-    expect(isIndexed('token', 'gender')).toBe(true)
-    expect(isIndexed('token', '_id')).toBe(false)
-    expect(isIndexed('string', 'phonetic')).toBe(false)
-    expect(isIndexed('composite', 'code-value-quantity')).toBe(false)
+    const filled = (type: string): string[] =>
+      [...searchParametersOf(type).values()].filter(isIndexed).map(({ code }) => code)
+    expect(filled('Patient')).toContain('gender')
+    for (const code of ['_id', '_lastUpdated', '_text', '_content', '_query', 'phonetic']) {
+      expect(searchParametersOf('Patient').has(code)).toBe(true)
+      expect(filled('Patient')).not.toContain(code)
+    }
+    expect(filled('Observation')).not.toContain('code-value-quantity')
   })
 })
 

@@ -17,7 +17,6 @@ import { parseExpression } from './search/expression.mjs'
 export function compileSearch(folder, elements = new Elements(folder)) {
   const definitions = readSearchParameters(folder)
   const byUrl = new Map(definitions.map((definition) => [definition.url, definition]))
-  const resources = readResourceTypes(folder)
   const types = {}
   for (const definition of definitions) {
     const terms = definition.expression === undefined ? [] : parseExpression(definition.expression)
@@ -28,13 +27,12 @@ export function compileSearch(folder, elements = new Elements(folder)) {
       } else if (definition.type !== 'special') {
         compiled.paths = terms.flatMap((steps) => pathsOf(base, steps, definition, elements))
       }
-      if (definition.target !== undefined) compiled.targets = targetsOf(definition, compiled.paths, resources)
+      if (definition.target !== undefined) compiled.targets = targetsOf(definition, compiled.paths)
       ;(types[base] ??= {})[definition.code] = compiled
     }
   }
   return {
     fhirVersion: '4.0.1',
-    resources,
     types: sorted(Object.entries(types).map(([type, byCode]) => [type, sorted(Object.entries(byCode))])),
   }
 }
@@ -43,10 +41,10 @@ export function compileSearch(folder, elements = new Elements(folder)) {
  * The types that a reference parameter can point to: those that its paths ask for (`where(resolve() is Patient)`),
  * else those of the definition; `*` for those that list every type there is (all but Parameters).
  */
-function targetsOf(definition, paths, resources) {
+function targetsOf(definition, paths) {
   const resolved = paths.map(([, type, extra]) => (type === 'Reference' ? extra : undefined))
   if (resolved.length > 0 && resolved.every((type) => type !== undefined)) return [...new Set(resolved)].sort()
-  const targets = definition.target.filter((type) => resources.includes(type)).sort()
+  const targets = [...definition.target].sort()
   return targets.length > 100 ? ['*'] : targets
 }
 
@@ -100,12 +98,6 @@ function readSearchParameters(folder) {
   return readdirSync(folder)
     .filter((name) => name.startsWith('SearchParameter-') && !NOT_BASE.test(name))
     .map((name) => JSON.parse(readFileSync(join(folder, name), 'utf8')))
-}
-
-/** The 146 types of R4 that have instances. */
-function readResourceTypes(folder) {
-  const { concept } = JSON.parse(readFileSync(join(folder, 'CodeSystem-resource-types.json'), 'utf8'))
-  return concept.map(({ code }) => code).filter((code) => code !== 'Resource' && code !== 'DomainResource')
 }
 
 const sorted = (entries) => Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)))

@@ -18,7 +18,8 @@ const PARTING = /[\p{P}\s]+/gu
 export function normaliseString(text: string): string {
   if (PLAIN.test(text)) return text.toLowerCase()
   // upper, then lower case is as near as JavaScript comes to Unicode's case folding (ß, ſ, final ς)
-  const folded = text.replace(JOINING, '').toUpperCase().toLowerCase().normalize('NFKD').replaceAll('ς', 'σ')
+  const base = text.replace(JOINING, '').normalize('NFKD')
+  const folded = base.toUpperCase().toLowerCase().normalize('NFKD').replaceAll('ς', 'σ')
   return folded.replace(MARKS, '').replace(PARTING, ' ').trim()
 }
 

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { ConsentryError } from '../../errors.js'
+import { isResourceType, structures } from '../definitions/structures.js'
 import type { FilterKind } from './query.js'
 
 /**
@@ -31,7 +32,6 @@ interface Compiled {
 
 interface CompiledTable {
   fhirVersion: string
-  resources: string[]
   types: Record<string, Record<string, Compiled>>
 }
 
@@ -52,7 +52,7 @@ function table(): CompiledTable {
 
 /** The 146 types of R4 that have instances. */
 export function resourceTypes(): readonly string[] {
-  return table().resources
+  return structures().resources
 }
 
 /** These derive from Resource directly, so the parameters of DomainResource are not theirs. */
@@ -64,14 +64,14 @@ const byType = new Map<string, ReadonlyMap<string, SearchParameter>>()
 export function searchParametersOf(type: string): ReadonlyMap<string, SearchParameter> {
   let parameters = byType.get(type)
   if (parameters === undefined) {
-    parameters = table().resources.includes(type) ? build(type) : new Map<string, SearchParameter>()
+    parameters = isResourceType(type) ? build(type) : new Map<string, SearchParameter>()
     byType.set(type, parameters)
   }
   return parameters
 }
 
 function build(type: string): Map<string, SearchParameter> {
-  const { resources, types } = table()
+  const { types } = table()
   const bases = NOT_DOMAIN.has(type) ? ['Resource', type] : ['Resource', 'DomainResource', type]
   const parameters = new Map<string, SearchParameter>()
   for (const base of bases) {
@@ -81,7 +81,7 @@ function build(type: string): Map<string, SearchParameter> {
         kind,
         url: `http://hl7.org/fhir/SearchParameter/${id}`,
         paths,
-        targets: targets?.[0] === '*' ? resources : (targets ?? []),
+        targets: targets?.[0] === '*' ? resourceTypes() : (targets ?? []),
         components: components ?? [],
       })
     }

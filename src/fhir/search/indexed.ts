@@ -1,0 +1,12 @@
+import { READERS } from './readers.js'
+import type { SearchParameter } from './table.js'
+
+/** Columns of a record rather than entries of its index. */
+const COLUMNS: ReadonlySet<string> = new Set(['_id', '_lastUpdated'])
+/** Asks for a phonetic algorithm, which the index does not have; an index of plain names would answer wrongly. */
+const WITHOUT_INDEX: ReadonlySet<string> = new Set(['phonetic'])
+
+/** True for a parameter that `indexValues` fills. `_text`, `_content` and `_query` have no expression to fill them by. */
+export function isIndexed({ kind, code, paths }: SearchParameter): boolean {
+  return READERS[kind] !== undefined && paths.length > 0 && !COLUMNS.has(code) && !WITHOUT_INDEX.has(code)
+}

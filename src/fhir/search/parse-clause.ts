@@ -1,0 +1,179 @@
+import { isResourceType } from '../definitions/structures.js'
+import { splitEscaped } from './escape.js'
+import { parseReferenceValue, typeModifier } from './parse-reference-value.js'
+import { parseDate, parseNumber, parseQuantity, parseString, parseToken, parseUri } from './parse-value.js'
+import type { Clause, CompositeValue, Filter, FilterKind, Modifier } from './query.js'
+import { printable, Refusal } from './refusal.js'
+import { type SearchParameter, searchParametersOf } from './table.js'
+
+export interface ClauseContext {
+  /** FHIR base of this server, for absolute references to its own resources. */
+  readonly base: string | undefined
+  /** What is left of the allowed number of values. */
+  readonly budget: { values: number; steps: number }
+  /** Codes that this server serves for a type, for the message. */
+  readonly servedCodes: (type: string) => readonly string[]
+}
+
+/** The modifiers of R4 by kind, https://hl7.org/fhir/R4/search.html#modifiers; `missing` and `[type]` apart. */
+const MODIFIERS: Readonly<Record<FilterKind, readonly Modifier[]>> = {
+  token: ['text', 'not', 'above', 'below', 'in', 'not-in', 'of-type'],
+  string: ['exact', 'contains', 'text'],
+  uri: ['above', 'below'],
+  reference: ['identifier', 'above', 'below'],
+  date: [],
+  number: [],
+  quantity: [],
+  composite: [],
+  special: [],
+}
+
+/**
+ * Parses `name=value` for a type: a parameter with its modifier, a chain (`subject:Patient.name`) or a reverse
+ * chain (`_has:Observation:patient:code`), nested as deep as the budget allows.
+ *
+ * @returns undefined if the value is empty, which R4 ignores
+ * @throws Refusal
+ */
+export function parseClause(type: string, name: string, value: string, context: ClauseContext): Clause | undefined {
+  if (--context.budget.steps < 0) throw new Refusal('too-costly', 'is chained through too many resources')
+  if (name.startsWith('_has:')) return parseReverseChain(name, value, context)
+  const dot = name.indexOf('.')
+  const head = dot < 0 ? name : name.slice(0, dot)
+  const [code = '', modifier, ...more] = head.split(':')
+  const parameter = searchParametersOf(type).get(code)
+  if (parameter === undefined) throw unknownParameter(type, code, context)
+  if (more.length > 0) throw new Refusal('invalid', 'has more than one modifier')
+  if (dot >= 0) return parseChain(parameter, modifier, name.slice(dot + 1), value, context)
+  if (modifier === 'missing') return parseMissing(parameter, value)
+  return parseFilter(type, parameter, modifier, value, context)
+}
+
+/** Parameters of R4 that no SearchParameter defines. */
+const OF_R4: ReadonlySet<string> = new Set([
+  '_list',
+  '_filter',
+  '_contained',
+  '_containedType',
+  '_type',
+  '_score',
+  '_has',
+])
+
+function unknownParameter(type: string, code: string, { servedCodes }: ClauseContext): Refusal {
+  const served = `served for ${type} are ${servedCodes(type).join(', ')}`
+  return OF_R4.has(code)
+    ? new Refusal('not-supported', `is a parameter of R4 that is not served yet; ${served}`, true)
+    : new Refusal('not-supported', `is unknown: ${type} has no search parameter ${printable(code)}; ${served}`, true)
+}
+
+function parseReverseChain(name: string, value: string, context: ClauseContext): Clause | undefined {
+  const [, type = '', param = '', ...rest] = name.split(':')
+  if (!isResourceType(type) || rest.length === 0) {
+    throw new Refusal('invalid', 'is not of the form _has:Type:reference:parameter')
+  }
+  const reference = searchParametersOf(type).get(param)
+  if (reference === undefined) throw unknownParameter(type, param, context)
+  if (reference.kind !== 'reference')
+    throw new Refusal('invalid', `goes through ${type}.${param}, which is no reference`)
+  const clause = parseClause(type, rest.join(':'), value, context)
+  return clause && { is: 'has', type, param, clause }
+}
+
+function parseChain(
+  parameter: SearchParameter,
+  modifier: string | undefined,
+  rest: string,
+  value: string,
+  context: ClauseContext,
+): Clause | undefined {
+  if (parameter.kind !== 'reference')
+    throw new Refusal('invalid', `goes through ${parameter.code}, which is no reference`)
+  const only = modifier === undefined ? undefined : typeModifier(modifier, parameter)
+  if (modifier !== undefined && only === undefined) throw badModifier(parameter, modifier)
+  const next = rest.startsWith('_has:') ? undefined : rest.split(/[.:]/)[0]
+  const types = (only === undefined ? parameter.targets : [only]).filter(
+    (type) => next === undefined || searchParametersOf(type).has(next),
+  )
+  if (types.length === 0) throw unknownParameter(only ?? parameter.targets.join(' or '), next ?? rest, context)
+  const targets = types.flatMap((type) => {
+    const clause = parseClause(type, rest, value, context)
+    return clause === undefined ? [] : [{ type, clause }]
+  })
+  return targets.length === 0 ? undefined : { is: 'chain', param: parameter.code, targets }
+}
+
+function parseMissing({ code, kind }: SearchParameter, value: string): Clause | undefined {
+  if (value === '') return undefined
+  if (value !== 'true' && value !== 'false') throw new Refusal('value', 'must be true or false with :missing')
+  return { is: 'missing', param: code, kind, missing: value === 'true' }
+}
+
+function badModifier({ code, kind, targets }: SearchParameter, modifier: string): Refusal {
+  const types = targets.length > 0 && targets.length < 20 ? targets : []
+  const known = [...MODIFIERS[kind], 'missing', ...types].map((name) => `:${name}`).join(', ')
+  return new Refusal('not-supported', `has no modifier :${printable(modifier)}; ${code} is a ${kind} and has ${known}`)
+}
+
+function parseFilter(
+  type: string,
+  parameter: SearchParameter,
+  modifier: string | undefined,
+  value: string,
+  context: ClauseContext,
+): Filter | undefined {
+  const { code: param, kind } = parameter
+  const only = modifier === undefined ? undefined : typeModifier(modifier, parameter)
+  const known = MODIFIERS[kind].find((name) => name === modifier)
+  if (modifier !== undefined && only === undefined && known === undefined) throw badModifier(parameter, modifier)
+  const texts = splitEscaped(value, ',').filter((text) => text !== '')
+  if (texts.length === 0) return undefined
+  context.budget.values -= texts.length
+  if (context.budget.values < 0) throw new Refusal('too-costly', 'brings the search above the allowed number of values')
+  const head = { is: 'filter' as const, param, ...(known === undefined ? {} : { modifier: known }) }
+  switch (kind) {
+    case 'token':
+      return { ...head, kind, values: texts.map((text) => parseToken(text, parameter, known)) }
+    case 'string':
+      return { ...head, kind, values: texts.map((text) => parseString(text, known)) }
+    case 'uri':
+      return { ...head, kind, values: texts.map(parseUri) }
+    case 'reference':
+      return {
+        ...head,
+        kind,
+        values: texts.map((text) => parseReferenceValue(text, parameter, known, only, context.base)),
+      }
+    case 'date':
+      return { ...head, kind, values: texts.map(parseDate) }
+    case 'number':
+      return { ...head, kind, values: texts.map(parseNumber) }
+    case 'quantity':
+      return { ...head, kind, values: texts.map(parseQuantity) }
+    case 'composite':
+      return { ...head, kind, values: texts.map((text) => parseComposite(type, parameter, text, context)) }
+    case 'special':
+      return { ...head, kind, values: texts.map((text) => ({ text })) }
+  }
+}
+
+/** `part$part`, each with the form of the parameter that the definition names for it. */
+function parseComposite(
+  type: string,
+  parameter: SearchParameter,
+  text: string,
+  context: ClauseContext,
+): CompositeValue {
+  const texts = splitEscaped(text, '$')
+  const { components } = parameter
+  if (texts.length !== components.length) {
+    throw new Refusal('value', `needs ${components.length} parts joined by $: ${components.join('$')}`)
+  }
+  const parts = components.map((component, i) => {
+    const part = searchParametersOf(type).get(component)
+    const filter = part && parseFilter(type, part, undefined, texts[i] ?? '', context)
+    if (filter === undefined) throw new Refusal('value', `has an empty part; it needs ${components.join('$')}`)
+    return filter
+  })
+  return { parts }
+}

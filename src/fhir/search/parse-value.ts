@@ -1,0 +1,94 @@
+import { dateRange } from './date-range.js'
+import { decimalRange } from './decimal.js'
+import { splitEscaped, unescape } from './escape.js'
+import { foldContactPoint, foldText, normaliseString } from './normalise.js'
+import type {
+  DateValue,
+  Modifier,
+  NumberValue,
+  Prefix,
+  QuantityValue,
+  StringValue,
+  TokenValue,
+  UriValue,
+} from './query.js'
+import { Refusal } from './refusal.js'
+import type { SearchParameter } from './table.js'
+
+const PREFIXED = /^(eq|ne|gt|lt|ge|le|sa|eb|ap)?([^]*)$/
+
+function splitPrefix(text: string): { prefix: Prefix; rest: string } {
+  const [, prefix = 'eq', rest = ''] = PREFIXED.exec(text) ?? []
+  return { prefix: prefix as Prefix, rest }
+}
+
+export function parseDate(text: string): DateValue {
+  const { prefix, rest } = splitPrefix(text)
+  const range = dateRange(rest)
+  if (range === undefined) {
+    throw new Refusal(
+      'value',
+      'is not a date: write yyyy, yyyy-mm, yyyy-mm-dd or yyyy-mm-ddThh:mm[:ss[.sss]][Z|+hh:mm], with a prefix if any',
+    )
+  }
+  return { prefix, ...range }
+}
+
+export function parseNumber(text: string): NumberValue {
+  const { prefix, rest } = splitPrefix(text)
+  const range = decimalRange(rest)
+  if (range === undefined) throw new Refusal('value', 'is not a number such as 5, 5.40 or 5.4e-3, with a prefix if any')
+  return { prefix, ...range }
+}
+
+/** `[prefix]number`, `number|system|code` or `number||code`. */
+export function parseQuantity(text: string): QuantityValue {
+  const parts = splitEscaped(text, '|').map(unescape)
+  const [amount = '', system = '', code = ''] = parts
+  if (parts.length > 3) throw new Refusal('value', 'is not a quantity: write [prefix]number|system|code')
+  return { ...parseNumber(amount), ...(system === '' ? {} : { system }), ...(code === '' ? {} : { code }) }
+}
+
+export function parseString(text: string, modifier: Modifier | undefined): StringValue {
+  const value = unescape(text)
+  const normal = normaliseString(value)
+  if (normal === '' && modifier !== 'exact') {
+    throw new Refusal('value', 'has nothing but punctuation, which a search for text does not see')
+  }
+  return { value, normal }
+}
+
+export function parseUri(text: string): UriValue {
+  return { value: unescape(text) }
+}
+
+/** Data types whose tokens have a system. */
+const WITH_SYSTEM: ReadonlySet<string> = new Set(['code', 'Coding', 'CodeableConcept', 'Identifier'])
+
+export function parseToken(text: string, parameter: SearchParameter, modifier: Modifier | undefined): TokenValue {
+  if (modifier === 'text') return { text: unescape(text) }
+  if (modifier === 'in' || modifier === 'not-in') return { valueSet: unescape(text) }
+  const parts = splitEscaped(text, '|').map(unescape)
+  if (modifier === 'of-type') {
+    const [typeSystem = '', typeCode = '', code = ''] = parts
+    if (parts.length === 3 && typeSystem !== '' && typeCode !== '' && code !== '') return { typeSystem, typeCode, code }
+    throw new Refusal('value', 'needs all three parts of system|code|value with :of-type')
+  }
+  const [system, code] = parts
+  if (parts.length === 1) return { code: comparable(system ?? '', parameter) }
+  if (parts.length > 2) throw new Refusal('value', 'is not a token: write code, system|code, |code or system|')
+  if (parameter.paths.length > 0 && !parameter.paths.some(([, type]) => WITH_SYSTEM.has(type))) {
+    throw new Refusal('value', 'has no system, so it is searched by the value alone, without |')
+  }
+  if (!system && !code) throw new Refusal('value', 'is empty on both sides of |')
+  return {
+    system: system === '' ? null : (system ?? null),
+    ...(code === '' || code === undefined ? {} : { code: comparable(code, parameter) }),
+  }
+}
+
+/** The form in which the index holds the code, see read-token.ts. */
+function comparable(code: string, { paths }: SearchParameter): string {
+  if (paths.length === 0 || paths.some(([, type]) => type !== 'string' && type !== 'ContactPoint')) return code
+  return paths.every(([, type]) => type === 'string') ? foldText(code) : foldContactPoint(code)
+}

@@ -1,0 +1,277 @@
+import { describe, expect, it } from 'vitest'
+import { ConsentryError } from '../../src/errors.js'
+import { type Handling, parseSearch, type SearchOptions, type SearchQuery } from '../../src/fhir/search-query.js'
+import { splitEscaped } from '../../src/fhir/search/escape.js'
+import { parseClause } from '../../src/fhir/search/parse-clause.js'
+
+function parse(type: string, query: string, handling?: Handling, options?: SearchOptions): SearchQuery {
+  return parseSearch(type, [...new URLSearchParams(query)], handling, options)
+}
+
+function refusal(type: string, query: string, handling?: Handling, options?: SearchOptions): ConsentryError {
+  try {
+    parse(type, query, handling, options)
+  } catch (error) {
+    if (error instanceof ConsentryError) return error
+    throw error
+  }
+  throw new Error(`${type}?${query} was accepted`)
+}
+
+const day = (text: string): number => Date.parse(`${text}T00:00:00Z`)
+
+describe('parseSearch: what is served', () => {
+  it.each([
+    ['code=a', { code: 'a' }],
+    ['code=http://loinc.org|1-2', { system: 'http://loinc.org', code: '1-2' }],
+    ['code=|a', { system: null, code: 'a' }],
+    ['code=http://loinc.org|', { system: 'http://loinc.org' }],
+    ['code=a\\|b', { code: 'a|b' }],
+    ['code=a\\,b', { code: 'a,b' }],
+    ['code=a\\\\b', { code: 'a\\b' }],
+    ['_security=http://x|R', { system: 'http://x', code: 'R' }],
+    ['_tag=t', { code: 't' }],
+    ['_id=7', { code: '7' }],
+  ])('token %s', (query, value) => {
+    const [param = ''] = query.split('=')
+    expect(parse('Observation', query).clauses).toEqual([{ is: 'filter', param, kind: 'token', values: [value] }])
+  })
+
+  it('compares contact points and texts as the index does', () => {
+    const values = (type: string, query: string): unknown[] =>
+      parse(type, query).clauses.flatMap((clause): unknown[] => (clause.is === 'filter' ? [...clause.values] : []))
+    expect(values('Patient', 'telecom=(03) 5555-6473,A@B.c')).toEqual([{ code: '0355556473' }, { code: 'a@b.c' }])
+    expect(values('Consent', 'identifier=aB')).toEqual([{ code: 'aB' }])
+  })
+
+  it('takes commas as alternatives and repeats as conditions', () => {
+    const { clauses } = parse('Observation', 'status=final,amended&status=final&code=')
+    expect(clauses).toEqual([
+      { is: 'filter', param: 'status', kind: 'token', values: [{ code: 'final' }, { code: 'amended' }] },
+      { is: 'filter', param: 'status', kind: 'token', values: [{ code: 'final' }] },
+    ])
+  })
+
+  it('reads references by id, type, version, URL and identifier', () => {
+    const first = (query: string): unknown => {
+      const [clause] = parse('Observation', query, 'strict', { base: 'https://here/fhir' }).clauses
+      return clause?.is === 'filter' ? [clause.modifier, clause.values[0]] : undefined
+    }
+    expect(first('patient=23')).toEqual([undefined, { types: ['Patient'], id: '23' }])
+    expect(first('subject=23')).toEqual([undefined, { types: ['Device', 'Group', 'Location', 'Patient'], id: '23' }])
+    expect(first('subject=Patient/23')).toEqual([undefined, { types: ['Patient'], id: '23' }])
+    expect(first('subject:Group=23')).toEqual([undefined, { types: ['Group'], id: '23' }])
+    expect(first('subject:Group=Group/23')).toEqual([undefined, { types: ['Group'], id: '23' }])
+    expect(first('subject=https://here/fhir/Patient/23')).toEqual([undefined, { types: ['Patient'], id: '23' }])
+    expect(first('subject=https://there/fhir/Patient/23')).toEqual([
+      undefined,
+      { url: 'https://there/fhir/Patient/23' },
+    ])
+    expect(first('derived-from=Observation/1/_history/2')).toEqual([
+      undefined,
+      { types: ['Observation'], id: '1', version: '2' },
+    ])
+    expect(first('subject:identifier=urn:mrn|9')).toEqual([
+      'identifier',
+      { identifier: { system: 'urn:mrn', code: '9' } },
+    ])
+    const canonical = parse('CarePlan', 'instantiates-canonical=http://x/PlanDefinition/1|2').clauses
+    expect(canonical).toMatchObject([{ values: [{ url: 'http://x/PlanDefinition/1', version: '2' }] }])
+  })
+
+  it('reads strings by prefix and exactly, and uris', () => {
+    expect(parse('Patient', 'name=Müll er&family:exact=---').clauses).toEqual([
+      { is: 'filter', param: 'name', kind: 'string', values: [{ value: 'Müll er', normal: 'mull er' }] },
+      { is: 'filter', param: 'family', kind: 'string', modifier: 'exact', values: [{ value: '---', normal: '' }] },
+    ])
+    expect(parse('Patient', '_profile=http://p|1').clauses).toMatchObject([
+      { kind: 'uri', values: [{ value: 'http://p|1' }] },
+    ])
+  })
+
+  it.each(['eq', 'ne', 'gt', 'lt', 'ge', 'le', 'sa', 'eb', 'ap'])('reads dates with the prefix %s', (prefix) => {
+    expect(parse('Patient', `birthdate=${prefix}2000-02-29`).clauses).toEqual([
+      {
+        is: 'filter',
+        param: 'birthdate',
+        kind: 'date',
+        values: [{ prefix, lo: day('2000-02-29'), hi: day('2000-03-01') }],
+      },
+    ])
+  })
+
+  it('reads what shapes the answer', () => {
+    const query = parse(
+      'Patient',
+      '_count=20&_sort=-_lastUpdated&_total=accurate&_summary=count&_elements=id,name&_lastUpdated=gt2020&_format=json&_cursor=Ab-_',
+    )
+    expect(query).toMatchObject({
+      count: 20,
+      total: 'accurate',
+      summary: 'count',
+      elements: ['id', 'name'],
+      sort: [{ param: '_lastUpdated', kind: 'date', descending: true }],
+      cursor: 'Ab-_',
+      clauses: [{ param: '_lastUpdated', kind: 'date' }],
+    })
+    expect(query.applied.map(([name]) => name)).toEqual([
+      '_count',
+      '_sort',
+      '_total',
+      '_summary',
+      '_elements',
+      '_lastUpdated',
+    ])
+  })
+})
+
+describe('parseSearch: what is refused', () => {
+  it('names an unknown parameter and what is served instead', () => {
+    const error = refusal('Patient', 'nome=Ana&birthdate=2000')
+    expect(error.kind).toBe('malformed')
+    expect(error.issues).toMatchObject([{ code: 'not-supported', expression: ['nome'] }])
+    expect(error.message).toContain('served for Patient are _id, _lastUpdated, _profile, _security')
+    expect(error.message).toContain('birthdate')
+    expect(error.message).not.toContain('phonetic')
+    expect(error.message).not.toContain('Ana')
+  })
+
+  it.each([
+    ['Observation', 'value-quantity=5', 'value-quantity'],
+    ['Observation', 'code-value-quantity=a$5', 'code-value-quantity'],
+    ['Patient', 'phonetic=smith', 'phonetic'],
+    ['Patient', '_text=x', '_text'],
+    ['Patient', '_filter=x', '_filter'],
+    ['Location', 'near=1|2', 'near'],
+    ['Observation', 'subject.name=x', 'subject.name'],
+    ['Observation', 'subject:Patient.name=x', 'subject:Patient.name'],
+    ['Patient', '_has:Observation:patient:code=x', '_has:Observation:patient:code'],
+    ['Observation', '_include=Observation:patient', '_include'],
+    ['Patient', '_revinclude:iterate=Provenance:target', '_revinclude:iterate'],
+    ['Patient', '_sort=birthdate', '_sort'],
+    ['Patient', '_sort=_lastUpdated,birthdate', '_sort'],
+  ])('says that %s?%s is not served yet, or leaves it out if asked to', (type, query, name) => {
+    expect(refusal(type, query).issues).toMatchObject([{ code: 'not-supported', expression: [name] }])
+    const lenient = parse(type, `${query}&_id=1`, 'lenient')
+    expect(lenient.ignored.map((each) => each.name)).toEqual([name])
+    expect(lenient.applied).toEqual([['_id', '1']])
+    expect(lenient.clauses).toHaveLength(1)
+  })
+
+  it.each([
+    ['Patient', 'name:contains=x', 'not-supported', ':exact'],
+    ['Patient', 'gender:not=male', 'not-supported', 'no modifier of a token'],
+    ['Patient', 'gender:missing=true', 'not-supported', 'no modifier of a token'],
+    ['Patient', 'gender:bogus=x', 'not-supported', ':missing'],
+    ['Observation', 'subject:Medication=1', 'not-supported', ':Patient'],
+    ['Patient', '_query=x', 'not-supported', 'not served'],
+    ['Patient', 'birthdate=2000-13', 'value', 'yyyy-mm-dd'],
+    ['Patient', 'birthdate=xx2000', 'value', 'yyyy-mm-dd'],
+    ['Patient', 'telecom=phone|555', 'value', 'without |'],
+    ['Patient', 'active=x|true', 'value', 'without |'],
+    ['Patient', 'identifier=a|b|c', 'value', 'system|code'],
+    ['Patient', 'identifier=|', 'value', 'both sides'],
+    ['Patient', 'name=...', 'value', 'punctuation'],
+    ['Patient', 'name=a\\b', 'value', 'backslash'],
+    ['Observation', 'subject=a b', 'value', 'Type/id'],
+    ['Observation', 'subject:Group=Patient/1', 'value', ':Group'],
+    ['Patient', '_count=-1', 'value', 'whole number'],
+    ['Patient', '_count=1&_count=2', 'invalid', 'twice'],
+    ['Patient', '_total=all', 'value', 'estimate'],
+    ['Patient', '_summary=yes', 'value', 'count'],
+    ['Patient', '_elements=a b', 'value', 'elements'],
+    ['Patient', '_include=Nonsense:x', 'value', 'Type:parameter'],
+    ['Patient', '_include=Observation:code', 'value', 'no reference'],
+    ['Patient', 'name:exact:exact=x', 'invalid', 'more than one modifier'],
+    ['Patient', 'name.given=x', 'invalid', 'no reference'],
+  ])('refuses %s?%s whatever the handling', (type, query, code, words) => {
+    for (const handling of ['strict', 'lenient'] as const) {
+      const error = refusal(type, query, handling)
+      expect(error.kind).toBe('malformed')
+      expect(error.issues[0]).toMatchObject({ code })
+      expect(error.message).toContain(words)
+    }
+  })
+
+  it('tells of every bad parameter at once', () => {
+    expect(refusal('Patient', 'birthdate=x&_count=x&y=1').issues.map(({ expression }) => expression)).toEqual([
+      ['birthdate'],
+      ['_count'],
+      ['y'],
+    ])
+  })
+
+  it('never repeats a name that is none, and knows its types', () => {
+    expect(refusal('Patient', 'John+Smith+1974=1').message).not.toContain('John')
+    expect(() => parseSearch('Person?', [])).toThrow(ConsentryError)
+    expect(refusal('Nonsense', '').kind).toBe('not-found')
+  })
+
+  it('keeps to its limits', () => {
+    const limits = { parameters: 2, values: 3, length: 50 }
+    expect(refusal('Patient', '_id=1&_id=2&_id=3', 'strict', { limits }).issues[0]?.code).toBe('too-costly')
+    expect(refusal('Patient', '_id=1,2&_id=3,4', 'strict', { limits }).issues[0]?.code).toBe('too-costly')
+    expect(refusal('Patient', `name=${'x'.repeat(60)}`, 'strict', { limits }).issues[0]?.code).toBe('too-long')
+    const deep = 'part-of.'.repeat(40) + 'status'
+    expect(refusal('Observation', `${deep}=x`, 'strict', { limits: { steps: 30 } }).issues[0]?.code).toBe('too-costly')
+  })
+})
+
+describe('the form of a query, beyond what is served', () => {
+  const context = () => ({ base: undefined, budget: { values: 100, steps: 100 }, servedCodes: () => [] })
+
+  it('has chains, reverse chains, composites and quantities', () => {
+    expect(parseClause('DiagnosticReport', 'subject:Patient.name', 'peter', context())).toEqual({
+      is: 'chain',
+      param: 'subject',
+      targets: [
+        {
+          type: 'Patient',
+          clause: { is: 'filter', param: 'name', kind: 'string', values: [{ value: 'peter', normal: 'peter' }] },
+        },
+      ],
+    })
+    expect(
+      parseClause('Patient', '_has:Observation:patient:_has:AuditEvent:entity:agent', 'x', context()),
+    ).toMatchObject({
+      is: 'has',
+      type: 'Observation',
+      param: 'patient',
+      clause: { is: 'has', type: 'AuditEvent', param: 'entity', clause: { param: 'agent', kind: 'reference' } },
+    })
+    expect(
+      parseClause('Observation', 'code-value-quantity', 'http://loinc.org|1$gt5.40|http://u|mg', context()),
+    ).toEqual({
+      is: 'filter',
+      param: 'code-value-quantity',
+      kind: 'composite',
+      values: [
+        {
+          parts: [
+            { is: 'filter', param: 'code', kind: 'token', values: [{ system: 'http://loinc.org', code: '1' }] },
+            {
+              is: 'filter',
+              param: 'value-quantity',
+              kind: 'quantity',
+              values: [{ prefix: 'gt', value: '5.4', lo: '5.395', hi: '5.405', system: 'http://u', code: 'mg' }],
+            },
+          ],
+        },
+      ],
+    })
+    expect(parseClause('Patient', 'identifier:of-type', 'http://t|MR|12', context())).toMatchObject({
+      modifier: 'of-type',
+      values: [{ typeSystem: 'http://t', typeCode: 'MR', code: '12' }],
+    })
+    expect(parseClause('Patient', 'gender:missing', 'true', context())).toEqual({
+      is: 'missing',
+      param: 'gender',
+      kind: 'token',
+      missing: true,
+    })
+  })
+
+  it('splits only where nothing is escaped', () => {
+    expect(splitEscaped('a\\,b,c\\\\,d', ',')).toEqual(['a\\,b', 'c\\\\', 'd'])
+  })
+})
