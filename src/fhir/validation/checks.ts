@@ -48,6 +48,7 @@ export function primitive(type: string, binding: Binding | undefined, rules: rea
   if (type === 'xhtml') return xhtml
   const format = FORMATS[type]
   if (format === undefined) throw new RangeError(`There is no primitive type ${type}.`)
+  if (type === 'extension-url') return extensionUrl
   const mentions = type === 'uri' || type === 'url' || type === 'canonical'
   return (value, walk) => {
     const expected = format(value)
@@ -61,9 +62,26 @@ export function primitive(type: string, binding: Binding | undefined, rules: rea
   }
 }
 
+const LOCAL_LINK = /\s(?:href|src)\s*=\s*["']#([^"']*)["']/g
+
 const xhtml: Check = (value, walk) => {
+  if (typeof value === 'string' && value.includes('#')) {
+    for (const [, id = ''] of value.matchAll(LOCAL_LINK)) walk.frame?.mentions.add(id)
+  }
   const fault = typeof value === 'string' ? narrativeFault(value) : 'must be XHTML in a JSON string.'
   if (fault !== undefined) walk.error('invalid', `the narrative ${fault}`)
+}
+
+/** The url of an extension is absolute; inside of a complex extension it may be relative to that one's definition. */
+const extensionUrl: Check = (value, walk) => {
+  const expected = FORMATS['extension-url']?.(value)
+  if (expected !== undefined) walk.error('value', `must be ${expected}.`)
+  else if (!(value as string).includes(':') && !walk.inNestedExtension()) {
+    walk.error(
+      'extension',
+      'the url of an extension must be absolute; only parts of an extension may have a relative one.',
+    )
+  }
 }
 
 /** A repeating primitive, where null holds the place of an item that has only extensions. */
@@ -99,6 +117,14 @@ export function repeatedExtensions(element: Check, name: string): Check {
       }
       walk.leave()
     }
+  }
+}
+
+/** `_name` of a primitive with a required binding: an extension cannot stand in for the code. */
+export function extensionOfBound(element: Check, name: string): Check {
+  return (value, walk, parent) => {
+    if (parent[name] === undefined) walk.error('required', 'a code is required: an extension alone is in no value set.')
+    element(value, walk, parent)
   }
 }
 

@@ -3,6 +3,7 @@ import { bindingOf } from './bindings.js'
 import {
   type Check,
   constrained,
+  extensionOfBound,
   primitive,
   referenceTo,
   repeated,
@@ -78,7 +79,8 @@ function addProperties(
     properties.set(name, { step, check: once ? single(check) : repeatedPrimitive(check, name), bit, choice })
     // ids of elements and the url of an extension are attributes in XML and cannot be extended
     if (code === 'element-id' || code === 'extension-url' || (code === 'id' && element === 'id')) return
-    const extension = objectCheck('Element').check
+    const content = objectCheck('Element').check
+    const extension = binding === undefined ? content : extensionOfBound(content, name)
     const beside = once ? single(extension) : repeatedExtensions(extension, name)
     properties.set(`_${name}`, { step, check: beside, bit, choice })
     return

@@ -65,7 +65,8 @@ export class ObjectCheck {
     }
     if (empty) walk.error('structure', 'must not be an empty object (ele-1); leave the element out.')
     else if ((plan.required & ~seen) !== 0) this.missing(plan, seen, walk)
-    if (plan.rules.length > 0) applyRules(plan.rules, object, walk)
+    // invariants presuppose the required elements: without Bundle.type most of its rules would fail beside the point
+    else if (plan.rules.length > 0) applyRules(plan.rules, object, walk)
   }
 
   private unknown(key: string, walk: Walk): void {

@@ -77,7 +77,7 @@ export const FORMATS: Readonly<Record<string, Format>> = {
   boolean: (value) => (typeof value === 'boolean' ? undefined : 'true or false (not in quotes)'),
   string,
   markdown: string,
-  'element-id': text(/^\S+$/, 'a non-empty string without spaces'),
+  'element-id': (value) => string(value) ?? (/\s/.test(value as string) ? 'a string without spaces' : undefined),
   id: text(/^[A-Za-z0-9\-.]{1,64}$/, 'an id: 1 to 64 of A-Z a-z 0-9 - .'),
   // eslint-disable-next-line no-control-regex -- they are excluded
   code: text(/^[^\s\u0000-\u001f]+(?:\s[^\s\u0000-\u001f]+)*$/, 'a code: no leading, trailing or double spaces'),

@@ -1,4 +1,5 @@
 import { isResourceType, structures } from '../definitions/structures.js'
+import { checkBundle } from './bundle-rules.js'
 import type { ObjectCheck } from './object-check.js'
 import type { Frame, Walk } from './walk.js'
 
@@ -15,6 +16,7 @@ export function checkResource(value: unknown, walk: Walk, checkOf: CheckOf): voi
   walk.resource = resource
   checkOf(resource.resourceType).check(resource, walk, resource)
   checkContained(resource, frame, walk)
+  if (resource.resourceType === 'Bundle' && !walk.tooDeep) checkBundle(resource, walk)
   walk.frame = outer.frame
   walk.resource = outer.resource
 }

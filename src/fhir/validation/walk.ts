@@ -51,6 +51,12 @@ export class Walk {
     return steps.at(-1) === 'contained' || (typeof steps.at(-1) === 'number' && steps.at(-2) === 'contained')
   }
 
+  /** At the url of an extension: true if that extension is part of another one. */
+  inNestedExtension(): boolean {
+    const { steps } = this
+    return steps.at(-5) === 'extension' || steps.at(-5) === 'modifierExtension'
+  }
+
   get depth(): number {
     return this.steps.length
   }
