@@ -1,0 +1,154 @@
+import { Pool, type Dispatcher } from 'undici'
+import { ConsentryError } from '../errors.js'
+
+export interface RpcRequest {
+  readonly jsonrpc: '2.0'
+  readonly id: number
+  readonly method: string
+  readonly params: readonly unknown[]
+}
+
+/** Carries one JSON-RPC request or batch to the node and brings back the parsed answer. */
+export interface Transport {
+  post(body: RpcRequest | RpcRequest[]): Promise<unknown>
+  close(): Promise<void>
+}
+
+/** What a caller is told to wait before it asks a silent node again, in seconds. */
+const RETRY_AFTER = 2
+
+export function silent(host: string, what: string, cause?: unknown): ConsentryError {
+  return new ConsentryError('unavailable', `The Ethereum node at ${host} ${what}.`, {
+    retryAfterSeconds: RETRY_AFTER,
+    cause,
+  })
+}
+
+/** True when the request certainly never reached the node, so that repeating it cannot double anything. */
+export function neverSent(error: unknown): boolean {
+  const cause = error instanceof ConsentryError ? (error.cause as { code?: string } | undefined) : undefined
+  return ['ECONNREFUSED', 'ENOTFOUND', 'UND_ERR_CONNECT_TIMEOUT', 'ERR_SOCKET_NOT_OPEN'].includes(cause?.code ?? '')
+}
+
+/** Connections are kept alive and reused; one request each at a time. */
+export class HttpTransport implements Transport {
+  readonly #pool: Pool
+  readonly #headers: Record<string, string> = { 'content-type': 'application/json' }
+
+  constructor(
+    readonly url: URL,
+    readonly timeoutMs: number,
+    connections: number,
+  ) {
+    if (url.username !== '') {
+      const user = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`
+      this.#headers['authorization'] = `Basic ${Buffer.from(user).toString('base64')}`
+    }
+    this.#pool = new Pool(url.origin, { connections, pipelining: 1 })
+  }
+
+  async post(body: RpcRequest | RpcRequest[]): Promise<unknown> {
+    let response: Dispatcher.ResponseData
+    let text: string
+    try {
+      response = await this.#pool.request({
+        method: 'POST',
+        path: this.url.pathname + this.url.search,
+        headers: this.#headers,
+        body: JSON.stringify(body),
+        signal: AbortSignal.timeout(this.timeoutMs),
+      })
+      text = await response.body.text()
+    } catch (cause) {
+      throw silent(this.url.host, 'does not answer', cause)
+    }
+    if (response.statusCode === 429 || response.statusCode >= 500) {
+      throw silent(this.url.host, `answered HTTP ${response.statusCode}`)
+    }
+    try {
+      return JSON.parse(text)
+    } catch (cause) {
+      throw silent(this.url.host, `answered HTTP ${response.statusCode} without JSON`, cause)
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.destroy()
+  }
+}
+
+interface Waiting {
+  resolve(answer: unknown): void
+  reject(error: ConsentryError): void
+}
+
+/** One socket, opened at the first request and again after a loss; what was in flight then fails as `unavailable`. */
+export class SocketTransport implements Transport {
+  readonly #waiting = new Map<number, Waiting>()
+  #socket: Promise<WebSocket> | undefined
+
+  constructor(
+    readonly url: URL,
+    readonly timeoutMs: number,
+  ) {}
+
+  async post(body: RpcRequest | RpcRequest[]): Promise<unknown> {
+    const key = Array.isArray(body) ? (body[0]?.id ?? 0) : body.id
+    const socket = await (this.#socket ??= this.#open())
+    return await new Promise((resolve, reject) => {
+      const timer = setTimeout(
+        () => this.#settle(key)?.reject(silent(this.url.host, 'does not answer')),
+        this.timeoutMs,
+      )
+      const settled = (): void => clearTimeout(timer)
+      this.#waiting.set(key, {
+        resolve: (answer) => (settled(), resolve(answer)),
+        reject: (error) => (settled(), reject(error)),
+      })
+      socket.send(JSON.stringify(body))
+    })
+  }
+
+  async close(): Promise<void> {
+    const socket = await this.#socket?.catch(() => undefined)
+    socket?.close()
+  }
+
+  #open(): Promise<WebSocket> {
+    const opening = new Promise<WebSocket>((resolve, reject) => {
+      const socket = new WebSocket(this.url)
+      const timer = setTimeout(() => socket.close(), this.timeoutMs)
+      socket.addEventListener('open', () => (clearTimeout(timer), resolve(socket)))
+      socket.addEventListener('message', (message: MessageEvent) => this.#receive(message.data))
+      socket.addEventListener('error', () => socket.close())
+      socket.addEventListener('close', () => {
+        clearTimeout(timer)
+        if (this.#socket === opening) this.#socket = undefined
+        reject(silent(this.url.host, 'does not answer', { code: 'ERR_SOCKET_NOT_OPEN' }))
+        for (const key of [...this.#waiting.keys()]) {
+          this.#settle(key)?.reject(silent(this.url.host, 'closed the connection'))
+        }
+      })
+    })
+    return opening
+  }
+
+  #receive(data: unknown): void {
+    let answer: unknown
+    try {
+      answer = JSON.parse(String(data))
+    } catch {
+      return
+    }
+    const ids = (Array.isArray(answer) ? answer : [answer]).map((entry: { id?: unknown } | null) => entry?.id)
+    // A batch is known by its first id; nodes may answer its calls in any order.
+    const key = ids.filter((id) => typeof id === 'number').reduce<number>((least, id) => Math.min(least, id), Infinity)
+    this.#settle(key)?.resolve(answer)
+  }
+
+  #settle(key: number): Waiting | undefined {
+    const waiting = this.#waiting.get(key)
+    this.#waiting.delete(key)
+    return waiting
+  }
+}
