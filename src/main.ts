@@ -6,6 +6,7 @@ import { AppModule, compose } from './app.module.js'
 import { ConfigurationError, readConfig, type Config } from './config.js'
 import { ConsentryError } from './errors.js'
 import { Drain } from './http/drain.js'
+import { closeWhenAnswered, trackInFlight } from './http/in-flight.js'
 import { FHIR_BASE, mountEdge } from './http/mount.js'
 import { nestLogger } from './http/nest-logger.js'
 import { createServer } from './http/server.js'
@@ -21,6 +22,7 @@ async function start(config: Config): Promise<void> {
     logLevel: config.logLevel,
     https: publicUrl.startsWith('https:'),
   })
+  const inFlight = trackInFlight(server)
   const onFault = (message: string, error: unknown) => server.log.error({ err: error }, message)
   const composition = await compose({ config, publicUrl, onFault })
 
@@ -30,7 +32,7 @@ async function start(config: Config): Promise<void> {
     { logger: nestLogger(server.log), abortOnError: false },
   )
   const drain = new Drain({
-    stopServing: () => app.close(),
+    stopServing: () => closeWhenAnswered(server, inFlight, () => app.close()),
     cutConnections: () => server.server.closeAllConnections(),
     parts: composition.closing,
     seconds: config.drainSeconds,

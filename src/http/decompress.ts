@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import { Transform, type Readable, type TransformCallback } from 'node:stream'
+import { PassThrough, Transform, type Readable, type TransformCallback } from 'node:stream'
 import { createBrotliDecompress, createGunzip } from 'node:zlib'
 import { ConsentryError } from '../errors.js'
 
@@ -13,11 +13,19 @@ export function decompressed(headers: IncomingHttpHeaders, payload: Readable): R
     })
   const counter = new Counter()
   const plain = coding === 'br' ? createBrotliDecompress() : createGunzip()
-  payload.once('error', (error) => plain.destroy(error))
-  payload.pipe(counter).pipe(plain)
+  const body = new PassThrough()
+  // Nobody reads the body of a GET or of a request that is refused first; an error nobody hears would end the process.
+  body.on('error', () => undefined)
+  payload.once('error', (error) => body.destroy(error))
+  plain.once('error', (cause) =>
+    body.destroy(new ConsentryError('malformed', `The request body is not whole ${coding} data.`, { cause })),
+  )
+  // The limit on the body was reached, or the client went away: stop decompressing.
+  body.once('close', () => plain.destroy())
+  payload.pipe(counter).pipe(plain).pipe(body)
   // Fastify compares this with Content-Length.
-  Object.defineProperty(plain, 'receivedEncodedLength', { get: () => counter.bytes })
-  return plain
+  Object.defineProperty(body, 'receivedEncodedLength', { get: () => counter.bytes })
+  return body
 }
 
 class Counter extends Transform {

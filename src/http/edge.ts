@@ -116,6 +116,8 @@ function openRequest(options: EdgeOptions, request: FastifyRequest, call: Call):
   }
 }
 
+const OF_A_BODY = ['content-encoding', 'content-length', 'content-type', 'etag', 'last-modified', 'location']
+
 /** Aborted when the connection closes before the response is out. */
 function goneSignal(reply: FastifyReply): AbortSignal {
   const gone = new AbortController()
@@ -143,6 +145,8 @@ async function refuse(
         diagnostics: refusal.outcome.issue[0]?.diagnostics ?? '',
       })
       .catch((fault: unknown) => request.log.error({ err: fault }, 'a refusal could not be recorded'))
+  // A stream may have failed before its first byte: what its headers said is not true of this answer.
+  for (const name of OF_A_BODY) reply.removeHeader(name)
   await respond(
     reply,
     { status, headers: refusal.headers, body: refusal.outcome },

@@ -19,7 +19,7 @@ export async function respond(reply: FastifyReply, response: InteractionResponse
   const { body } = response
   if (body === undefined || response.status === 204 || response.status === 304) return void reply.send()
   if (!reply.hasHeader('content-type')) void reply.type(how.contentType)
-  void reply.header('vary', appended(reply, 'Accept, Accept-Encoding'))
+  varyBy(reply, ['Accept', 'Accept-Encoding'])
   const coding = reply.hasHeader('content-encoding') ? null : contentCoding(how.acceptEncoding)
   if (isStream(body)) return stream(reply, body, coding, how.head)
 
@@ -58,7 +58,9 @@ function isStream(body: Uint8Array | string | object): body is AsyncIterable<Uin
   return typeof body === 'object' && Symbol.asyncIterator in body
 }
 
-function appended(reply: FastifyReply, value: string): string {
+/** Caches must keep answers apart by these request headers, besides those already named. */
+function varyBy(reply: FastifyReply, names: readonly string[]): void {
   const present = reply.getHeader('vary')
-  return typeof present === 'string' ? `${present}, ${value}` : value
+  const all = new Set([...(typeof present === 'string' ? present.split(', ') : []), ...names])
+  void reply.header('vary', [...all].join(', '))
 }
