@@ -206,6 +206,7 @@ interface IConsentRegistry {
     error UnknownRequest(bytes32 request);
     error AlreadyRequested(bytes32 request);
     error EmergencyVetoed(bytes32 patient);
+    error ReasonRequired();
     error GlassAlreadyBroken(bytes32 patient, bytes32 grantee);
     error EmergencyLimitReached(bytes32 entity);
     error NotIdentityRegistry(address caller);

@@ -133,6 +133,9 @@ interface IIdentityRegistry {
     error NoRecovery(bytes32 party);
     error RecoveryNotDue(uint40 executableFrom);
     error NotConsentRegistry(address caller);
+    /// @notice An endpoint is for organisations; nothing here may describe a person.
+    error TextAboutPerson();
+    error SignatureExpired(uint256 deadline);
 
     // ------------------------------------------------------------------ administrator
 

@@ -3,7 +3,8 @@ pragma solidity 0.8.37;
 
 /// @title What every contract of Consentry has in place of an upgrade
 /// @notice No contract can be changed. A new version is a new deployment, and the administrator points the old one at
-/// it, once. A retired contract keeps its data readable for ever; it accepts nothing new except what takes rights away.
+/// it, once. A retired contract keeps its data readable for ever and registers and grants nothing more. What takes rights
+/// away goes on, and so do anchors and audit heads, until their entity has moved.
 interface IRetirable {
     /// @notice The administrator has pointed this contract at the version that follows it.
     event Retired(address indexed successor);

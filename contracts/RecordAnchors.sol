@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {IdentityClient} from "./base/IdentityClient.sol";
+import {IIdentityRegistry} from "./interfaces/IIdentityRegistry.sol";
+import {IRecordAnchors} from "./interfaces/IRecordAnchors.sol";
+import {Rfc9162} from "./libraries/Rfc9162.sol";
+
+/// @notice See {IRecordAnchors}, which is the specification.
+contract RecordAnchors is IRecordAnchors, IdentityClient {
+    /// @dev Per entity: number of the next anchor (40 bits, lowest) and the head (216 bits).
+    mapping(bytes32 entity => uint256) private _heads;
+
+    constructor(IIdentityRegistry identity) IdentityClient(identity) {}
+
+    /// @inheritdoc IRecordAnchors
+    /// @dev Not stopped by retirement: a batch in the outbox must not be caught between two versions. The successor is
+    /// public, and the entity moves between batches.
+    function anchor(bytes32 entity, uint40 sequence, bytes32 root, bytes32 manifest, uint32 count) external {
+        if (!IDENTITY.operates(entity, msg.sender)) revert NotOperator(entity, msg.sender);
+        if (count == 0) revert EmptyBatch();
+        uint256 word = _heads[entity];
+        uint40 next = uint40(word);
+        if (sequence < next) revert AlreadyAnchored(entity, sequence, next);
+        if (sequence > next) revert OutOfSequence(entity, sequence, next);
+        bytes27 head = _chain(bytes27(bytes32(word)), root, manifest, count);
+        _heads[entity] = uint256(bytes32(head)) | (uint256(next) + 1);
+        emit RecordsAnchored(entity, root, manifest, count, sequence);
+    }
+
+    /// @inheritdoc IRecordAnchors
+    function nextSequence(bytes32 entity) external view returns (uint40) {
+        return uint40(_heads[entity]);
+    }
+
+    /// @inheritdoc IRecordAnchors
+    function headOf(bytes32 entity) public view returns (bytes27) {
+        return bytes27(bytes32(_heads[entity]));
+    }
+
+    /// @inheritdoc IRecordAnchors
+    function verifyLeaf(bytes32 root, uint32 count, bytes32 leafHash, uint32 index, bytes32[] calldata proof)
+        external
+        view
+        returns (bool)
+    {
+        return Rfc9162.includes(root, count, leafHash, index, proof);
+    }
+
+    /// @inheritdoc IRecordAnchors
+    function verifyAnchor(bytes32 entity, bytes27 headBefore, Anchor[] calldata anchors) external view returns (bool) {
+        bytes27 head = headBefore;
+        for (uint256 i = 0; i < anchors.length; ++i) {
+            head = _chain(head, anchors[i].root, anchors[i].manifest, anchors[i].count);
+        }
+        return anchors.length != 0 && head == headOf(entity);
+    }
+
+    /// @inheritdoc IRecordAnchors
+    function leafHashOf(bytes calldata leaf) external pure returns (bytes32) {
+        return Rfc9162.leafHash(leaf);
+    }
+
+    function _chain(bytes27 head, bytes32 root, bytes32 manifest, uint32 count) private pure returns (bytes27) {
+        return bytes27(keccak256(abi.encode(head, root, manifest, count)));
+    }
+}
