@@ -44,7 +44,7 @@ class DurableFS extends NodeFS {
     const { emscriptenOpts } = await super.init(pg, options)
     emscriptenOpts.preRun?.unshift((module: unknown) => {
       const ops = (module as { NODEFS: { stream_ops: StreamOps } }).NODEFS.stream_ops
-      const write = ops.write
+      const write = ops.write.bind(ops)
       ops.write = (stream, buffer, offset, length, position) => {
         // WAL segments are named by 24 hexadecimal digits
         if (stream.node.name.length === 24) this.walBytes += length

@@ -36,14 +36,14 @@ export async function startPglite(directory: string | null): Promise<Pglite> {
         password: '-',
         max: 1,
         idleTimeoutMillis: 0,
-        stream: () => new PgliteSocket(session.exchange) as never,
+        stream: () => new PgliteSocket(session.exchange),
       })
       maintenance.watch(this)
     }
   }
 
   return {
-    driver: { Pool: Pool as unknown as typeof pg.Pool, Client: pg.Client },
+    driver: { Pool: Pool, Client: pg.Client },
     close: async () => {
       maintenance.stop()
       await session.close()

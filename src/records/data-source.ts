@@ -27,7 +27,7 @@ const types = {
     if (oid === INT8_ARRAY && format !== 'binary') {
       return (text: string) => (text === '{}' ? [] : text.slice(1, -1).split(',').map(BigInt))
     }
-    return pg.types.getTypeParser(oid, format as 'text')
+    return pg.types.getTypeParser(oid, format)
   },
 }
 

@@ -1,7 +1,7 @@
 import { ConsentryError } from '../errors.js'
 
 /** SQLSTATE, https://www.postgresql.org/docs/current/errcodes-appendix.html */
-export const UNIQUE_VIOLATION = '23505'
+const UNIQUE_VIOLATION = '23505'
 const SERIALIZATION_FAILURE = '40001'
 const DEADLOCK_DETECTED = '40P01'
 
@@ -11,13 +11,17 @@ const SOCKET = /^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOTFOUND|EHOSTUNREACH
 /** Texts of pg and pg-pool, which give no code. */
 const LOST = /^(Connection terminated|timeout exceeded when trying to connect|timeout expired|Client was closed)/
 
-export interface SqlError extends Error {
+interface SqlError extends Error {
   readonly code?: string
   readonly constraint?: string
 }
 
-export function isSqlError(error: unknown): error is SqlError {
+function isSqlError(error: unknown): error is SqlError {
   return error instanceof Error
+}
+
+export function violates(error: unknown, constraint: string): boolean {
+  return isSqlError(error) && error.code === UNIQUE_VIOLATION && error.constraint === constraint
 }
 
 /** The same transaction may succeed when it is tried again. */

@@ -33,46 +33,38 @@ export class Database implements Sql {
     this.#pool = (dataSource.driver as unknown as { master: Pool }).master
   }
 
-  async query<Row>(text: string, values: readonly unknown[] = []): Promise<Result<Row>> {
-    this.refuseInside()
-    try {
-      return await send<Row>(this.#pool, { text }, values)
-    } catch (error) {
-      throw databaseError(error)
-    }
+  query<Row>(text: string, values: readonly unknown[] = []): Promise<Result<Row>> {
+    return this.#told(() => send<Row>(this.#pool, { text }, values))
   }
 
-  async run<Row>(statement: Statement, values: readonly unknown[]): Promise<Result<Row>> {
-    this.refuseInside()
-    try {
-      return await send<Row>(this.#pool, statement, values)
-    } catch (error) {
-      throw databaseError(error)
-    }
+  run<Row>(statement: Statement, values: readonly unknown[]): Promise<Result<Row>> {
+    return this.#told(() => send<Row>(this.#pool, statement, values))
   }
 
   /**
    * Everything that `work` does through its `sql` happens, or nothing does. Keep it short: with PGlite it owns the
    * only session. It runs again after a deadlock or a serialization failure, so it must not have other effects.
    */
-  async transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
-    this.refuseInside()
-    try {
-      return await this.session((session) => work(session))
-    } catch (error) {
-      throw databaseError(error)
-    }
+  transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
+    return this.#told(() => this.session(work))
   }
 
-  /** As `transaction`, with prepared statements and errors as the driver gives them; for the folder's own use. */
-  async session<T>(work: (session: Session) => Promise<T>): Promise<T> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await this.#once(work)
-      } catch (error) {
-        if (!isRetryable(error) || attempt === ATTEMPTS) throw error
-        await new Promise((resolve) => setTimeout(resolve, Math.random() * 10 * 2 ** attempt))
-      }
+  /** As `run` for a statement that writes: tried again after a deadlock, errors as the driver gives them. */
+  execute<Row>(statement: Statement, values: readonly unknown[]): Promise<Result<Row>> {
+    return persistently(() => send<Row>(this.#pool, statement, values))
+  }
+
+  /** As `transaction`, with prepared statements, and errors as the driver gives them. */
+  session<T>(work: (session: Session) => Promise<T>): Promise<T> {
+    return persistently(() => this.#once(work))
+  }
+
+  async #told<T>(work: () => Promise<T>): Promise<T> {
+    this.refuseInside()
+    try {
+      return await work()
+    } catch (error) {
+      throw databaseError(error)
     }
   }
 
@@ -105,6 +97,18 @@ export class Database implements Sql {
 
   async close(): Promise<void> {
     await this.dataSource.destroy()
+  }
+}
+
+/** Deadlocks and serialization failures are never shown; a random wait parts those who met. */
+async function persistently<T>(work: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work()
+    } catch (error) {
+      if (!isRetryable(error) || attempt === ATTEMPTS) throw error
+      await new Promise((resolve) => setTimeout(resolve, Math.random() * 10 * 2 ** attempt))
+    }
   }
 }
 

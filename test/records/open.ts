@@ -6,12 +6,12 @@ import { type Database, openDatabase } from '../../src/records/database.js'
 export interface Engine {
   readonly name: string
   /** A new, migrated and empty database. */
-  open(): Promise<OpenDatabase>
+  readonly open: () => Promise<OpenDatabase>
 }
 
 export interface OpenDatabase {
   readonly database: Database
-  close(): Promise<void>
+  readonly close: () => Promise<void>
 }
 
 const url = process.env['DATABASE_URL']

@@ -1,0 +1,176 @@
+import { createHmac } from 'node:crypto'
+import { KeyedTokens } from './keyed-tokens.js'
+import { OrderPreserving } from './order-preserving.js'
+import type { IndexValue, TokenValue } from './search-query.js'
+import type { IndexEntries, OrderedEntry, ReferenceEntry } from './types.js'
+
+/** Prefixes of strings from one character to this many have a token each; a longer search is cut to it. */
+export const LONGEST_PREFIX = 32
+
+/** What a token is about; part of the text that is hashed, so it never changes. */
+type Kind =
+  | 'code' // a code of any system
+  | 'system-code' // a code of this system, '' meaning none
+  | 'system' // any code of this system
+  | 'prefix' // the beginning of a normalised string
+  | 'exact' // a string as written
+  | 'uri'
+  | 'reference' // type/id
+  | 'url' // a reference elsewhere or a canonical
+  | 'identifier-code'
+  | 'identifier-system-code'
+  | 'identifier-system'
+  | 'order' // the parameter of an ordered row
+  | 'unit-code'
+  | 'unit-system-code'
+  | 'claim'
+
+/**
+ * Turns what search parameters find into what the database may hold: tokens of equality and bytes of order, both under
+ * keys that the database does not have.
+ */
+export class BlindIndex {
+  readonly #tokens: KeyedTokens
+  readonly #order: OrderPreserving
+
+  /** @param key 32 random bytes; another key means another index */
+  constructor(key: Uint8Array) {
+    this.#tokens = new KeyedTokens(derive(key, 'tokens'))
+    this.#order = new OrderPreserving(derive(key, 'order'))
+  }
+
+  entries(type: string, values: Iterable<IndexValue>): IndexEntries {
+    const tokens = new Set<bigint>()
+    const references = new Map<string, ReferenceEntry>()
+    const ordered: OrderedEntry[] = []
+    for (const value of values) {
+      switch (value.kind) {
+        case 'token':
+          if (value.code !== undefined) this.#addCode(tokens, '', type, value.param, value.system, value.code)
+          break
+        case 'string':
+          for (let length = 1; length <= Math.min(value.normal.length, LONGEST_PREFIX); length++) {
+            tokens.add(this.token('prefix', type, value.param, value.normal.slice(0, length)))
+          }
+          if (!value.word) tokens.add(this.token('exact', type, value.param, value.value))
+          break
+        case 'uri':
+          tokens.add(this.token('uri', type, value.param, value.value))
+          break
+        case 'reference':
+          this.#addReference(tokens, references, type, value)
+          break
+        case 'date': {
+          const parameter = this.parameter(type, value.param)
+          const lo = this.#order.date(parameter, value.lo)
+          ordered.push({ parameter, lo, hi: this.#order.date(parameter, value.hi), unit: null })
+          break
+        }
+        case 'number':
+          ordered.push({ ...this.#point(type, value.param, value.value), unit: null })
+          break
+        case 'quantity':
+          ordered.push(this.#quantity(type, value))
+      }
+    }
+    return { tokens: [...tokens].sort((a, b) => (a < b ? -1 : 1)), references: [...references.values()], ordered }
+  }
+
+  /** Names what a conditional create looks for. */
+  claim(type: string, criteria: string): bigint {
+    return this.token('claim', type, '', criteria)
+  }
+
+  token(kind: Kind, type: string, param: string, value: string): bigint {
+    return this.#tokens.of(`${kind}|${type}|${param}|${value}`)
+  }
+
+  /** Tokens that a code must have: `system` absent means any, `null` none; `code` absent means any of the system. */
+  codeToken(prefix: '' | 'identifier-', type: string, param: string, value: TokenValue): bigint {
+    const { system, code } = value
+    if (code === undefined) return this.token(`${prefix}system`, type, param, system ?? '')
+    if (system === undefined) return this.token(`${prefix}code`, type, param, code)
+    return this.token(`${prefix}system-code`, type, param, pair(system ?? '', code))
+  }
+
+  unitToken(type: string, param: string, system: string | undefined, code: string): bigint {
+    return system === undefined
+      ? this.token('unit-code', type, param, code)
+      : this.token('unit-system-code', type, param, pair(system, code))
+  }
+
+  /** The key of ordered rows. */
+  parameter(type: string, param: string): bigint {
+    return this.token('order', type, param, '')
+  }
+
+  orderedDate(type: string, param: string, at: number): Uint8Array {
+    return this.#order.date(this.parameter(type, param), at)
+  }
+
+  orderedNumber(type: string, param: string, value: string): Uint8Array {
+    return this.#order.number(this.parameter(type, param), value)
+  }
+
+  #addCode(
+    tokens: Set<bigint>,
+    prefix: '' | 'identifier-',
+    type: string,
+    param: string,
+    system: string | undefined,
+    code: string,
+  ): void {
+    tokens.add(this.codeToken(prefix, type, param, { code }))
+    tokens.add(this.codeToken(prefix, type, param, { system: system ?? null, code }))
+    if (system !== undefined) tokens.add(this.codeToken(prefix, type, param, { system }))
+  }
+
+  #addReference(
+    tokens: Set<bigint>,
+    references: Map<string, ReferenceEntry>,
+    type: string,
+    value: Extract<IndexValue, { kind: 'reference' }>,
+  ): void {
+    const { param, identifier, url } = value
+    if (value.type !== undefined && value.id !== undefined) {
+      tokens.add(this.token('reference', type, param, `${value.type}/${value.id}`))
+      const entry = { parameter: param, targetType: value.type, targetId: value.id }
+      references.set(`${param}|${value.type}/${value.id}`, entry)
+    }
+    if (url !== undefined) {
+      tokens.add(this.token('url', type, param, url))
+      if (value.version !== undefined) tokens.add(this.token('url', type, param, `${url}|${value.version}`))
+    }
+    if (identifier) this.#addCode(tokens, 'identifier-', type, param, identifier.system, identifier.value)
+  }
+
+  #point(type: string, param: string, value: string): { parameter: bigint; lo: Uint8Array; hi: Uint8Array } {
+    const parameter = this.parameter(type, param)
+    const at = this.#order.number(parameter, value)
+    return { parameter, lo: at, hi: at }
+  }
+
+  #quantity(type: string, value: Extract<IndexValue, { kind: 'quantity' }>): OrderedEntry {
+    const { param, system, code, unit } = value
+    const units = new Set<bigint>()
+    if (code !== undefined) {
+      units.add(this.unitToken(type, param, undefined, code))
+      if (system !== undefined) units.add(this.unitToken(type, param, system, code))
+    }
+    if (unit !== undefined) units.add(this.unitToken(type, param, undefined, unit))
+    if (value.value !== undefined) return { ...this.#point(type, param, value.value), unit: [...units] }
+    const parameter = this.parameter(type, param)
+    const lo = this.#order.number(parameter, value.lo ?? '-Infinity')
+    return { parameter, lo, hi: this.#order.number(parameter, value.hi ?? 'Infinity'), unit: [...units] }
+  }
+}
+
+/** No system and code give the text of another pair. */
+function pair(system: string, code: string): string {
+  return `${system.length}|${system}|${code}`
+}
+
+/** One key, one use. */
+function derive(key: Uint8Array, use: string): Uint8Array {
+  return createHmac('sha256', key).update(`consentry blind index ${use}`).digest()
+}

@@ -1,0 +1,165 @@
+import { ConsentryError } from '../errors.js'
+import type { Database } from './database.js'
+import { databaseError, isRetryable, isUnavailable, violates } from './database-errors.js'
+import { claim, deleteIndexRows, lock, verdict } from './optimistic-lock.js'
+import type { RowKeys } from './row-keys.js'
+import type { Change, Committed, NewAuditRecord, NewVersion } from './types.js'
+import { parameters, WRITE, WRITE_NEW } from './write-statement.js'
+
+/** Rows of one group, so that readers of the one session of PGlite do not wait for longer than some 50 ms. */
+const GROUP_ROWS = 500
+
+/** How often a resource may appear between the lock and the write before we give up. */
+const ATTEMPTS = 5
+
+interface Pending {
+  readonly change: Change
+  readonly versions: readonly (NewVersion | NewAuditRecord)[]
+  /** What no other change of the same transaction may name. */
+  readonly names: readonly string[]
+  readonly resolve: (committed: Committed) => void
+  readonly reject: (error: Error) => void
+}
+
+/** A member's verdict; `undefined`: written. */
+type Verdict = Committed | undefined
+
+/**
+ * Group commit: what callers hand in while a transaction runs goes together into the next one, so many small commits
+ * cost one fsync. Each caller keeps its own verdict: a change that conflicts is left out, the others are written.
+ */
+export class CommitQueue {
+  readonly #waiting: Pending[] = []
+  #running = 0
+  #scheduled = false
+
+  /** @param lanes transactions at a time */
+  constructor(
+    private readonly database: Database,
+    private readonly keys: RowKeys,
+    private readonly lanes: number,
+  ) {}
+
+  async commit(change: Change): Promise<Committed> {
+    this.database.refuseInside()
+    const versions = [...(change.versions ?? []), ...(change.audit ?? [])]
+    const names = [
+      ...versions.map(({ type, id }) => `${type}/${id}`),
+      ...(change.claims ?? []).map(({ key }) => `claim ${key}`),
+    ]
+    if (new Set(names).size !== names.length) {
+      throw new ConsentryError('internal', 'A change names one resource or one claim twice.')
+    }
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ change, versions, names, resolve, reject })
+      this.#schedule()
+    })
+  }
+
+  /** After the input of this turn of the event loop, so that what arrives together is written together. */
+  #schedule(): void {
+    if (this.#scheduled || this.#running === this.lanes || this.#waiting.length === 0) return
+    this.#scheduled = true
+    setImmediate(() => {
+      this.#scheduled = false
+      this.#running++
+      void this.#settle(this.#takeGroup()).finally(() => {
+        this.#running--
+        this.#schedule()
+      })
+      this.#schedule()
+    })
+  }
+
+  /** The longest waiting ones, up to the limit of rows; a second change of one resource waits for the next group. */
+  #takeGroup(): Pending[] {
+    const group: Pending[] = []
+    const names = new Set<string>()
+    let rows = 0
+    for (let i = 0; i < this.#waiting.length;) {
+      const pending = this.#waiting[i] as Pending
+      if (group.length > 0 && rows + pending.versions.length > GROUP_ROWS) break
+      if (pending.names.some((name) => names.has(name))) {
+        i++
+        continue
+      }
+      for (const name of pending.names) names.add(name)
+      rows += pending.versions.length
+      group.push(pending)
+      this.#waiting.splice(i, 1)
+    }
+    return group
+  }
+
+  /** Settles every member of the group; never rejects. */
+  async #settle(group: readonly Pending[]): Promise<void> {
+    try {
+      const verdicts = await this.#write(group)
+      group.forEach(({ resolve }, i) => resolve(verdicts[i] ?? { committed: true }))
+    } catch (error) {
+      // one bad member must not fail the others; but where nobody knows what was written, nothing is tried again
+      if (group.length > 1 && !isRetryable(error) && !isUnavailable(error)) {
+        for (const pending of group) await this.#settle([pending])
+      } else {
+        for (const { reject } of group) reject(databaseError(error))
+      }
+    }
+  }
+
+  async #write(group: readonly Pending[]): Promise<Verdict[]> {
+    const created = group.flatMap(({ versions }) => versions.filter(({ version }) => version === 1))
+    const keys = await this.keys.take(created.length)
+    const isNew = group.every(
+      ({ change, versions }) => !change.claims?.length && versions.every((v) => v.version === 1),
+    )
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return isNew && attempt === 1 ? await this.#writeNew(group, keys) : await this.#writeVersions(group, keys)
+      } catch (error) {
+        // someone has created the same resource since we looked: look again
+        if (!violates(error, 'resource_type_id') || attempt === ATTEMPTS) throw error
+      }
+    }
+  }
+
+  /** One statement, which is its own transaction. */
+  async #writeNew(group: readonly Pending[], keys: readonly bigint[]): Promise<Verdict[]> {
+    const versions = group.flatMap((pending) => pending.versions)
+    const outbox = group.flatMap(({ change }) => change.outbox ?? [])
+    await this.database.execute(WRITE_NEW, parameters({ versions, keys, outbox, now: Date.now() }))
+    return []
+  }
+
+  /** Lock, judge, claim, write: the members that conflict are left out. */
+  #writeVersions(group: readonly Pending[], keys: readonly bigint[]): Promise<Verdict[]> {
+    return this.database.session(async (session) => {
+      const rows = await lock(
+        session,
+        group.flatMap((pending) => pending.versions),
+      )
+      const verdicts = group.map((pending) => verdict(pending.versions, rows))
+      const fit = group.filter((_, i) => verdicts[i] === undefined)
+      const held = await claim(
+        session,
+        fit.flatMap(({ change }) => change.claims ?? []),
+      )
+      group.forEach(({ change }, i) => {
+        const lost = (change.claims ?? []).filter(({ key }) => !held.has(key))
+        if (verdicts[i] !== undefined || lost.length === 0) return
+        verdicts[i] = { committed: false, conflicts: lost.map(({ key }) => ({ kind: 'claim', key })) }
+      })
+
+      const written = group.filter((_, i) => verdicts[i] === undefined)
+      const versions = written.flatMap((pending) => pending.versions)
+      const outbox = written.flatMap(({ change }) => change.outbox ?? [])
+      let fresh = 0
+      const rowKeys = versions.map((v) => rows.get(`${v.type}/${v.id}`)?.pk ?? (keys[fresh++] as bigint))
+      await deleteIndexRows(
+        session,
+        rowKeys.filter((_, i) => (versions[i] as NewVersion).version > 1),
+      )
+      if (written.length > 0) await session.run(WRITE, parameters({ versions, keys: rowKeys, outbox, now: Date.now() }))
+      return verdicts
+    })
+  }
+}

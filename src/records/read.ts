@@ -1,0 +1,102 @@
+import { int4Array, textArray } from './array-parameter.js'
+import type { Database, Statement } from './database.js'
+import { ConsentryError } from '../errors.js'
+import {
+  OLD_VERSION_COLUMNS,
+  ROW_COLUMNS,
+  resourceRow,
+  type SqlRow,
+  type SqlVersion,
+  storedVersion,
+  VERSION_COLUMNS,
+} from './stored-version.js'
+import type { Ref, ResourceRow, StoredVersion, VersionRef } from './types.js'
+
+const RESOLVE: Statement = {
+  name: 'resolve',
+  text: `SELECT i.n, ${ROW_COLUMNS} FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS i(type, id, n)
+    JOIN resource r ON r.type = i.type AND r.id = i.id`,
+}
+
+const READ: Statement = {
+  name: 'read',
+  text: `SELECT i.n, ${VERSION_COLUMNS} FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS i(type, id, n)
+    JOIN resource r ON r.type = i.type AND r.id = i.id
+    JOIN resource_version v ON v.resource_pk = r.pk AND v.version = r.version`,
+}
+
+const READ_VERSION: Statement = {
+  name: 'read-version',
+  text: `SELECT i.n, ${OLD_VERSION_COLUMNS}
+    FROM unnest($1::text[], $2::text[], $3::int[]) WITH ORDINALITY AS i(type, id, version, n)
+    JOIN resource r ON r.type = i.type AND r.id = i.id
+    JOIN resource_version v ON v.resource_pk = r.pk AND v.version = i.version`,
+}
+
+const HISTORY: Statement = {
+  name: 'history',
+  text: `SELECT r.version AS total, ${OLD_VERSION_COLUMNS} FROM resource r JOIN resource_version v ON v.resource_pk = r.pk
+    WHERE r.type = $1 AND r.id = $2 AND v.version < $3 ORDER BY v.version DESC LIMIT $4`,
+}
+
+type Numbered<Row> = Row & { readonly n: bigint }
+
+export async function resolve(database: Database, refs: readonly Ref[]): Promise<(ResourceRow | null)[]> {
+  const { rows } = await database.run<Numbered<SqlRow>>(RESOLVE, names(refs))
+  return inOrder(refs, rows, resourceRow)
+}
+
+export async function read(database: Database, refs: readonly Ref[]): Promise<(StoredVersion | null)[]> {
+  const { rows } = await database.run<Numbered<SqlVersion>>(READ, names(refs))
+  return inOrder(refs, rows, storedVersion)
+}
+
+export async function readVersion(database: Database, refs: readonly VersionRef[]): Promise<(StoredVersion | null)[]> {
+  const { rows } = await database.run<Numbered<SqlVersion>>(READ_VERSION, [
+    ...names(refs),
+    int4Array(refs.map(({ version }) => version)),
+  ])
+  return inOrder(refs, rows, storedVersion)
+}
+
+export interface History {
+  /** The newest first. */
+  readonly rows: StoredVersion[]
+  /** All versions there are. */
+  readonly total: number
+  /** `cursor` of the next page. */
+  readonly next: string | null
+}
+
+const LARGEST = 2 ** 31 - 1
+
+export async function history(database: Database, ref: Ref, count: number, cursor?: string): Promise<History> {
+  if (cursor !== undefined && !/^[1-9]\d{0,8}$/.test(cursor)) {
+    throw new ConsentryError('malformed', 'The page link is not one that this server made; start the history again.', {
+      code: 'value',
+      expression: ['http.cursor'],
+    })
+  }
+  const { rows } = await database.run<SqlVersion & { total: number }>(HISTORY, [
+    ref.type,
+    ref.id,
+    cursor === undefined ? LARGEST : Number(cursor),
+    count + 1,
+  ])
+  const page = rows.slice(0, count).map(storedVersion)
+  return {
+    rows: page,
+    total: rows[0]?.total ?? 0,
+    next: rows.length > count ? String(page.at(-1)?.version) : null,
+  }
+}
+
+function names(refs: readonly Ref[]): [Buffer, Buffer] {
+  return [textArray(refs.map(({ type }) => type)), textArray(refs.map(({ id }) => id))]
+}
+
+function inOrder<Row, T>(refs: readonly Ref[], rows: readonly Numbered<Row>[], map: (row: Row) => T): (T | null)[] {
+  const found = new Array<T | null>(refs.length).fill(null)
+  for (const row of rows) found[Number(row.n) - 1] = map(row)
+  return found
+}

@@ -1,0 +1,72 @@
+import type { BlindIndex } from './blind-index.js'
+import { CommitQueue } from './commit-queue.js'
+import type { Database, Sql } from './database.js'
+import { type Criteria, match, type Matches } from './match.js'
+import { purge, type Purge, type Purged } from './purge.js'
+import { history, type History, read, readVersion, resolve } from './read.js'
+import { RowKeys } from './row-keys.js'
+import { search, type SearchResult } from './search.js'
+import type { SearchQuery } from './search-query.js'
+import type { Change, Committed, Ref, ResourceRow, RowFilter, StoredVersion, VersionRef } from './types.js'
+
+export interface RecordStoreOptions {
+  /** Commit transactions at a time; the figures behind the default stand in README. */
+  readonly lanes?: number
+}
+
+/** Versions, their index, and what hangs on their commit. Knows rows only: bodies come sealed, conditions come as SQL. */
+export class RecordStore {
+  readonly #commits: CommitQueue
+
+  constructor(
+    private readonly database: Database,
+    private readonly index: BlindIndex,
+    { lanes = 1 }: RecordStoreOptions = {},
+  ) {
+    this.#commits = new CommitQueue(database, new RowKeys(database), lanes)
+  }
+
+  /**
+   * All or nothing, and durable when it resolves. Conflicts are data. A change has one version of a resource and one use
+   * of a claim at most.
+   */
+  commit(change: Change): Promise<Committed> {
+    return this.#commits.commit(change)
+  }
+
+  /** Current versions in the order asked for, deleted ones too; `null`: never was. */
+  read(refs: readonly Ref[]): Promise<(StoredVersion | null)[]> {
+    return read(this.database, refs)
+  }
+
+  readVersion(refs: readonly VersionRef[]): Promise<(StoredVersion | null)[]> {
+    return readVersion(this.database, refs)
+  }
+
+  /** What decides about current versions, without their bodies. */
+  resolve(refs: readonly Ref[]): Promise<(ResourceRow | null)[]> {
+    return resolve(this.database, refs)
+  }
+
+  history(ref: Ref, page: { readonly count: number; readonly cursor?: string | undefined }): Promise<History> {
+    return history(this.database, ref, page.count, page.cursor)
+  }
+
+  search(query: SearchQuery, filter: RowFilter): Promise<SearchResult> {
+    return search(this.database, this.index, query, filter)
+  }
+
+  /** For conditional references and interactions. */
+  match(criteria: readonly Criteria[], filter: RowFilter): Promise<Matches> {
+    return match(this.database, this.index, criteria, filter)
+  }
+
+  /** Forgets imported records of a patient; never what was written here. */
+  purge(what: Purge): Promise<Purged> {
+    return purge(this.database, what)
+  }
+
+  transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
+    return this.database.transaction(work)
+  }
+}

@@ -1,0 +1,158 @@
+import { boolArray, byteaArray, int4Array, int8Array, textArray } from './array-parameter.js'
+import type { Statement } from './database.js'
+import { bytesOf } from './hex.js'
+import type { NewAuditRecord, NewOutbox, NewVersion } from './types.js'
+
+/** What one statement writes; several callers' changes may be in it. */
+export interface Writing {
+  readonly versions: readonly (NewVersion | NewAuditRecord)[]
+  /** The key of each version's resource. */
+  readonly keys: readonly bigint[]
+  readonly outbox: readonly NewOutbox[]
+  /** Milliseconds since the epoch. */
+  readonly now: number
+}
+
+const XID = 'pg_current_xact_id()::text::bigint'
+
+/*
+ * Everything of a commit in one statement, whatever the number of rows. Tokens come as one flat array with the place of
+ * each row's slice. Parameters come in the order of `parameters` below.
+ */
+const write = (name: string, whenPresent: string): Statement => ({
+  name,
+  text: `
+WITH input AS MATERIALIZED (
+  SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::int[], $5::bigint[], $6::bool[], $7::bytea[], $8::bytea[],
+    $9::bigint[], $10::bigint[], $11::text[], $12::int[], $13::int[], $14::text[], $15::bytea[], $16::bytea[], $17::bytea[],
+    $18::bytea[], $19::bytea[])
+  AS i(pk, type, id, version, last_updated, deleted, patient, origin, labels, categories, source, token_from, token_to,
+    cid, body, content_hash, salt, author, leaf)
+), resources AS (
+  INSERT INTO resource (pk, type, id, version, last_updated, deleted, patient, origin, labels, categories, source, tokens, xid)
+  SELECT pk, type, id, version, last_updated, deleted, patient, origin, labels, categories, source,
+    ($20::bigint[])[token_from:token_to], ${XID} FROM input ${whenPresent}
+), versions AS (
+  INSERT INTO resource_version (resource_pk, version, last_updated, deleted, patient, labels, categories, cid, body,
+    content_hash, salt, author, xid, leaf)
+  SELECT pk, version, last_updated, deleted, patient, labels, categories, cid, body, content_hash, salt, author, ${XID}, leaf
+  FROM input
+), "references" AS (
+  INSERT INTO reference (source_pk, ordinal, parameter, target_type, target_id)
+  SELECT pk, n, parameter, type, id
+  FROM unnest($21::bigint[], $22::text[], $23::text[], $24::text[]) WITH ORDINALITY AS t(pk, parameter, type, id, n)
+), ordereds AS (
+  INSERT INTO ordered (resource_pk, ordinal, parameter, lo, hi, unit)
+  SELECT pk, n, parameter, lo, hi, CASE WHEN unit_from IS NULL THEN NULL ELSE ($31::bigint[])[unit_from:unit_to] END
+  FROM unnest($25::bigint[], $26::bigint[], $27::bytea[], $28::bytea[], $29::int[], $30::int[])
+    WITH ORDINALITY AS t(pk, parameter, lo, hi, unit_from, unit_to, n)
+), leaves AS (
+  INSERT INTO audit_leaf (resource_pk, hash, salt) SELECT * FROM unnest($32::bigint[], $33::bytea[], $34::bytea[])
+)
+INSERT INTO outbox (kind, key, payload, due)
+SELECT kind, key, payload::jsonb, due FROM unnest($35::text[], $36::text[], $37::text[], $38::bigint[])
+  AS t(kind, key, payload, due)
+ON CONFLICT (kind, key) DO NOTHING`,
+})
+
+/** Only resources that are new: a `type` and `id` that exist are a unique violation of `resource_type_id`. */
+export const WRITE_NEW = write('write-new', '')
+
+/** New versions too; their rows are locked and their index rows deleted before. */
+export const WRITE = write(
+  'write',
+  `ON CONFLICT (pk) DO UPDATE SET version = excluded.version, last_updated = excluded.last_updated,
+    deleted = excluded.deleted, patient = excluded.patient, labels = excluded.labels, categories = excluded.categories,
+    tokens = excluded.tokens, xid = excluded.xid`,
+)
+
+export function parameters({ versions, keys, outbox, now }: Writing): unknown[] {
+  const tokens = new Slices()
+  const units = new Slices()
+  const tokenFrom: number[] = []
+  const tokenTo: number[] = []
+  const references = { pk: [] as bigint[], parameter: [] as string[], type: [] as string[], id: [] as string[] }
+  const ordered = { pk: [] as bigint[], parameter: [] as bigint[], lo: [] as Uint8Array[], hi: [] as Uint8Array[] }
+  const unitFrom: (number | null)[] = []
+  const unitTo: (number | null)[] = []
+  const leaves = { pk: [] as bigint[], hash: [] as Uint8Array[], salt: [] as Uint8Array[] }
+
+  versions.forEach((version, i) => {
+    const pk = keys[i] as bigint
+    const [from, to] = tokens.add(version.index?.tokens ?? [])
+    tokenFrom.push(from)
+    tokenTo.push(to)
+    for (const { parameter, targetType, targetId } of version.index?.references ?? []) {
+      references.pk.push(pk)
+      references.parameter.push(parameter)
+      references.type.push(targetType)
+      references.id.push(targetId)
+    }
+    for (const { parameter, lo, hi, unit } of version.index?.ordered ?? []) {
+      ordered.pk.push(pk)
+      ordered.parameter.push(parameter)
+      ordered.lo.push(lo)
+      ordered.hi.push(hi)
+      const [first, last] = unit === null ? [null, null] : units.add(unit)
+      unitFrom.push(first)
+      unitTo.push(last)
+    }
+    if ('auditLeaf' in version) {
+      leaves.pk.push(pk)
+      leaves.hash.push(version.auditLeaf.hash)
+      leaves.salt.push(version.auditLeaf.salt)
+    }
+  })
+
+  return [
+    int8Array(keys),
+    textArray(versions.map((v) => v.type)),
+    textArray(versions.map((v) => v.id)),
+    int4Array(versions.map((v) => v.version)),
+    int8Array(versions.map((v) => BigInt(v.lastUpdated))),
+    boolArray(versions.map((v) => v.deleted)),
+    byteaArray(versions.map((v) => v.patient && bytesOf(v.patient))),
+    byteaArray(versions.map((v) => bytesOf(v.origin))),
+    int8Array(versions.map((v) => v.labels)),
+    int8Array(versions.map((v) => BigInt.asIntN(64, v.categories))),
+    textArray(versions.map((v) => v.source)),
+    int4Array(tokenFrom),
+    int4Array(tokenTo),
+    textArray(versions.map((v) => v.cid)),
+    byteaArray(versions.map((v) => v.body)),
+    byteaArray(versions.map((v) => v.contentHash)),
+    byteaArray(versions.map((v) => v.salt)),
+    byteaArray(versions.map((v) => bytesOf(v.author))),
+    byteaArray(versions.map((v) => v.leaf)),
+    int8Array(tokens.values),
+    int8Array(references.pk),
+    textArray(references.parameter),
+    textArray(references.type),
+    textArray(references.id),
+    int8Array(ordered.pk),
+    int8Array(ordered.parameter),
+    byteaArray(ordered.lo),
+    byteaArray(ordered.hi),
+    int4Array(unitFrom),
+    int4Array(unitTo),
+    int8Array(units.values),
+    int8Array(leaves.pk),
+    byteaArray(leaves.hash),
+    byteaArray(leaves.salt),
+    textArray(outbox.map((o) => o.kind)),
+    textArray(outbox.map((o) => o.key)),
+    textArray(outbox.map((o) => JSON.stringify(o.payload ?? null))),
+    int8Array(outbox.map((o) => BigInt(o.due ?? now))),
+  ]
+}
+
+/** Arrays end to end in one; SQL takes `[from:to]` of it, and nothing where `to` is before `from`. */
+class Slices {
+  readonly values: bigint[] = []
+
+  add(values: readonly bigint[]): [from: number, to: number] {
+    const from = this.values.length + 1
+    for (const value of values) this.values.push(value)
+    return [from, this.values.length]
+  }
+}
