@@ -47,10 +47,20 @@ export async function openCall(options: CallOptions, request: FastifyRequest, ca
   const binary = target.type === 'Binary' && target.operation === undefined
   if (!binary) call.contentType = responseType(request.headers.accept, format)
   if (target.interaction !== 'capabilities') {
-    call.principal = await options.authenticator.authenticate(request.headers)
-    options.rate.take(call.principal.clientId)
+    call.principal = await authenticated(options, request)
+    options.rate.take(`client ${call.principal.clientId}`)
   }
   checkBody(target, call.method, request, binary)
+}
+
+/** Refused tokens count against the address, so that guessing is slow; accepted ones do not: many may share it. */
+async function authenticated({ authenticator, rate }: CallOptions, request: FastifyRequest): Promise<Principal> {
+  try {
+    return await authenticator.authenticate(request.headers)
+  } catch (error) {
+    rate.take(`address ${request.ip}`)
+    throw error
+  }
 }
 
 /** Adds search parameters; `_format` and `_pretty` are ours. Returns `_format`. */

@@ -1,4 +1,4 @@
-import { ConsentryError, type ErrorKind, type Issue } from '../errors.js'
+import { ConsentryError, type ErrorKind, HTTP_STATUS, type Issue } from '../errors.js'
 
 /** The one place where errors become HTTP: a status, an OperationOutcome and the headers that belong to it. */
 export interface Refusal {
@@ -14,26 +14,6 @@ export interface OperationOutcome {
   readonly issue: readonly Issue[]
 }
 
-const STATUS: Readonly<Record<ErrorKind, number>> = {
-  malformed: 400,
-  invalid: 422,
-  unauthenticated: 401,
-  forbidden: 403,
-  'not-found': 404,
-  'method-not-allowed': 405,
-  'not-acceptable': 406,
-  conflict: 409,
-  gone: 410,
-  'precondition-failed': 412,
-  'too-large': 413,
-  'unsupported-media-type': 415,
-  throttled: 429,
-  internal: 500,
-  'not-supported': 501,
-  integrity: 500,
-  unavailable: 503,
-}
-
 /** A refusal with headers of its own, such as Allow; only this folder makes them. */
 export class HttpRefusal extends ConsentryError {
   constructor(
@@ -47,7 +27,7 @@ export class HttpRefusal extends ConsentryError {
 
 export function refusalOf(error: unknown): Refusal {
   const known = asConsentryError(error)
-  const status = STATUS[known.kind]
+  const status = HTTP_STATUS[known.kind]
   const headers: Record<string, string> = known instanceof HttpRefusal ? { ...known.headers } : {}
   if (known.retryAfterSeconds !== undefined || status === 429 || status === 503)
     headers['retry-after'] = String(Math.max(1, Math.ceil(known.retryAfterSeconds ?? 1)))
