@@ -1,5 +1,6 @@
 import { type ElementType, isResourceType, structures } from './definitions/structures.js'
 import type { Reference, Resource } from './types.js'
+import { decodeEntities, encodeAttribute } from './xml-text.js'
 
 /** What the text of `Reference.reference` says, https://hl7.org/fhir/R4/references.html#literal. */
 export type ParsedReference =
@@ -171,7 +172,7 @@ const LINK = /(<(?:a|img)\s[^<>]*?(?:href|src)\s*=\s*)(?:"([^"<]*)"|'([^'<]*)')/
 
 function replaceLinks(div: string, replace: Replace): string {
   return div.replace(LINK, (whole, before: string, double?: string, single?: string) => {
-    const changed = replace(double ?? single ?? '', 'link')
-    return changed === undefined ? whole : `${before}"${changed.replace(/&/g, '&amp;').replace(/"/g, '&quot;')}"`
+    const changed = replace(decodeEntities(double ?? single ?? ''), 'link')
+    return changed === undefined ? whole : `${before}"${encodeAttribute(changed)}"`
   })
 }

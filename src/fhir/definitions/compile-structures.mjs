@@ -27,7 +27,7 @@ export function compileStructures(source) {
   for (const definition of types) compileType(definition, table, constraints, ownKeys)
   table.SimpleQuantity = {
     ...table.Quantity,
-    rules: [...(table.Quantity.rules ?? []), ...constraints.add(only(quantity.snapshot.element[0], ['sqt-1']))],
+    rules: [...(table.Quantity.rules ?? []), ...constraints.add(only(quantity.snapshot.element[0], ['sqty-1']))],
   }
   return {
     fhirVersion: '4.0.1',

@@ -14,7 +14,7 @@ import {
 import { ObjectCheck, type ObjectPlan, type Property } from './object-check.js'
 import { isPrimitive } from './primitives.js'
 import { checkNestedResource } from './resource-check.js'
-import { type Rule, ruleOf } from './rules.js'
+import { NATIVE_RULES, type Rule, ruleOf } from './rules.js'
 
 const checks = new Map<string, ObjectCheck>()
 
@@ -50,7 +50,7 @@ function planOf(name: string): ObjectPlan {
     }
     for (const elementType of row[3]) addProperties(properties, row, elementType, own, choice)
   }
-  return { properties, required, requiredNames, rules: rulesOf(type.rules) }
+  return { properties, required, requiredNames, rules: [...rulesOf(type.rules), ...(NATIVE_RULES[name] ?? [])] }
 }
 
 const accept: Check = () => {}

@@ -1,3 +1,5 @@
+import { decodeEntities, hasForeignEntity } from '../xml-text.js'
+
 /**
  * The XHTML of a Narrative, https://hl7.org/fhir/R4/narrative.html and invariants txt-1 and txt-2: well-formed,
  * only formatting elements and attributes, nothing active. Stricter than XML where a browser that reads the text as
@@ -26,7 +28,6 @@ const XHTML = 'http://www.w3.org/1999/xhtml'
 const TAG = /<(\/?)([A-Za-z][A-Za-z0-9:._-]*)((?:\s+[A-Za-z_][A-Za-z0-9:._-]*\s*=\s*(?:"[^"<]*"|'[^'<]*'))*)\s*(\/?)>/y
 const ATTRIBUTE = /([A-Za-z_][A-Za-z0-9:._-]*)\s*=\s*(?:"([^"]*)"|'([^']*)')/g
 const COMMENT = /<!--(?!-?>)(?:[^-]|-(?!-))*-->/y
-const ENTITY = /&(?:(?:lt|gt|amp|quot|apos|#[0-9]+|#x[0-9a-fA-F]+);)?/g
 const ACTIVE_URL = /^(?:javascript:|vbscript:|data:(?!image\/(?:png|jpeg|gif|bmp|webp)[;,]))/i
 const ACTIVE_STYLE = /expression\s*\(|javascript:|behaviou?r\s*:|-moz-binding|@import/i
 
@@ -88,7 +89,7 @@ function attributesFault(element: string, attributes: string, root: boolean): st
         namespace = true
       } else if (!ATTRIBUTES.has(name)) {
         return `must not hold the attribute ${name.slice(0, 30)} on <${element}> (txt-1: basic formatting only).`
-      } else if (isActive(name, decode(value))) return `must not hold active content in ${name} of <${element}>.`
+      } else if (isActive(name, decodeEntities(value))) return `must not hold active content in ${name} of <${element}>.`
     }
   }
   return root && !namespace ? `must declare xmlns="${XHTML}" on its root div.` : undefined
@@ -99,22 +100,4 @@ function isActive(attribute: string, value: string): boolean {
   if (attribute !== 'href' && attribute !== 'src' && attribute !== 'cite' && attribute !== 'longdesc') return false
   // browsers skip white space and control characters inside of a scheme
   return ACTIVE_URL.test(value.replace(/[^\x21-\x7e]/g, ''))
-}
-
-function hasForeignEntity(text: string): boolean {
-  if (!text.includes('&')) return false
-  for (const [entity] of text.matchAll(ENTITY)) if (entity === '&') return true
-  return false
-}
-
-const NAMED: Readonly<Record<string, string>> = { '&lt;': '<', '&gt;': '>', '&amp;': '&', '&quot;': '"', '&apos;': "'" }
-
-function decode(value: string): string {
-  if (!value.includes('&')) return value
-  return value.replace(ENTITY, (entity) => {
-    const named = NAMED[entity]
-    if (named !== undefined) return named
-    const code = entity.startsWith('&#x') ? Number.parseInt(entity.slice(3), 16) : Number.parseInt(entity.slice(2), 10)
-    return code <= 0x10ffff ? String.fromCodePoint(code) : ''
-  })
 }

@@ -45,6 +45,23 @@ export function uncoveredConstraints(): string[] {
   )
 }
 
+/** Sentences of the specification that R4 gives no invariant for, by type. */
+export const NATIVE_RULES: Readonly<Record<string, readonly Rule[]>> = {
+  Attachment: [
+    {
+      key: 'Attachment.size',
+      severity: 'error',
+      human: 'size is the number of bytes of data before base64 encoding',
+      test: (value) => {
+        const { data, size } = value as { data?: unknown; size?: unknown }
+        if (typeof data !== 'string' || typeof size !== 'number') return true
+        const digits = data.replace(/[\s=]/g, '').length
+        return Math.floor((digits * 3) / 4) === size
+      },
+    },
+  ],
+}
+
 class TooCostly extends Error {}
 
 /** Runs rules on a value; only `true` satisfies a rule, as the empty collection does not. */
