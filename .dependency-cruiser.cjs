@@ -51,6 +51,13 @@ module.exports = {
       to: { path: '^src/config\\.ts$', dependencyTypesNot: ['type-only'] },
     },
     {
+      name: 'composition-root-is-the-top',
+      comment: 'main starts, app.module composes; nobody imports what composes them',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/main\\.ts$' },
+      to: { path: '^src/(main|app\\.module)\\.ts$' },
+    },
+    {
       name: 'no-import-from-tests',
       severity: 'error',
       from: { path: '^src/' },

@@ -60,7 +60,10 @@ export function tokenAuthenticator(options: {
   return {
     async authenticate({ authorization }) {
       if (authorization === undefined)
-        throw refusal(`This request needs an access token: Authorization: Bearer <token>, issued by ${issuer.name}.`, 'login')
+        throw refusal(
+          `This request needs an access token: Authorization: Bearer <token>, issued by ${issuer.name}.`,
+          'login',
+        )
       const token = /^Bearer +([A-Za-z0-9._~+/=-]+) *$/i.exec(authorization)?.[1]
       if (token === undefined) throw refusal('The Authorization header is not of the form "Bearer <token>".')
       let entry: Verified

@@ -51,7 +51,7 @@ export class Drain {
     const received = (signal: NodeJS.Signals) => {
       if (this.draining) {
         this.options.note(`${signal} again: leaving at once`)
-        target.exit(130)
+        return target.exit(130)
       }
       this.options.note(`${signal}: finishing requests in flight`)
       void this.run().then((clean) => target.exit(clean ? 0 : 1))
