@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process'
-import { openSync, closeSync, readFileSync, existsSync } from 'node:fs'
+import { openSync, closeSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { createServer } from 'node:net'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { ConsentryError } from '../errors.js'
 import { Rpc } from '../ledger/rpc.js'
 
@@ -22,10 +22,14 @@ export interface AnvilArguments {
 const START_LIMIT = 15_000
 const POLL = 4
 
-/** `@foundry-rs/anvil` installs it beside us; ANVIL names another. */
+/** The npm package brings it, wherever this module was compiled to; otherwise the one in the path. */
 export function anvilBinary(): string {
-  const installed = fileURLToPath(new URL('../../node_modules/.bin/anvil', import.meta.url))
-  return existsSync(installed) ? installed : 'anvil'
+  try {
+    const manifest = createRequire(import.meta.url).resolve('@foundry-rs/anvil-linux-amd64/package.json')
+    return join(dirname(manifest), 'bin', 'anvil')
+  } catch {
+    return 'anvil'
+  }
 }
 
 /**
