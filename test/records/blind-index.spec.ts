@@ -1,0 +1,41 @@
+import { describe, expect, it } from 'vitest'
+import { BlindIndex, LONGEST_PREFIX } from '../../src/records/blind-index.js'
+import type { IndexValue } from '../../src/records/search-query.js'
+
+const index = new BlindIndex(new Uint8Array(32).fill(1))
+const tokens = (value: IndexValue, type = 'Patient') => index.entries(type, [value]).tokens
+
+describe('blind index', () => {
+  it('binds a token to key, type, parameter and kind', () => {
+    const value: IndexValue = { param: 'name', kind: 'uri', value: 'x' }
+    const here = tokens(value)
+    expect(new BlindIndex(new Uint8Array(32).fill(1)).entries('Patient', [value]).tokens).toEqual(here)
+    expect(new BlindIndex(new Uint8Array(32).fill(2)).entries('Patient', [value]).tokens).not.toEqual(here)
+    expect(tokens(value, 'Person')).not.toEqual(here)
+    expect(tokens({ ...value, param: 'family' })).not.toEqual(here)
+    expect(tokens({ param: 'name', kind: 'reference', url: 'x' })).not.toEqual(here)
+  })
+
+  it('gives each value as many tokens as there are ways to ask for it', () => {
+    expect(tokens({ param: 'code', kind: 'token', system: 's', code: 'c' })).toHaveLength(3)
+    expect(tokens({ param: 'code', kind: 'token', code: 'c' })).toHaveLength(2)
+    expect(tokens({ param: 'name', kind: 'string', value: 'Ab', normal: 'ab' })).toHaveLength(3)
+    expect(tokens({ param: 'name', kind: 'string', value: 'Ab', normal: 'ab', word: true })).toHaveLength(2)
+    const long = 'a'.repeat(200)
+    expect(tokens({ param: 'name', kind: 'string', value: long, normal: long })).toHaveLength(LONGEST_PREFIX + 1)
+  })
+
+  it('does not mistake one pair of system and code for another', () => {
+    const ask = (system: string, code: string) => index.codeToken('', 'Patient', 'identifier', { system, code })
+    expect(ask('a', '|b')).not.toBe(ask('a|', 'b'))
+    expect(ask('', 'a')).not.toBe(index.codeToken('', 'Patient', 'identifier', { code: 'a' }))
+  })
+
+  it('sorts tokens and lists each, and each reference, once', () => {
+    const subject: IndexValue = { param: 'subject', kind: 'reference', type: 'Patient', id: '1' }
+    const entries = index.entries('Observation', [subject, subject, { param: 'code', kind: 'token', code: 'c' }])
+    expect(entries.tokens).toHaveLength(3)
+    expect([...entries.tokens].sort((a, b) => (a < b ? -1 : 1))).toEqual(entries.tokens)
+    expect(entries.references).toEqual([{ parameter: 'subject', targetType: 'Patient', targetId: '1' }])
+  })
+})
