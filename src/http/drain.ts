@@ -15,6 +15,8 @@ export interface DrainOptions {
   readonly note: (message: string, error?: unknown) => void
 }
 
+const TOGETHER_MILLISECONDS = 500
+
 /**
  * Going down without losing anything: first no new requests, then those in flight, then the parts in order. What
  * was acknowledged is durable already, so a kill in between costs no data; draining is for the clients' sake.
@@ -46,10 +48,16 @@ export class Drain {
     return clean
   }
 
-  /** SIGINT and SIGTERM drain and exit; a second signal exits at once. */
-  onSignals(target: NodeJS.Process): void {
+  /**
+   * SIGINT and SIGTERM drain and exit; a second signal exits at once. One Ctrl-C under npm arrives twice, from the
+   * terminal and forwarded by npm, so signals that come together count as one.
+   */
+  onSignals(target: NodeJS.Process, now: () => number = () => performance.now()): void {
+    let first: number | undefined
     const received = (signal: NodeJS.Signals) => {
+      first ??= now()
       if (this.draining) {
+        if (now() - first < TOGETHER_MILLISECONDS) return
         this.options.note(`${signal} again: leaving at once`)
         return target.exit(130)
       }

@@ -104,11 +104,15 @@ describe('draining', () => {
       exited.resolve()
     }
     const process = Object.assign(new EventEmitter(), { exit })
-    drain.onSignals(process as unknown as NodeJS.Process)
+    let now = 0
+    drain.onSignals(process as unknown as NodeJS.Process, () => now)
     const inFlight = read()
     await begun.promise
     process.emit('SIGTERM', 'SIGTERM')
+    // npm forwards what the terminal has sent already.
+    process.emit('SIGINT', 'SIGINT')
     expect([drain.draining, exits]).toEqual([true, []])
+    now = 1000
     process.emit('SIGINT', 'SIGINT')
     expect(exits).toEqual([130])
     proceed.resolve()
