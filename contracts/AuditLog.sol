@@ -21,7 +21,7 @@ contract AuditLog is IAuditLog, IdentityClient {
     /// @inheritdoc IAuditLog
     /// @dev Not stopped by retirement: the log of what happened goes on until its entity has moved.
     function publish(bytes32 entity, uint64 size, bytes32 root, bytes32[] calldata consistencyProof) external {
-        if (!IDENTITY.operates(entity, msg.sender)) revert NotOperator(entity, msg.sender);
+        if (!_senderOperates(entity)) revert NotOperator(entity, msg.sender);
         if (size == 0) revert EmptyLog();
         Head storage head = _heads[entity];
         uint64 published = head.size;

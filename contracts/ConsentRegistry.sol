@@ -4,34 +4,76 @@ pragma solidity 0.8.37;
 import {IdentityClient} from "./base/IdentityClient.sol";
 import {AccessRequests} from "./consent/AccessRequests.sol";
 import {BreakGlass} from "./consent/BreakGlass.sol";
+import {CompactGrants} from "./consent/CompactGrants.sol";
 import {Delegations} from "./consent/Delegations.sol";
 import {IConsentRegistry} from "./interfaces/IConsentRegistry.sol";
 import {IIdentityRegistry} from "./interfaces/IIdentityRegistry.sol";
 import {ConsentWord, ConsentWords} from "./libraries/ConsentWords.sol";
-import {PatientAccount} from "./libraries/PatientAccounts.sol";
+import {PatientAccount, PatientAccounts} from "./libraries/PatientAccounts.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 
 /// @notice See {IConsentRegistry}, which is the specification. Here stands the question; granting, revoking, delegating,
 /// requesting and emergencies have a file each in consent/.
-contract ConsentRegistry is Delegations, AccessRequests, BreakGlass {
+contract ConsentRegistry is CompactGrants, Delegations, AccessRequests, BreakGlass {
     constructor(IIdentityRegistry identity) IdentityClient(identity) EIP712("Consentry ConsentRegistry", "1") {}
 
     /// @inheritdoc IConsentRegistry
-    function check(bytes32 patient, bytes32 grantee, bytes32 label, uint8 action, uint32 purpose, uint64 categories)
+    /// @dev `denial` says the same slowly and with a reason; a test holds them equal.
+    function check(
+        bytes32 patient,
+        bytes32 grantee,
+        bytes32, // label
+        uint256 action,
+        uint256 purposes,
+        uint256 categories
+    )
         external
         view
         returns (bool)
     {
-        return _denial(patient, grantee, label, action, purpose, categories) == Denial.None;
+        uint256 veto = PatientAccounts.VETO;
+        bytes4 isActive = IIdentityRegistry.isActive.selector;
+        address identity = address(IDENTITY);
+        // Not "memory-safe": it works in the first 128 bytes, and never goes back to Solidity.
+        assembly {
+            mstore(0x00, patient)
+            mstore(0x20, _accounts.slot)
+            let account := sload(keccak256(0x00, 0x40))
+            calldatacopy(0x00, 0x04, 0x80) // patient, grantee, label, action: what the slot is the hash of
+            let against := gt(action, LAST_ACTION)
+            if eq(purposes, BREAK_GLASS_PURPOSE) {
+                // Only reading, not against the veto, and by the emergency word alone.
+                against := or(action, and(account, veto))
+                mstore(0x60, EMERGENCY_ACTION)
+            }
+            let word := sload(keccak256(0x00, 0x80))
+            against := or(against, gt(and(word, 0xffffffffff), timestamp())) // from
+            against := or(against, iszero(gt(and(shr(40, word), 0xffffffffff), timestamp()))) // to
+            against := or(against, and(shr(160, xor(shr(16, word), account)), 0xffffffff)) // epoch
+            against := or(against, and(purposes, not(and(shr(80, word), 0xffffffff))))
+            against := or(against, and(categories, not(and(shr(112, word), 0xffffffffffffffff))))
+            against := or(against, or(iszero(purposes), iszero(categories)))
+            mstore(0x00, 0)
+            if iszero(against) {
+                // IDENTITY.isActive(grantee); what it answers is the answer.
+                mstore(0x00, isActive)
+                mstore(0x04, grantee)
+                if iszero(staticcall(gas(), identity, 0x00, 0x24, 0x00, 0x20)) { revert(0x00, 0x00) }
+            }
+            return(0x00, 0x20)
+        }
     }
 
     /// @inheritdoc IConsentRegistry
-    function denial(bytes32 patient, bytes32 grantee, bytes32 label, uint8 action, uint32 purpose, uint64 categories)
-        external
-        view
-        returns (Denial)
-    {
-        return _denial(patient, grantee, label, action, purpose, categories);
+    function denial(
+        bytes32 patient,
+        bytes32 grantee,
+        bytes32 label,
+        uint256 action,
+        uint256 purposes,
+        uint256 categories
+    ) external view returns (Denial) {
+        return _denial(patient, grantee, label, action, purposes, categories);
     }
 
     /// @inheritdoc IConsentRegistry
@@ -80,12 +122,15 @@ contract ConsentRegistry is Delegations, AccessRequests, BreakGlass {
     }
 
     /// @dev Reads the word, the account, and last the grantee's standing: denials mostly need fewer.
-    function _denial(bytes32 patient, bytes32 grantee, bytes32 label, uint256 action, uint32 purpose, uint64 categories)
-        private
-        view
-        returns (Denial)
-    {
-        bool emergency = purpose == BREAK_GLASS_PURPOSE;
+    function _denial(
+        bytes32 patient,
+        bytes32 grantee,
+        bytes32 label,
+        uint256 action,
+        uint256 purposes,
+        uint256 categories
+    ) private view returns (Denial) {
+        bool emergency = purposes == BREAK_GLASS_PURPOSE;
         if (emergency ? action != 0 : action >= ACTIONS) return Denial.NoConsent;
         ConsentWord word = _word(patient, grantee, label, emergency ? EMERGENCY_ACTION : action);
         if (word.to() == 0) return Denial.NoConsent;
@@ -94,8 +139,8 @@ contract ConsentRegistry is Delegations, AccessRequests, BreakGlass {
         if (emergency && account.vetoed()) return Denial.NoConsent;
         if (block.timestamp < word.from()) return Denial.NotYet;
         if (block.timestamp >= word.to()) return Denial.Expired;
-        if (purpose == 0 || purpose & ~word.purposes() != 0) return Denial.Purpose;
-        if (categories == 0 || categories & ~word.categories() != 0) return Denial.Category;
-        return IDENTITY.isActive(grantee) ? Denial.None : Denial.GranteeNotActive;
+        if (purposes == 0 || purposes & ~uint256(word.purposes()) != 0) return Denial.Purpose;
+        if (categories == 0 || categories & ~uint256(word.categories()) != 0) return Denial.Category;
+        return _isActive(grantee) ? Denial.None : Denial.GranteeNotActive;
     }
 }

@@ -9,6 +9,7 @@ import {IConsentRegistry} from "./interfaces/IConsentRegistry.sol";
 import {IIdentityRegistry} from "./interfaces/IIdentityRegistry.sol";
 import {IRetirable} from "./interfaces/IRetirable.sol";
 import {EncryptionKeys} from "./libraries/EncryptionKeys.sol";
+import {Standing, Standings} from "./libraries/Standings.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 
 /// @notice See {IIdentityRegistry}, which is the specification.
@@ -114,7 +115,7 @@ contract IdentityRegistry is Controllers, ExpectedProviders {
         if (ids.length != controllers.length || ids.length != keyCommitments.length) {
             revert LengthMismatch();
         }
-        address custodian = _standings[entity].controller;
+        address custodian = _standings[entity].controller();
         for (uint256 i = 0; i < ids.length; ++i) {
             address controller = controllers[i];
             // Custody must show as custody: the entity's own accounts are not patients' wallets.
@@ -144,31 +145,30 @@ contract IdentityRegistry is Controllers, ExpectedProviders {
 
     /// @inheritdoc IIdentityRegistry
     function setStatus(bytes32 id, Status status) external {
-        Standing storage standing = _requireSupervisor(id, status == Status.Revoked);
-        Status present = standing.status;
+        Standing standing = _requireSupervisor(id, status == Status.Revoked);
+        Status present = standing.status();
         bool allowed = present != Status.Revoked
             && (status == Status.Revoked
                 || (present == Status.Active && status == Status.Suspended)
                 || (present == Status.Suspended && status == Status.Active));
         if (!allowed) revert InvalidStatus(id, present, status);
-        standing.status = status;
+        _standings[id] = standing.withStatus(status);
         emit StatusChanged(id, status);
     }
 
     /// @inheritdoc IIdentityRegistry
     function setValidity(bytes32 id, uint40 validFrom, uint40 validTo) external {
-        Standing storage standing = _requireSupervisor(id, false);
+        Standing standing = _requireSupervisor(id, false);
         if (validFrom >= validTo) revert InvalidValidity(validFrom, validTo);
-        standing.validFrom = validFrom;
-        standing.validTo = validTo;
+        _standings[id] = standing.withValidity(validFrom, validTo);
         emit ValidityChanged(id, validFrom, validTo);
     }
 
     /// @inheritdoc IIdentityRegistry
     function addOperator(bytes32 entity, address operator) external {
-        Standing storage standing = _known(entity);
-        if (standing.kind != Kind.Entity) revert WrongKind(entity, standing.kind);
-        if (msg.sender != standing.controller || !isActive(entity)) revert NotAuthorised(entity, msg.sender);
+        Standing standing = _known(entity);
+        if (standing.kind() != Kind.Entity) revert WrongKind(entity, standing.kind());
+        if (msg.sender != standing.controller() || !standing.isActive()) revert NotAuthorised(entity, msg.sender);
         if (operator == address(0)) revert InvalidController();
         _operators[entity][operator] = true;
         emit OperatorAdded(entity, operator);
@@ -176,7 +176,7 @@ contract IdentityRegistry is Controllers, ExpectedProviders {
 
     /// @inheritdoc IIdentityRegistry
     function removeOperator(bytes32 entity, address operator) external {
-        if (msg.sender != _known(entity).controller) revert NotAuthorised(entity, msg.sender);
+        if (msg.sender != _known(entity).controller()) revert NotAuthorised(entity, msg.sender);
         delete _operators[entity][operator];
         emit OperatorRemoved(entity, operator);
     }
@@ -185,11 +185,11 @@ contract IdentityRegistry is Controllers, ExpectedProviders {
 
     /// @inheritdoc IIdentityRegistry
     function authenticate(bytes32 id, bytes32 general, bytes32 primary) external whileInForce {
-        Standing storage standing = _known(id);
+        Standing standing = _known(id);
         if (msg.sender != controllerOf(id)) revert NotAuthorised(id, msg.sender);
-        if (standing.status != Status.Pending) revert InvalidStatus(id, standing.status, Status.Active);
+        if (standing.status() != Status.Pending) revert InvalidStatus(id, standing.status(), Status.Active);
         if (keccak256(abi.encode(id, general, primary)) != _credentials[id]) revert NotExpected(id);
-        standing.status = Status.Active;
+        _standings[id] = standing.withStatus(Status.Active);
         emit PartyAuthenticated(id);
         emit StatusChanged(id, Status.Active);
     }
@@ -204,7 +204,7 @@ contract IdentityRegistry is Controllers, ExpectedProviders {
 
     /// @inheritdoc IIdentityRegistry
     function changeEndpoint(bytes32 id, string calldata endpoint) external {
-        Kind kind = _known(id).kind;
+        Kind kind = _known(id).kind();
         if (kind != Kind.Entity && kind != Kind.Proxy) revert WrongKind(id, kind);
         _requireSpeaker(id);
         emit EndpointChanged(id, endpoint);
@@ -218,13 +218,13 @@ contract IdentityRegistry is Controllers, ExpectedProviders {
         if (!EncryptionKeys.isWellFormed(registration.encryptionKey)) revert InvalidEncryptionKey();
         _create(
             registration.id,
-            Standing({
-                controller: registration.controller,
-                kind: kind,
-                status: registration.credential == 0 ? Status.Active : Status.Pending,
-                validFrom: registration.validFrom,
-                validTo: registration.validTo
-            }),
+            Standings.pack(
+                registration.controller,
+                kind,
+                registration.credential == 0 ? Status.Active : Status.Pending,
+                registration.validFrom,
+                registration.validTo
+            ),
             parent,
             keccak256(registration.encryptionKey)
         );
@@ -236,17 +236,13 @@ contract IdentityRegistry is Controllers, ExpectedProviders {
         private
         returns (bool)
     {
-        Standing storage standing = _standings[id];
-        if (standing.kind == Kind.Patient && standing.controller == controller && _parents[id] == entity) return false;
+        Standing standing = _standings[id];
+        if (standing.kind() == Kind.Patient && standing.controller() == controller && _parents[id] == entity) {
+            return false;
+        }
         _create(
             id,
-            Standing({
-                controller: controller,
-                kind: Kind.Patient,
-                status: Status.Active,
-                validFrom: uint40(block.timestamp),
-                validTo: type(uint40).max
-            }),
+            Standings.pack(controller, Kind.Patient, Status.Active, uint40(block.timestamp), type(uint40).max),
             entity,
             keyCommitment
         );
@@ -256,12 +252,12 @@ contract IdentityRegistry is Controllers, ExpectedProviders {
 
     /// @dev Entities and proxies: the administrator. Practitioners: an operator of their active entity, and the
     /// administrator to revoke. Patients: nobody.
-    function _requireSupervisor(bytes32 id, bool revoking) private view returns (Standing storage standing) {
+    function _requireSupervisor(bytes32 id, bool revoking) private view returns (Standing standing) {
         standing = _known(id);
-        Kind kind = standing.kind;
+        Kind kind = standing.kind();
         if (kind == Kind.Patient) revert WrongKind(id, kind);
         bool may = msg.sender == administrator && (kind != Kind.Practitioner || revoking);
-        may = may || (kind == Kind.Practitioner && operates(_parents[id], msg.sender));
+        may = may || (kind == Kind.Practitioner && _operates(_parents[id], msg.sender));
         if (!may) revert NotAuthorised(id, msg.sender);
     }
 }

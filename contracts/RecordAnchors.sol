@@ -17,15 +17,25 @@ contract RecordAnchors is IRecordAnchors, IdentityClient {
     /// @dev Not stopped by retirement: a batch in the outbox must not be caught between two versions. The successor is
     /// public, and the entity moves between batches.
     function anchor(bytes32 entity, uint40 sequence, bytes32 root, bytes32 manifest, uint32 count) external {
-        if (!IDENTITY.operates(entity, msg.sender)) revert NotOperator(entity, msg.sender);
+        if (!_senderOperates(entity)) revert NotOperator(entity, msg.sender);
         if (count == 0) revert EmptyBatch();
         uint256 word = _heads[entity];
-        uint40 next = uint40(word);
-        if (sequence < next) revert AlreadyAnchored(entity, sequence, next);
-        if (sequence > next) revert OutOfSequence(entity, sequence, next);
-        bytes27 head = _chain(bytes27(bytes32(word)), root, manifest, count);
-        _heads[entity] = uint256(bytes32(head)) | (uint256(next) + 1);
-        emit RecordsAnchored(entity, root, manifest, count, sequence);
+        if (sequence != uint40(word)) {
+            if (sequence < uint40(word)) revert AlreadyAnchored(entity, sequence, uint40(word));
+            revert OutOfSequence(entity, sequence, uint40(word));
+        }
+        bytes32 anchored = RecordsAnchored.selector;
+        assembly ("memory-safe") {
+            // As `_chain`: the head, and from the calldata root, manifest and count.
+            let p := mload(0x40)
+            mstore(p, and(word, not(0xffffffffff)))
+            calldatacopy(add(p, 0x20), 0x44, 0x60)
+            let head := and(keccak256(p, 0x80), not(0xffffffffff))
+            mstore(0x00, entity)
+            mstore(0x20, _heads.slot)
+            sstore(keccak256(0x00, 0x40), or(head, add(sequence, 1)))
+            log3(add(p, 0x40), 0x40, anchored, entity, root)
+        }
     }
 
     /// @inheritdoc IRecordAnchors

@@ -30,18 +30,7 @@ abstract contract AccessRequests is ConsentState {
         request = keccak256(abi.encode(accessRequest));
         if (_requests[request].patient != 0) revert AlreadyRequested(request);
         _requests[request] = Request(patient, grantee);
-        emit AccessRequested(
-            patient,
-            grantee,
-            request,
-            accessRequest.labels,
-            accessRequest.actions,
-            accessRequest.purposes,
-            accessRequest.categories,
-            accessRequest.from,
-            accessRequest.to,
-            accessRequest.reasonHash
-        );
+        emit AccessRequested(patient, grantee, request, accessRequest);
     }
 
     /// @inheritdoc IConsentRegistry

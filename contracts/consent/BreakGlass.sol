@@ -80,10 +80,10 @@ abstract contract BreakGlass is ConsentState {
 
     /// @return entity The entity that answers for the grantee, which must be active.
     function _answerable(bytes32 grantee) private view returns (bytes32 entity) {
-        IIdentityRegistry.Party memory party = IDENTITY.party(grantee);
-        if (party.kind == IIdentityRegistry.Kind.Entity) return grantee;
-        entity = party.parent;
-        if (party.kind != IIdentityRegistry.Kind.Practitioner || !IDENTITY.isActive(entity)) {
+        IIdentityRegistry.Kind kind = IDENTITY.kindOf(grantee);
+        if (kind == IIdentityRegistry.Kind.Entity) return grantee;
+        entity = IDENTITY.parentOf(grantee);
+        if (kind != IIdentityRegistry.Kind.Practitioner || !_isActive(entity)) {
             revert GranteeNotActive(grantee);
         }
     }

@@ -11,12 +11,14 @@ import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 
 /// @notice What all decisions share: accounts, words, who decides, and whether granting is open.
 abstract contract ConsentState is IConsentRegistry, EIP712, IdentityClient {
+    // Literals, because the compiler works expressions out anew at each use.
     uint256 internal constant ACTIONS = 6;
-    uint8 internal constant GRANTABLE_ACTIONS = uint8((1 << ACTIONS) - 1);
+    uint256 internal constant LAST_ACTION = 5;
+    uint8 internal constant GRANTABLE_ACTIONS = 63;
     /// @dev The action that only `breakGlass` writes, and that can be revoked like the others.
     uint256 internal constant EMERGENCY_ACTION = 6;
-    uint8 internal constant REVOCABLE_ACTIONS = uint8((1 << (EMERGENCY_ACTION + 1)) - 1);
-    uint32 internal constant BREAK_GLASS_PURPOSE = 1 << 7;
+    uint8 internal constant REVOCABLE_ACTIONS = 127;
+    uint32 internal constant BREAK_GLASS_PURPOSE = 128;
     bytes32 internal constant ALL_LABELS = 0;
     uint256 internal constant MAX_LABELS = 64;
 
@@ -73,8 +75,26 @@ abstract contract ConsentState is IConsentRegistry, EIP712, IdentityClient {
 
     /// @dev The same for what takes rights away: a custodian that is suspended may still revoke.
     function _requireSenderToRevoke(bytes32 patient, PatientAccount account) internal view {
+        if (account.controller() == msg.sender) return;
         if (account.controller() == address(0) && IDENTITY.controllerOf(patient) == msg.sender) return;
         _requireSender(patient, account);
+    }
+
+    /// @dev A revocation that is sent: the sender must decide for the patient, and what was signed before becomes void.
+    function _countRevocationOfSender(bytes32 patient) internal {
+        bytes32 location;
+        PatientAccount account;
+        assembly ("memory-safe") {
+            mstore(0x00, patient)
+            mstore(0x20, _accounts.slot)
+            location := keccak256(0x00, 0x40)
+            account := sload(location)
+        }
+        _requireSenderToRevoke(patient, account);
+        account = account.withRevocation();
+        assembly ("memory-safe") {
+            sstore(location, account)
+        }
     }
 
     /// @param giving Whether the signature gives rights; those of a custodian count only while it is active.
@@ -88,7 +108,7 @@ abstract contract ConsentState is IConsentRegistry, EIP712, IdentityClient {
         address signer = account.controller();
         if (signer == address(0)) {
             bytes32 custodian = IDENTITY.custodianOf(patient);
-            if (giving && custodian != 0 && !IDENTITY.isActive(custodian)) revert InvalidSignature(patient);
+            if (giving && custodian != 0 && !_isActive(custodian)) revert InvalidSignature(patient);
             if (_isPatient(patient)) signer = IDENTITY.controllerOf(patient);
         }
         if (!Signatures.isValid(signer, _hashTypedDataV4(structHash), signature)) revert InvalidSignature(patient);

@@ -35,9 +35,7 @@ abstract contract Delegations is Grants, Revocations {
     function revokeDelegation(bytes32 patient, bytes32 delegateId, bytes32[] calldata labels) external {
         // The delegate may resign; only the patient's own word voids what the patient has signed.
         if (!_isControllerOf(delegateId, msg.sender)) {
-            PatientAccount account = _accounts[patient];
-            _requireSenderToRevoke(patient, account);
-            _accounts[patient] = account.withRevocation();
+            _countRevocationOfSender(patient);
         }
         _revokeDelegation(patient, delegateId, labels);
     }
@@ -79,7 +77,7 @@ abstract contract Delegations is Grants, Revocations {
         uint32 serial = _requireNonce(consent.patient, _accounts[consent.patient], consent.nonce);
         bytes32 structHash = keccak256(abi.encode(ConsentTypes.DELEGATED_GRANT, delegateId, ConsentTypes.hash(consent)));
         if (
-            !IDENTITY.isActive(delegateId)
+            !_isActive(delegateId)
                 || !Signatures.isValid(IDENTITY.controllerOf(delegateId), _hashTypedDataV4(structHash), signature)
         ) revert InvalidSignature(consent.patient);
         _grantAsDelegate(delegateId, consent, serial);

@@ -7,7 +7,7 @@ import {ConsentWord, ConsentWords} from "../libraries/ConsentWords.sol";
 import {PatientAccount} from "../libraries/PatientAccounts.sol";
 import {ConsentState} from "./ConsentState.sol";
 
-/// @notice Granting: sent, signed, many at once, compactly, and on admission.
+/// @notice Granting: sent, signed, many at once, and on admission.
 abstract contract Grants is ConsentState {
     /// @inheritdoc IConsentRegistry
     function grant(Grant calldata consent) external whileGranting {
@@ -34,21 +34,6 @@ abstract contract Grants is ConsentState {
             catch (bytes memory reason) {
                 emit RelaySkipped(i, consents[i].patient, bytes4(reason));
             }
-        }
-    }
-
-    /// @inheritdoc IConsentRegistry
-    function grantCompact(CompactGrant calldata consent) external whileGranting {
-        bytes4 fault = _grantCompact(consent, _domainSeparatorV4());
-        if (fault != 0) revert RelayRefused(consent.patient, fault);
-    }
-
-    /// @inheritdoc IConsentRegistry
-    function grantCompactBatch(CompactGrant[] calldata consents) external whileGranting {
-        bytes32 domain = _domainSeparatorV4();
-        for (uint256 i = 0; i < consents.length; ++i) {
-            bytes4 fault = _grantCompact(consents[i], domain);
-            if (fault != 0) emit RelaySkipped(i, consents[i].patient, fault);
         }
     }
 
@@ -132,49 +117,6 @@ abstract contract Grants is ConsentState {
                     _serialAfter(consent.patient, _word(consent.patient, consent.grantee, consent.labels[i], action));
                 if (after_ > serial) serial = after_;
             }
-        }
-    }
-
-    /// @dev The cheap way: one word, an account of its own, ECDSA. Returns the selector of the error instead of reverting,
-    /// so that a batch needs no call per entry. Writes only when everything holds.
-    function _grantCompact(CompactGrant calldata consent, bytes32 domain) private returns (bytes4) {
-        bytes32 patient = consent.patient;
-        PatientAccount account = _accounts[patient];
-        uint256 terms = consent.terms;
-        uint256 action = uint8(terms >> 176);
-        if (action >= ACTIONS) return InvalidActions.selector;
-        if (block.timestamp > uint40(terms >> 184)) return SignatureExpired.selector;
-        address signer = _recover(domain, ConsentTypes.hash(consent, account.revocations()), consent.r, consent.vs);
-        if (signer != account.controller() || signer == address(0)) return InvalidSignature.selector;
-        uint32 serial = uint32(terms >> 224);
-        ConsentWord word = ConsentWord.wrap(terms).sealedWith(account.epoch(), 0, serial);
-        bytes4 fault = _fault(word);
-        if (fault != 0) return fault;
-        bytes32 location = ConsentWords.slot(patient, consent.grantee, consent.label, action);
-        if (ConsentWords.load(location).serial() >= serial) return InvalidNonce.selector;
-        ConsentWords.store(location, word);
-        emit ConsentGranted(
-            patient, consent.grantee, consent.label, uint8(1 << action), ConsentWord.unwrap(word), consent.packageHash
-        );
-        return 0;
-    }
-
-    /// @dev ecrecover over the EIP-712 digest; `vs` as in ERC-2098. A second signature with the other s is no second right:
-    /// the serial has been used.
-    function _recover(bytes32 domain, bytes32 structHash, bytes32 r, bytes32 vs) private view returns (address signer) {
-        assembly ("memory-safe") {
-            let p := mload(0x40)
-            mstore(p, hex"1901")
-            mstore(add(p, 0x02), domain)
-            mstore(add(p, 0x22), structHash)
-            mstore(p, keccak256(p, 0x42))
-            mstore(add(p, 0x20), add(27, shr(255, vs)))
-            mstore(add(p, 0x40), r)
-            mstore(add(p, 0x60), shr(1, shl(1, vs)))
-            mstore(0x00, 0)
-            // Returns nothing for an invalid signature, which leaves zero.
-            pop(staticcall(gas(), 1, p, 0x80, 0x00, 0x20))
-            signer := mload(0x00)
         }
     }
 }

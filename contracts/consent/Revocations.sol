@@ -3,7 +3,6 @@ pragma solidity 0.8.37;
 
 import {IConsentRegistry} from "../interfaces/IConsentRegistry.sol";
 import {ConsentTypes} from "../libraries/ConsentTypes.sol";
-import {ConsentWord, ConsentWords} from "../libraries/ConsentWords.sol";
 import {PatientAccount} from "../libraries/PatientAccounts.sol";
 import {ConsentState} from "./ConsentState.sol";
 
@@ -11,10 +10,22 @@ import {ConsentState} from "./ConsentState.sol";
 abstract contract Revocations is ConsentState {
     /// @inheritdoc IConsentRegistry
     function revoke(bytes32 patient, bytes32 grantee, bytes32[] calldata labels, uint8 actions) external {
-        PatientAccount account = _accounts[patient];
-        _requireSenderToRevoke(patient, account);
-        _accounts[patient] = account.withRevocation();
+        _countRevocationOfSender(patient);
         _revoke(patient, grantee, labels, actions, false);
+    }
+
+    /// @inheritdoc IConsentRegistry
+    function revokeLabel(
+        bytes32 patient,
+        bytes32 grantee,
+        bytes32,
+        /* label */
+        uint8 actions
+    )
+        external
+    {
+        _countRevocationOfSender(patient);
+        _clear(patient, grantee, 0x44, 1, actions, false);
     }
 
     /// @inheritdoc IConsentRegistry
@@ -56,27 +67,55 @@ abstract contract Revocations is ConsentState {
         _revokeAll(patient, account);
     }
 
-    /// @param keepSerial Leave the serial behind. Needed where the revocation counter was not counted up: else what was
-    /// signed before could be relayed once more.
     function _revoke(bytes32 patient, bytes32 grantee, bytes32[] calldata labels, uint8 actions, bool keepSerial)
         internal
     {
         _requireLabels(labels);
+        uint256 labelsAt;
+        assembly ("memory-safe") {
+            labelsAt := labels.offset
+        }
+        _clear(patient, grantee, labelsAt, labels.length, actions, keepSerial);
+    }
+
+    /// @dev Clears the words of all labels and actions, and says so once per label.
+    /// @param labelsAt Where the labels lie in the calldata.
+    /// @param keepSerial Leave the serial behind. Needed where the revocation counter was not counted up: else what was
+    /// signed before could be relayed once more.
+    function _clear(bytes32 patient, bytes32 grantee, uint256 labelsAt, uint256 count, uint8 actions, bool keepSerial)
+        private
+    {
         if (actions == 0 || actions > REVOCABLE_ACTIONS) revert InvalidActions(actions);
-        for (uint256 i = 0; i < labels.length; ++i) {
-            bytes32 label = labels[i];
-            for (uint256 action = 0; actions >> action != 0; ++action) {
-                if (actions >> action & 1 == 0) continue;
-                bytes32 location = ConsentWords.slot(patient, grantee, label, action);
-                ConsentWord left = keepSerial ? ConsentWords.load(location).tombstone() : ConsentWord.wrap(0);
-                ConsentWords.store(location, left);
+        bytes32 revoked = ConsentRevoked.selector;
+        assembly ("memory-safe") {
+            let p := mload(0x40)
+            let q := add(p, 0x80)
+            mstore(p, patient)
+            mstore(add(p, 0x20), grantee)
+            mstore(add(q, 0x20), actions)
+            for { let end := add(labelsAt, shl(5, count)) } lt(labelsAt, end) { labelsAt := add(labelsAt, 0x20) } {
+                calldatacopy(add(p, 0x40), labelsAt, 0x20)
+                for { let action := 0 } shr(action, actions) { action := add(action, 1) } {
+                    if and(shr(action, actions), 1) {
+                        mstore(add(p, 0x60), action)
+                        let location := keccak256(p, 0x80)
+                        let left := 0
+                        if keepSerial {
+                            left := shr(224, sload(location))
+                            if lt(left, timestamp()) { left := timestamp() }
+                            left := shl(224, left)
+                        }
+                        sstore(location, left)
+                    }
+                }
+                calldatacopy(q, labelsAt, 0x20)
+                log3(q, 0x40, revoked, patient, grantee)
             }
-            emit ConsentRevoked(patient, grantee, label, actions);
         }
     }
 
     function _revokeAll(bytes32 patient, PatientAccount account) private {
-        account = account.withNextEpoch().withRevocation();
+        account = account.withNextEpoch();
         _accounts[patient] = account;
         emit AllConsentsRevoked(patient, account.epoch());
     }

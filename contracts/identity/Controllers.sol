@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IIdentityRegistry} from "../interfaces/IIdentityRegistry.sol";
+import {Standing} from "../libraries/Standings.sol";
 import {SignedActions} from "./SignedActions.sol";
 
 /// @notice Who speaks for a party: handing over, claiming, guardians and recovery.
@@ -36,10 +37,10 @@ abstract contract Controllers is SignedActions {
         bytes calldata agreement,
         bytes calldata acceptance
     ) external {
-        Standing storage standing = _known(id);
+        Standing standing = _known(id);
         address present = controllerOf(id);
         if (controller == address(0) || controller == present) revert InvalidController();
-        if (standing.status == Status.Revoked) revert InvalidStatus(id, Status.Revoked, Status.Active);
+        if (standing.status() == Status.Revoked) revert InvalidStatus(id, Status.Revoked, Status.Active);
         bytes32 digest =
             _digest(keccak256(abi.encode(CHANGE_CONTROLLER, id, controller, _useNonce(id), deadline)), deadline);
         if (!_agrees(id, present, digest, agreement)) revert NotAuthorised(id, msg.sender);
@@ -55,22 +56,22 @@ abstract contract Controllers is SignedActions {
 
     /// @inheritdoc IIdentityRegistry
     function setGuardian(bytes32 id, address guardian) external {
-        if (msg.sender != _known(id).controller) revert NotAuthorised(id, msg.sender);
+        if (msg.sender != _known(id).controller()) revert NotAuthorised(id, msg.sender);
         _setGuardian(id, guardian);
     }
 
     /// @inheritdoc IIdentityRegistry
     function setGuardianSigned(bytes32 id, address guardian, uint256 deadline, bytes calldata signature) external {
         bytes32 digest = _digest(keccak256(abi.encode(SET_GUARDIAN, id, guardian, _useNonce(id), deadline)), deadline);
-        if (!_signed(_known(id).controller, digest, signature)) revert NotAuthorised(id, msg.sender);
+        if (!_signed(_known(id).controller(), digest, signature)) revert NotAuthorised(id, msg.sender);
         _setGuardian(id, guardian);
     }
 
     /// @inheritdoc IIdentityRegistry
     function proposeRecovery(bytes32 id, address controller) external {
-        Standing storage standing = _known(id);
-        if (controller == address(0) || controller == standing.controller) revert InvalidController();
-        if (standing.controller == address(0) || msg.sender != _recoverer(id, standing.kind)) {
+        Standing standing = _known(id);
+        if (controller == address(0) || controller == standing.controller()) revert InvalidController();
+        if (standing.controller() == address(0) || msg.sender != _recoverer(id, standing.kind())) {
             revert NotAuthorised(id, msg.sender);
         }
         uint40 executableFrom = uint40(block.timestamp) + RECOVERY_DELAY;
@@ -80,8 +81,8 @@ abstract contract Controllers is SignedActions {
 
     /// @inheritdoc IIdentityRegistry
     function cancelRecovery(bytes32 id) external {
-        Standing storage standing = _known(id);
-        if (msg.sender != standing.controller && msg.sender != _recoverer(id, standing.kind)) {
+        Standing standing = _known(id);
+        if (msg.sender != standing.controller() && msg.sender != _recoverer(id, standing.kind())) {
             revert NotAuthorised(id, msg.sender);
         }
         _cancelRecovery(id);
@@ -90,7 +91,7 @@ abstract contract Controllers is SignedActions {
     /// @inheritdoc IIdentityRegistry
     function cancelRecoverySigned(bytes32 id, uint256 deadline, bytes calldata signature) external {
         bytes32 digest = _digest(keccak256(abi.encode(CANCEL_RECOVERY, id, _useNonce(id), deadline)), deadline);
-        if (!_signed(_known(id).controller, digest, signature)) revert NotAuthorised(id, msg.sender);
+        if (!_signed(_known(id).controller(), digest, signature)) revert NotAuthorised(id, msg.sender);
         _cancelRecovery(id);
     }
 
@@ -99,7 +100,7 @@ abstract contract Controllers is SignedActions {
         Recovery memory recovery = _recoveries[id];
         if (recovery.controller == address(0)) revert NoRecovery(id);
         if (block.timestamp < recovery.executableFrom) revert RecoveryNotDue(recovery.executableFrom);
-        _change(id, _standings[id].controller, recovery.controller);
+        _change(id, _standings[id].controller(), recovery.controller);
     }
 
     /// @inheritdoc IIdentityRegistry
@@ -124,10 +125,11 @@ abstract contract Controllers is SignedActions {
     }
 
     function _change(bytes32 id, address previous, address controller) private {
-        _standings[id].controller = controller;
+        Standing standing = _standings[id].withController(controller);
+        _standings[id] = standing;
         delete _recoveries[id];
         emit ControllerChanged(id, previous, controller);
-        if (_standings[id].kind == Kind.Patient) _tellConsentRegistry(id, controller);
+        if (standing.kind() == Kind.Patient) _tellConsentRegistry(id, controller);
     }
 
     /// @dev A recovery that another guardian began does not outlive that guardian.

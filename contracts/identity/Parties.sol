@@ -4,23 +4,18 @@ pragma solidity 0.8.37;
 import {Retirable} from "../base/Retirable.sol";
 import {IConsentRegistry} from "../interfaces/IConsentRegistry.sol";
 import {IIdentityRegistry} from "../interfaces/IIdentityRegistry.sol";
+import {Standing} from "../libraries/Standings.sol";
 
 /// @notice Where parties are kept, and who speaks for them.
 abstract contract Parties is IIdentityRegistry, Retirable {
-    /// @dev One storage word, so that asking for a party's standing costs one read.
-    struct Standing {
-        address controller;
-        Kind kind;
-        Status status;
-        uint40 validFrom;
-        uint40 validTo;
-    }
+    uint256 private constant ACTIVE = 1; // Status.Active, as inline assembly can read it
 
     /// @inheritdoc IIdentityRegistry
     address public administrator;
     /// @inheritdoc IIdentityRegistry
     address public consentRegistry;
 
+    /// @dev One word, so that asking for a party's standing costs one read.
     mapping(bytes32 party => Standing) internal _standings;
     mapping(bytes32 party => bytes32) internal _parents;
     mapping(bytes32 party => bytes32) internal _keyCommitments;
@@ -33,24 +28,24 @@ abstract contract Parties is IIdentityRegistry, Retirable {
     }
 
     modifier onlyOperator(bytes32 entity, address account) {
-        if (!operates(entity, account)) revert NotAuthorised(entity, account);
+        if (!_operates(entity, account)) revert NotAuthorised(entity, account);
         _;
     }
 
     /// @inheritdoc IIdentityRegistry
     function kindOf(bytes32 id) public view returns (Kind) {
-        return _standings[id].kind;
+        return _standings[id].kind();
     }
 
     /// @inheritdoc IIdentityRegistry
     function party(bytes32 id) external view returns (Party memory) {
-        Standing memory standing = _standings[id];
+        Standing standing = _standings[id];
         return Party({
-            controller: standing.controller,
-            kind: standing.kind,
-            status: standing.status,
-            validFrom: standing.validFrom,
-            validTo: standing.validTo,
+            controller: standing.controller(),
+            kind: standing.kind(),
+            status: standing.status(),
+            validFrom: standing.validFrom(),
+            validTo: standing.validTo(),
             parent: _parents[id],
             keyCommitment: _keyCommitments[id],
             credential: _credentials[id]
@@ -59,54 +54,80 @@ abstract contract Parties is IIdentityRegistry, Retirable {
 
     /// @inheritdoc IIdentityRegistry
     function controllerOf(bytes32 id) public view returns (address controller) {
-        controller = _standings[id].controller;
-        if (controller == address(0)) controller = _standings[_parents[id]].controller;
+        controller = _standings[id].controller();
+        if (controller == address(0)) controller = _standings[_parents[id]].controller();
     }
 
     /// @inheritdoc IIdentityRegistry
     function custodianOf(bytes32 patient) public view returns (bytes32) {
-        Standing memory standing = _standings[patient];
-        return standing.kind == Kind.Patient && standing.controller == address(0) ? _parents[patient] : bytes32(0);
+        Standing standing = _standings[patient];
+        return standing.kind() == Kind.Patient && standing.controller() == address(0) ? _parents[patient] : bytes32(0);
     }
 
     /// @inheritdoc IIdentityRegistry
-    function isActive(bytes32 id) public view returns (bool) {
-        return _isActive(_standings[id]);
+    /// @dev Answers for itself: it lies on the path of every `check`.
+    function isActive(bytes32 id) external view returns (bool) {
+        Standing standing = _standingOf(id);
+        assembly ("memory-safe") {
+            let active := eq(and(shr(168, standing), 0xff), ACTIVE)
+            active := and(active, iszero(gt(and(shr(176, standing), 0xffffffffff), timestamp()))) // validFrom
+            mstore(0x00, and(active, gt(shr(216, standing), timestamp()))) // validTo
+            return(0x00, 0x20)
+        }
     }
 
     /// @inheritdoc IIdentityRegistry
-    function operates(bytes32 entity, address account) public view returns (bool) {
-        Standing memory standing = _standings[entity];
-        return standing.kind == Kind.Entity && _isActive(standing)
-            && (standing.controller == account || _operators[entity][account]);
+    /// @dev Answers for itself: it lies on the path of every `anchor`.
+    function operates(bytes32 entity, address account) external view returns (bool) {
+        if (_operates(entity, account)) {
+            assembly ("memory-safe") {
+                mstore(0x00, 1)
+                return(0x00, 0x20)
+            }
+        }
+        return false;
+    }
+
+    /// @inheritdoc IIdentityRegistry
+    function parentOf(bytes32 id) external view returns (bytes32) {
+        return _parents[id];
     }
 
     /// @inheritdoc IIdentityRegistry
     function speaksFor(bytes32 id, address account) public view returns (bool) {
-        Standing memory standing = _standings[id];
-        if (standing.kind == Kind.Entity) return operates(id, account);
-        if (!_isActive(standing)) return false;
-        return standing.controller == address(0) ? operates(_parents[id], account) : standing.controller == account;
+        Standing standing = _standings[id];
+        if (standing.isEntity()) return _operates(id, account);
+        if (!standing.isActive()) return false;
+        return standing.controller() == address(0) ? _operates(_parents[id], account) : standing.controller() == account;
     }
 
-    function _isActive(Standing memory standing) private view returns (bool) {
-        return
-            standing.status == Status.Active && standing.validFrom <= block.timestamp
-                && block.timestamp < standing.validTo;
+    function _operates(bytes32 entity, address account) internal view returns (bool) {
+        Standing standing = _standingOf(entity);
+        if (!standing.isActiveEntity()) return false;
+        return standing.controller() == account || _operators[entity][account];
     }
 
-    function _known(bytes32 id) internal view returns (Standing storage standing) {
+    /// @dev `_standings[id]`, hashed in the scratch space.
+    function _standingOf(bytes32 id) private view returns (Standing standing) {
+        assembly ("memory-safe") {
+            mstore(0x00, id)
+            mstore(0x20, _standings.slot)
+            standing := sload(keccak256(0x00, 0x40))
+        }
+    }
+
+    function _known(bytes32 id) internal view returns (Standing standing) {
         standing = _standings[id];
-        if (standing.kind == Kind.None) revert UnknownParty(id);
+        if (standing.kind() == Kind.None) revert UnknownParty(id);
     }
 
     function _requireSpeaker(bytes32 id) internal view {
         if (!speaksFor(id, msg.sender)) revert NotAuthorised(id, msg.sender);
     }
 
-    function _create(bytes32 id, Standing memory standing, bytes32 parent, bytes32 keyCommitment) internal {
+    function _create(bytes32 id, Standing standing, bytes32 parent, bytes32 keyCommitment) internal {
         if (id == 0) revert InvalidId();
-        if (_standings[id].kind != Kind.None) revert AlreadyRegistered(id);
+        if (_standings[id].kind() != Kind.None) revert AlreadyRegistered(id);
         _standings[id] = standing;
         if (parent != 0) _parents[id] = parent;
         if (keyCommitment != 0) _keyCommitments[id] = keyCommitment;

@@ -160,16 +160,7 @@ interface IConsentRegistry {
     event DelegationGranted(bytes32 indexed patient, bytes32 indexed delegate, bytes32 label, uint256 bounds);
     event DelegationRevoked(bytes32 indexed patient, bytes32 indexed delegate, bytes32 label);
     event AccessRequested(
-        bytes32 indexed patient,
-        bytes32 indexed grantee,
-        bytes32 indexed request,
-        bytes32[] labels,
-        uint8 actions,
-        uint32 purposes,
-        uint64 categories,
-        uint40 from,
-        uint40 to,
-        bytes32 reasonHash
+        bytes32 indexed patient, bytes32 indexed grantee, bytes32 indexed request, AccessRequest terms
     );
     event AccessRefused(bytes32 indexed patient, bytes32 indexed grantee, bytes32 indexed request);
     event AccessRequestWithdrawn(bytes32 indexed patient, bytes32 indexed grantee, bytes32 indexed request);
@@ -248,6 +239,9 @@ interface IConsentRegistry {
     /// that has not been relayed yet becomes void.
     /// @param actions Bit set of actions 0 to 6, not empty.
     function revoke(bytes32 patient, bytes32 grantee, bytes32[] calldata labels, uint8 actions) external;
+
+    /// @notice The same for one label, at the lowest cost.
+    function revokeLabel(bytes32 patient, bytes32 grantee, bytes32 label, uint8 actions) external;
 
     /// @notice Signed twin:
     /// `Revocation(bytes32 patient,bytes32 grantee,bytes32[] labels,uint8 actions,uint64 nonce,uint40 deadline)`.
@@ -355,19 +349,27 @@ interface IConsentRegistry {
     /// @notice Whether `grantee` may do `action` now. Three storage reads.
     /// @param label One label of the record; a record with several labels needs all of them.
     /// @param action 0 to 5.
-    /// @param purpose Purpose bits, not empty, all needed; if it is exactly break-glass (bit 7), only
+    /// @param purposes Purpose bits, not empty, all needed; if it is exactly break-glass (bit 7), only
     /// the emergency word is looked at, and only for action read.
     /// @param categories The record's category bits, not empty, all needed.
-    function check(bytes32 patient, bytes32 grantee, bytes32 label, uint8 action, uint32 purpose, uint64 categories)
-        external
-        view
-        returns (bool);
+    function check(
+        bytes32 patient,
+        bytes32 grantee,
+        bytes32 label,
+        uint256 action,
+        uint256 purposes,
+        uint256 categories
+    ) external view returns (bool);
 
     /// @notice The same decision with its reason.
-    function denial(bytes32 patient, bytes32 grantee, bytes32 label, uint8 action, uint32 purpose, uint64 categories)
-        external
-        view
-        returns (Denial);
+    function denial(
+        bytes32 patient,
+        bytes32 grantee,
+        bytes32 label,
+        uint256 action,
+        uint256 purposes,
+        uint256 categories
+    ) external view returns (Denial);
 
     function consentOf(bytes32 patient, bytes32 grantee, bytes32 label, uint8 action)
         external

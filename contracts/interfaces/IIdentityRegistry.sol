@@ -270,6 +270,9 @@ interface IIdentityRegistry {
 
     function kindOf(bytes32 id) external view returns (Kind);
 
+    /// @return The registrar of a practitioner or patient, the owner of a proxy.
+    function parentOf(bytes32 id) external view returns (bytes32);
+
     function party(bytes32 id) external view returns (Party memory);
 
     /// @notice The account that speaks for a party now: its own controller, or its parent's.

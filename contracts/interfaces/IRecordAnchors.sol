@@ -21,9 +21,8 @@ interface IRecordAnchors {
         uint32 count;
     }
 
-    event RecordsAnchored(
-        bytes32 indexed entity, bytes32 indexed root, bytes32 manifest, uint32 count, uint40 sequence
-    );
+    /// @notice The number of the anchor is its place among the entity's events: the first is 0, and there are no gaps.
+    event RecordsAnchored(bytes32 indexed entity, bytes32 indexed root, bytes32 manifest, uint32 count);
 
     /// @notice `caller` does not operate the entity, or the entity is not active.
     error NotOperator(bytes32 entity, address caller);

@@ -51,35 +51,6 @@ library ConsentTypes {
         return _hash(DELEGATION, uint256(head), 10, delegation.labels);
     }
 
-    /// @dev The `Grant` that a compact grant stands for.
-    function hash(IConsentRegistry.CompactGrant calldata consent, uint32 revocations)
-        internal
-        pure
-        returns (bytes32 digest)
-    {
-        bytes32 typeHash = GRANT;
-        uint256 terms = consent.terms;
-        bytes32 label = consent.label;
-        assembly ("memory-safe") {
-            let p := mload(0x40)
-            mstore(p, label)
-            let labels := keccak256(p, 0x20)
-            mstore(p, typeHash)
-            calldatacopy(add(p, 0x20), consent, 0x40) // patient, grantee
-            mstore(add(p, 0x60), labels)
-            mstore(add(p, 0x80), shl(and(shr(176, terms), 0xff), 1)) // actions
-            mstore(add(p, 0xa0), and(shr(80, terms), 0xffffffff)) // purposes
-            mstore(add(p, 0xc0), and(shr(112, terms), 0xffffffffffffffff)) // categories
-            mstore(add(p, 0xe0), and(terms, 0xffffffffff)) // from
-            mstore(add(p, 0x100), and(shr(40, terms), 0xffffffffff)) // to
-            mstore(add(p, 0x120), calldataload(add(consent, 0x80))) // packageHash
-            mstore(add(p, 0x140), 0) // policyHash
-            mstore(add(p, 0x160), or(shl(32, revocations), shr(224, terms))) // nonce
-            mstore(add(p, 0x180), and(shr(184, terms), 0xffffffffff)) // deadline
-            digest := keccak256(p, 0x1a0)
-        }
-    }
-
     function hashOf(bytes32[] calldata labels) internal pure returns (bytes32 digest) {
         assembly ("memory-safe") {
             let p := mload(0x40)

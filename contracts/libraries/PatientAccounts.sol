@@ -12,8 +12,6 @@ library PatientAccounts {
     uint256 internal constant VETO = 1 << 224;
     uint256 private constant ONE_EPOCH = 1 << 160;
     uint256 private constant ONE_REVOCATION = 1 << 192;
-    uint256 private constant EPOCH = uint256(type(uint32).max) << 160;
-    uint256 private constant REVOCATIONS = uint256(type(uint32).max) << 192;
 
     function controller(PatientAccount account) internal pure returns (address) {
         return address(uint160(PatientAccount.unwrap(account)));
@@ -31,19 +29,18 @@ library PatientAccounts {
         return PatientAccount.unwrap(account) & VETO != 0;
     }
 
-    /// @dev Every signature given so far becomes void. The counter wraps rather than fail: a revocation never fails, and
-    /// after 2^32 of them what was signed for the first has met its deadline.
+    /// @dev Every signature given so far becomes void. Unchecked, because a revocation never fails: 2^32 transactions of one
+    /// patient would have to come before the counter could run over.
     function withRevocation(PatientAccount account) internal pure returns (PatientAccount) {
-        uint256 word = PatientAccount.unwrap(account);
         unchecked {
-            return PatientAccount.wrap((word & ~REVOCATIONS) | ((word + ONE_REVOCATION) & REVOCATIONS));
+            return PatientAccount.wrap(PatientAccount.unwrap(account) + ONE_REVOCATION);
         }
     }
 
+    /// @dev Everything written so far becomes void, signatures included.
     function withNextEpoch(PatientAccount account) internal pure returns (PatientAccount) {
-        uint256 word = PatientAccount.unwrap(account);
         unchecked {
-            return PatientAccount.wrap((word & ~EPOCH) | ((word + ONE_EPOCH) & EPOCH));
+            return PatientAccount.wrap(PatientAccount.unwrap(account) + (ONE_EPOCH | ONE_REVOCATION));
         }
     }
 

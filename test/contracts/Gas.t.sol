@@ -46,9 +46,16 @@ contract GasTest is Consortium {
         consents.grant(consent);
         vm.snapshotGasLastCall(GROUP, "grant, sent, one word");
         vm.prank(alice);
-        consents.revoke(ALICE, B, one(GENERAL), CAN_READ);
+        consents.revokeLabel(ALICE, B, GENERAL, CAN_READ);
         vm.snapshotGasLastCall(GROUP, "revoke, sent, one word");
         vm.warp(NOW + 1);
+        consent = grantOf(ALICE, B);
+        vm.prank(alice);
+        consents.grant(consent);
+        vm.prank(alice);
+        consents.revoke(ALICE, B, one(GENERAL), CAN_READ);
+        vm.snapshotGasLastCall(GROUP, "revoke, sent, general form, one word");
+        vm.warp(NOW + 2);
         consent = grantOf(ALICE, B);
         vm.prank(alice);
         consents.grant(consent);

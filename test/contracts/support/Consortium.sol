@@ -129,11 +129,7 @@ abstract contract Consortium is Test {
         return signature(TypedData.hash(consent), privateKey);
     }
 
-    function revocationOf(bytes32 patient, bytes32 grantee)
-        internal
-        view
-        returns (IConsentRegistry.Revocation memory)
-    {
+    function revocationOf(bytes32 patient, bytes32 grantee) internal view returns (IConsentRegistry.Revocation memory) {
         return IConsentRegistry.Revocation({
             patient: patient,
             grantee: grantee,
@@ -174,8 +170,7 @@ abstract contract Consortium is Test {
     {
         uint8 action = 0;
         while (consent.actions >> action != 1) ++action;
-        bytes32 digest =
-            TypedData.digest(address(consents), "Consentry ConsentRegistry", TypedData.hash(consent));
+        bytes32 digest = TypedData.digest(address(consents), "Consentry ConsentRegistry", TypedData.hash(consent));
         (uint8 v, bytes32 r, bytes32 s) = vm.sign(privateKey, digest);
         return IConsentRegistry.CompactGrant({
             patient: consent.patient,

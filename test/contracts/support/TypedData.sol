@@ -40,9 +40,7 @@ library TypedData {
             g.purposes,
             g.categories
         );
-        return keccak256(
-            bytes.concat(head, abi.encode(g.from, g.to, g.packageHash, g.policyHash, g.nonce, g.deadline))
-        );
+        return keccak256(bytes.concat(head, abi.encode(g.from, g.to, g.packageHash, g.policyHash, g.nonce, g.deadline)));
     }
 
     function hash(bytes32 delegate, IConsentRegistry.Grant memory g) internal pure returns (bytes32) {
@@ -87,13 +85,11 @@ library TypedData {
         );
     }
 
-    function revokeDelegation(
-        bytes32 patient,
-        bytes32 delegate,
-        bytes32[] memory labels,
-        uint64 nonce,
-        uint40 deadline
-    ) internal pure returns (bytes32) {
+    function revokeDelegation(bytes32 patient, bytes32 delegate, bytes32[] memory labels, uint64 nonce, uint40 deadline)
+        internal
+        pure
+        returns (bytes32)
+    {
         return keccak256(
             abi.encode(
                 keccak256(
