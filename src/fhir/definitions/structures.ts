@@ -62,13 +62,15 @@ function table<T>(name: string): () => T {
   return () => (loaded ??= JSON.parse(readFileSync(join(generatedFolder(), name), 'utf8')) as T)
 }
 
-/** The folder lies at the root of the project, above `src` as well as above `dist`. */
-function generatedFolder(): string {
+const generatedFolder = (): string => projectFolder('generated', 'fhir')
+
+/** A folder at the root of the project, which lies above `src` as well as above `dist`. */
+export function projectFolder(...parts: string[]): string {
   for (let at = dirname(fileURLToPath(import.meta.url)); ; at = dirname(at)) {
-    const candidate = join(at, 'generated', 'fhir')
+    const candidate = join(at, ...parts)
     if (existsSync(candidate)) return candidate
     if (at === dirname(at)) {
-      throw new ConsentryError('internal', 'The FHIR tables are missing: run `npm run generate:fhir`.')
+      throw new ConsentryError('internal', `${parts.join('/')} is missing: run \`npm run generate:fhir\`.`)
     }
   }
 }

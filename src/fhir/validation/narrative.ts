@@ -89,7 +89,8 @@ function attributesFault(element: string, attributes: string, root: boolean): st
         namespace = true
       } else if (!ATTRIBUTES.has(name)) {
         return `must not hold the attribute ${name.slice(0, 30)} on <${element}> (txt-1: basic formatting only).`
-      } else if (isActive(name, decodeEntities(value))) return `must not hold active content in ${name} of <${element}>.`
+      } else if (isActive(name, decodeEntities(value)))
+        return `must not hold active content in ${name} of <${element}>.`
     }
   }
   return root && !namespace ? `must declare xmlns="${XHTML}" on its root div.` : undefined

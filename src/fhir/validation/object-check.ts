@@ -49,6 +49,8 @@ export class ObjectCheck {
     let seen = 0
     let empty = true
     for (const key in object) {
+      // a resource that the gateway itself built may have these; JSON has not
+      if (object[key] === undefined) continue
       empty = false
       const property = plan.properties.get(key)
       if (property === undefined) {

@@ -1,3 +1,5 @@
+import { isNumber } from '../../json.js'
+import { FORMATS } from '../primitives.js'
 import { compileFunction, compileTestFunction } from './functions.js'
 import { compare, type Environment, equal, type Items, NOTHING } from './items.js'
 import { isChoice, navigateTo, navigateToTyped } from './navigate.js'
@@ -94,9 +96,13 @@ function ofType(of: Node | undefined, type: string): Evaluate {
 }
 
 function isOfType(item: unknown, type: string): boolean {
+  if (isNumber(item)) return ['integer', 'decimal', 'positiveInt', 'unsignedInt'].includes(lowerFirst(type))
   if (typeof item === 'object' && item !== null) return (item as { resourceType?: unknown }).resourceType === type
-  return typeof item === type.toLowerCase()
+  // JSON does not tell a code from a string; the format tells a date
+  return FORMATS[lowerFirst(type)]?.(item) === undefined && FORMATS[lowerFirst(type)] !== undefined
 }
+
+const lowerFirst = (type: string): string => type.charAt(0).toLowerCase() + type.slice(1)
 
 function call(node: Node & { kind: 'call' }): Evaluate {
   if (node.name === 'as' || node.name === 'ofType') return ofType(node.of, typeArgument(node))

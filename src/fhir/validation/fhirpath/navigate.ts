@@ -19,7 +19,7 @@ export function navigateTo(name: string): Navigate {
     if (item[extension] !== undefined) return withoutValue(item[extension])
     if (typed === undefined) return NOTHING
     for (const key in item) {
-      if (!key.startsWith(name) && !key.startsWith(extension)) continue
+      if ((!key.startsWith(name) && !key.startsWith(extension)) || item[key] === undefined) continue
       if (typed.has(key)) return [item[key]]
       if (key.startsWith('_') && typed.has(key.slice(1)) && item[key.slice(1)] === undefined) return [WITHOUT_VALUE]
     }
@@ -38,6 +38,7 @@ export function existsAt(name: string): (item: unknown) => boolean {
     if (item[extension] !== undefined) return true
     if (typed === undefined) return false
     for (const key in item) {
+      if (item[key] === undefined) continue
       if (key.startsWith(name) && typed.has(key)) return true
       if (key.startsWith(extension) && typed.has(key.slice(1))) return true
     }
