@@ -31,7 +31,7 @@ describe('parseSearch: what is served', () => {
     ['code=a\\\\b', { code: 'a\\b' }],
     ['_security=http://x|R', { system: 'http://x', code: 'R' }],
     ['_tag=t', { code: 't' }],
-    ['_id=7', { code: '7' }],
+    ['_id=aB-7', { code: 'aB-7' }],
   ])('token %s', (query, value) => {
     const [param = ''] = query.split('=')
     expect(parse('Observation', query).clauses).toEqual([{ is: 'filter', param, kind: 'token', values: [value] }])

@@ -88,7 +88,8 @@ export function parseToken(text: string, parameter: SearchParameter, modifier: M
 }
 
 /** The form in which the index holds the code, see read-token.ts. */
-function comparable(code: string, { paths }: SearchParameter): string {
+function comparable(code: string, { code: param, paths }: SearchParameter): string {
+  if (param === '_id') return code // "matches on _id are always case sensitive"
   if (paths.length === 0 || paths.some(([, type]) => type !== 'string' && type !== 'ContactPoint')) return code
   return paths.every(([, type]) => type === 'string') ? foldText(code) : foldContactPoint(code)
 }

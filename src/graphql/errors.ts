@@ -1,0 +1,41 @@
+import { GraphQLError } from 'graphql'
+import { ConsentryError, type ErrorKind, type Issue, type IssueCode } from '../errors.js'
+
+/** An error as FHIR's GraphQL answers it: the message, and an OperationOutcome in `extensions.resource`. */
+export interface GraphqlErrorJson {
+  readonly message: string
+  readonly locations?: readonly { readonly line: number; readonly column: number }[]
+  readonly path?: readonly (string | number)[]
+  readonly extensions: {
+    readonly resource: { readonly resourceType: 'OperationOutcome'; readonly issue: readonly Issue[] }
+  }
+}
+
+/** https://hl7.org/fhir/R4/graphql.html#errors. What is no error of ours or of GraphQL becomes `exception` without detail. */
+export function errorJson(error: GraphQLError): GraphqlErrorJson {
+  const { locations, path } = error
+  const issue = issuesOf(error)
+  return {
+    message: issue[0]?.diagnostics ?? 'Error',
+    ...(locations === undefined ? {} : { locations }),
+    ...(path === undefined ? {} : { path }),
+    extensions: { resource: { resourceType: 'OperationOutcome', issue } },
+  }
+}
+
+/** The kind by which the edge chooses a status. */
+export function kindOf({ originalError, extensions }: GraphQLError): ErrorKind {
+  if (originalError instanceof ConsentryError) return originalError.kind
+  if (originalError && !(originalError instanceof GraphQLError)) return 'internal'
+  return extensions['code'] === 'not-found' ? 'not-found' : 'malformed'
+}
+
+function issuesOf(error: GraphQLError): readonly Issue[] {
+  const { originalError, extensions, message } = error
+  if (originalError instanceof ConsentryError) return originalError.issues
+  if (originalError && !(originalError instanceof GraphQLError)) {
+    return [{ severity: 'error', code: 'exception', diagnostics: 'The query could not be carried out.' }]
+  }
+  const code = (extensions['code'] as IssueCode | undefined) ?? 'invalid'
+  return [{ severity: 'error', code, diagnostics: message }]
+}
