@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { ConsentryError } from '../errors.js'
 import { header, headerCall, parseHeader } from '../ledger/chain.js'
 import { HeadSignal } from '../ledger/heads.js'
-import { toQuantity, type Hex } from '../ledger/hex.js'
+import type { Hex } from '../ledger/hex.js'
 import { Rpc } from '../ledger/rpc.js'
 import { Journal, writeDurably, type JournalBlock } from './anvil-journal.js'
 import { anvilBinary, answers, endProcess, freePort, isOurs, startAnvil, watchOrphan } from './anvil-process.js'
@@ -167,7 +167,6 @@ export class EmbeddedChain {
     // A journal without blocks says nothing of what an orphan has made since: the checkpoint does not hold it.
     if (this.attached && this.#journal.last === null) await this.#rebase()
     await this.#recordNow()
-    await this.#rpc.send('evm_setTime', [toQuantity(Math.floor(Date.now() / 1000))])
     await this.#rpc.send(...(blockTime === undefined ? automine() : intervalMining(blockTime)))
     this.#signal?.close()
     this.#signal = new HeadSignal(this.socketUrl, () => void this.#record().catch(() => undefined))

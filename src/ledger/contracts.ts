@@ -100,6 +100,9 @@ export class Contracts {
   ): Reads[C][F] extends { output: infer O } ? O : never {
     const fragment = interfaceOf(contract).getFunction(name)
     if (!fragment) throw new ConsentryError('internal', `${contract} has no function ${name}.`)
+    if (data === '0x' && fragment.outputs.length > 0) {
+      throw new ConsentryError('internal', `There is no ${contract} at the address that is configured.`)
+    }
     const values = interfaceOf(contract).decodeFunctionResult(fragment, data)
     const [only] = fragment.outputs
     const decoded =

@@ -59,6 +59,8 @@ export class ChainFollower<E extends DecodedEvent = DecodedEvent> {
   /** `finalized` as the sink was last told. */
   #told: number | undefined
   #shorterSince: number | undefined
+  /** Since the last progress. */
+  #failures = 0
 
   constructor(options: FollowerOptions<E>) {
     this.#options = options
@@ -113,7 +115,6 @@ export class ChainFollower<E extends DecodedEvent = DecodedEvent> {
 
   async #run(): Promise<void> {
     const progress = this.#progress
-    let failures = 0
     while (!this.#stopping) {
       this.#poked = false
       let pause = this.#signal?.live ? (this.#options.heartbeatMs ?? 2_000) : (this.#options.pollMs ?? 500)
@@ -121,10 +122,10 @@ export class ChainFollower<E extends DecodedEvent = DecodedEvent> {
         progress.problem = null
         await this.#round()
         progress.state = 'following'
-        failures = 0
+        this.#failures = 0
       } catch (error) {
         this.#cursor = undefined
-        pause = Math.min(RETRY.first * 2 ** failures++, RETRY.last)
+        pause = Math.min(RETRY.first * 2 ** this.#failures++, RETRY.last)
         if (error instanceof ChainMoved) pause -= RETRY.first
         else {
           progress.state = 'failing'
@@ -238,12 +239,11 @@ export class ChainFollower<E extends DecodedEvent = DecodedEvent> {
       this.#sparse = Math.min(this.#sparse * 2, this.#options.sparseBlocks ?? 5_000)
       return range
     } catch (error) {
-      // Nodes limit the blocks or the results of eth_getLogs, each in its own words: ask for less the next time.
-      if (error instanceof RpcError) {
-        if (sparse) this.#sparse = Math.ceil(size / 2)
-        else this.#linked = Math.ceil(size / 2)
-      }
-      throw error
+      // Nodes limit the blocks or the results of eth_getLogs, each in its own words: ask for less.
+      if (!(error instanceof RpcError) || to === from) throw error
+      if (sparse) this.#sparse = Math.ceil((to - from + 1) / 2)
+      else this.#linked = Math.ceil((to - from + 1) / 2)
+      return await this.#read(cursor, head, final)
     }
   }
 
@@ -275,6 +275,7 @@ export class ChainFollower<E extends DecodedEvent = DecodedEvent> {
   async #tell(step: Parameters<ChainSink<E>['apply']>[0]): Promise<void> {
     await this.#options.sink.apply(step)
     this.#told = step.finalized
+    this.#failures = 0
     this.#shorterSince = undefined
     this.#cursor = step.head
     this.#progress.cursor = step.head

@@ -66,12 +66,16 @@ export const REFUSALS: { readonly [N in RefusalName]: Row<ArgsOf<N>> } = {
   InvalidPeriod: ['invalid', 'value', 'The period must end after it begins, and in the future.'],
   InvalidPurposes: ['invalid', 'value', 'The set of purposes is empty or holds one that cannot be granted.'],
   InvalidReceiptKey: ['invalid', 'value', 'A receipt key is a compressed secp256k1 point of 33 bytes.'],
+  InvalidShortString: ['internal', 'exception', 'The contract was built with a name that is too long.'],
   InvalidSignature: ['forbidden', 'security', "The signature is not that of the party's present controller."],
   InvalidStatus: ['conflict', 'business-rule', 'This change of status is not allowed.'],
+  InvalidSuccessor: ['invalid', 'value', 'The successor is not a contract.'],
   InvalidValidity: ['invalid', 'value', 'The validity must end after it begins.'],
   LengthMismatch: ['invalid', 'value', 'The lists of one call must have the same length.'],
   NoRecovery: ['not-found', 'not-found', 'No recovery has been proposed for this party.'],
+  NotADelegate: ['forbidden', 'forbidden', 'This party is no delegate of the patient.'],
   NotAProxy: ['invalid', 'business-rule', 'This party is not an active proxy.'],
+  NotAdministrator: ['forbidden', 'forbidden', 'Only the administrator may do this.'],
   NotAnExtension: [
     'conflict',
     'conflict',
@@ -89,16 +93,25 @@ export const REFUSALS: { readonly [N in RefusalName]: Row<ArgsOf<N>> } = {
     'conflict',
     ({ sequence, next }) => `Batch ${sequence} cannot be anchored before batch ${next}.`,
   ],
+  ReasonRequired: ['invalid', 'required', 'Emergency access needs the hash of its reason.'],
   RecoveryNotDue: [
     'conflict',
     'conflict',
     ({ executableFrom }) => `The recovery can be completed from ${time(executableFrom)} on.`,
+  ],
+  RelayRefused: ['conflict', 'business-rule', ({ reason }) => `The relayed grant does not hold: ${nameOf(reason)}.`],
+  RetiredInFavourOf: [
+    'gone',
+    'business-rule',
+    ({ successor }) => `This contract has been retired in favour of ${successor}.`,
   ],
   SignatureExpired: [
     'forbidden',
     'expired',
     ({ deadline }) => `The signature could be relayed until ${time(deadline)}.`,
   ],
+  StringTooLong: ['internal', 'exception', 'The contract was built with a name that is too long.'],
+  TextAboutPerson: ['invalid', 'value', 'An endpoint is for organisations; the ledger takes no text about a person.'],
   UnknownParty: ['not-found', 'not-found', 'No such party is registered.'],
   UnknownPatient: ['invalid', 'not-found', 'No such patient is registered on the ledger.'],
   UnknownRequest: ['not-found', 'not-found', 'No such access request is open.'],
@@ -156,7 +169,16 @@ function unnamed(data: Hex): string {
   return data === '0x' ? 'it gave no reason' : `unknown error ${data.slice(0, 10)}`
 }
 
-function time(seconds: number): string {
-  const date = new Date(seconds * 1000)
+/** The custom error behind a selector. */
+function nameOf(selector: Hex): string {
+  for (const name of CONTRACT_NAMES) {
+    const found = interfaceOf(name).getError(selector)
+    if (found) return found.name
+  }
+  return selector
+}
+
+function time(seconds: number | bigint): string {
+  const date = new Date(Number(seconds) * 1000)
   return Number.isNaN(date.getTime()) ? `second ${seconds}` : date.toISOString()
 }
