@@ -92,7 +92,7 @@ function mediaRanges(header: string): MediaRange[] {
     })
 }
 
-/** Which content coding to use, of those the client takes; gzip before br at equal wish: it costs less. */
+/** Which content coding to use, of those the client takes; br before gzip at equal wish: README has the figures. */
 export function contentCoding(acceptEncoding: string | undefined): 'gzip' | 'br' | null {
   if (acceptEncoding === undefined) return null
   const ranges = mediaRanges(acceptEncoding)
@@ -100,5 +100,5 @@ export function contentCoding(acceptEncoding: string | undefined): 'gzip' | 'br'
     (ranges.find(({ type }) => type === coding) ?? ranges.find(({ type }) => type === '*'))?.quality ?? 0
   const [gzip, br] = [quality('gzip'), quality('br')]
   if (gzip <= 0 && br <= 0) return null
-  return gzip >= br ? 'gzip' : 'br'
+  return br >= gzip ? 'br' : 'gzip'
 }
