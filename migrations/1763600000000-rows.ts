@@ -172,7 +172,8 @@ const KEYS = [
     wrapped_key bytea NOT NULL,
     imported boolean NOT NULL,
     created_at bigint NOT NULL,
-    expires_at bigint
+    expires_at bigint,
+    retired boolean NOT NULL DEFAULT false
   )`,
   'CREATE INDEX capsule_key_patient ON capsule_key (patient, label_mask, author, created_at)',
 ]

@@ -1,4 +1,6 @@
+import { randomBytes } from 'node:crypto'
 import { Module, type DynamicModule } from '@nestjs/common'
+import { AuditTrail } from './audit/audit-trail.js'
 import { tokenAuthenticator } from './auth/authenticate.js'
 import { authorizationServer } from './auth/authorization-server.js'
 import { fixedRegistry, type ClientRegistry } from './auth/clients.js'
@@ -7,10 +9,37 @@ import { MemoryReplayGuard } from './auth/replay.js'
 import { signingKey, type SecretStore } from './auth/signing-keys.js'
 import { smartConfiguration } from './auth/smart-configuration.js'
 import type { Config } from './config.js'
-import { openDataDirectory } from './embedded/data-directory.js'
+import { type Freshness, isStale } from './consent/decide.js'
+import { ConsentMirror } from './consent/mirror.js'
+import { type DataDirectory, openDataDirectory } from './embedded/data-directory.js'
 import { demoClients } from './embedded/demo-clients.js'
+import { entityKeys } from './embedded/entity-keys.js'
+import { openLedger } from './embedded/ledger.js'
+import { startPglite } from './embedded/pglite.js'
+import { ConsentryError } from './errors.js'
+import { Access } from './gateway/access.js'
+import { Admission } from './gateway/admission.js'
+import { Anchoring } from './gateway/anchoring.js'
+import { Bodies, sealInline } from './gateway/bodies.js'
+import { CapsuleKeys } from './gateway/capsule-keys.js'
+import { GatewayChainSink } from './gateway/chain-sink.js'
+import { Custody, CustodyPolicies, noSharedPolicies } from './gateway/custody.js'
+import { interactionsOf } from './gateway/interactions.js'
+import type { GatewayParts } from './gateway/parts.js'
+import { Patients } from './gateway/patients.js'
 import type { Part } from './http/drain.js'
 import { FHIR_BASE, OAUTH_BASE, type EdgeParts } from './http/mount.js'
+
+import { ChainFollower } from './ledger/follower.js'
+import { Anchors } from './records/anchors.js'
+import { BlindIndex } from './records/blind-index.js'
+import { type Database, openDatabase } from './records/database.js'
+import { RecordStore } from './records/record-store.js'
+import type { BlockStore } from './vault/blocks/block-store.js'
+import { CachedBlockStore } from './vault/blocks/cached.js'
+import { KuboBlockStore } from './vault/blocks/kubo.js'
+import { LocalBlockStore } from './vault/blocks/local.js'
+import { Keystore } from './vault/keystore.js'
 
 /** What the composed parts need to know of the process they run in. */
 export interface Surroundings {
@@ -30,18 +59,123 @@ export interface Composition {
 
 /** The one place where the parts of the program meet: reads top to bottom in the order of start. */
 export async function compose({ config, publicUrl, onFault }: Surroundings): Promise<Composition> {
-  const directory = await openDataDirectory(config.dataDirectory)
-  const clients = fixedRegistry(await demoClients(directory, `0x${'0'.repeat(64)}`))
-  const access = await composeAccess(config, publicUrl, clients, memorySecrets(), onFault)
+  const closing: Part[] = []
+  const opened = async <T>(name: string, part: Promise<T>, close: (part: T) => Promise<unknown>): Promise<T> => {
+    const made = await part
+    closing.unshift({ name, close: async () => void (await close(made)) })
+    return made
+  }
+  try {
+    return await assemble({ config, publicUrl, onFault }, closing, opened)
+  } catch (error) {
+    for (const { close } of closing) await close().catch(() => undefined)
+    throw error
+  }
+}
+
+type Opened = <T>(name: string, part: Promise<T>, close: (part: T) => Promise<unknown>) => Promise<T>
+
+async function assemble(
+  { config, publicUrl, onFault }: Surroundings,
+  closing: readonly Part[],
+  opened: Opened,
+): Promise<Composition> {
+  const problem = (what: string) => (error: unknown) => onFault(what, error)
+  const baseUrl = `${publicUrl}${FHIR_BASE}`
+  const clock = () => Date.now()
+
+  const directory = await opened('data directory', openDataDirectory(config.dataDirectory), (d) => d.close())
+  const keystore = await Keystore.open(directory.file('keystore.json'), await passphrase(config, directory))
+  const keys = await entityKeys(keystore)
+  const ledger = await opened(
+    'ledger',
+    openLedger(config, directory, keystore, keys, publicUrl, problem('the ledger has a problem')),
+    (l) => l.close(),
+  )
+  const database = await opened('database', openRecords(config, directory), (d) => d.close())
+  const blocks = await opened('blocks', openBlocks(config, directory), (b) => b.close())
+
+  const index = new BlindIndex(keys.index)
+  const records = new RecordStore(database, index)
+  const mirror = new ConsentMirror(database)
+  const custody = new Custody(keys.master)
+  const policies: CustodyPolicies = new CustodyPolicies(
+    custody,
+    keys.root,
+    (p) => patients.wrappedRoot(p),
+    noSharedPolicies,
+  )
+  const capsuleKeys = new CapsuleKeys(database, keys.id, keys.master, policies, clock)
+  const author = { id: Buffer.from(keys.id.slice(2), 'hex'), key: keys.author }
+  const anchoring = new Anchoring(
+    keys.id,
+    new Anchors(database),
+    blocks,
+    ledger.contracts,
+    ledger.sender,
+    async (versions) => versions.map(() => []),
+    problem('anchoring has a problem and tries again'),
+  )
+  const sink = new GatewayChainSink(database, mirror, [anchoring])
+  const follower = new ChainFollower({
+    rpc: ledger.rpc,
+    ...(ledger.socketUrl === undefined ? {} : { socketUrl: ledger.socketUrl }),
+    addresses: ledger.contracts.list,
+    decode: (log) => ledger.contracts.decode(log),
+    sink,
+    startBlock: ledger.deployment.block,
+    grantTag: config.chain.grantFinality,
+    onProblem: problem('following the chain has a problem and goes on'),
+    ...(ledger.embedded === null ? {} : { shorterChainMs: 0 }),
+  })
+  const admission = new Admission(keys.id, ledger.contracts, ledger.sender, follower)
+  const patients = new Patients(database, admission, custody)
+  const freshness = (): Freshness => ({
+    confirmedAt: follower.confirmedAt,
+    limitMs: config.chain.freshnessSeconds * 1000,
+  })
+  const bodies = new Bodies(keys.id, author, capsuleKeys, blocks, async (party) =>
+    party === keys.id ? [keys.author.publicKey.toBytes()] : [],
+  )
+  const trailKey = await capsuleKeys.forTrail()
+  const audit = new AuditTrail(keys.id, baseUrl, index, (items) => sealInline(items, author, trailKey))
+
+  const parts: GatewayParts = {
+    entity: keys.id,
+    baseUrl,
+    clock,
+    access: new Access(mirror, freshness, clock),
+    records,
+    index,
+    bodies,
+    patients,
+    audit,
+    committed: () => anchoring.poke(),
+    limits: {
+      pageSize: config.limits.pageDefault,
+      maxPageSize: config.limits.pageMaximum,
+      maxBundleEntries: config.limits.bundleEntries,
+    },
+  }
+  follower.start()
+  await opened('follower', Promise.resolve(follower), (f) => f.stop())
+  anchoring.start()
+  await opened('anchoring', Promise.resolve(anchoring), (a) => a.stop())
+
+  const clients = fixedRegistry(await demoClients(directory, keys.id))
+  const access = await composeAccess(config, publicUrl, clients, secretsOf(keystore), onFault)
   return {
     edge: {
-      interactions: { types: new Set() },
+      interactions: interactionsOf(parts),
       ...access,
-      readBlock: async () => undefined,
-      checks: [],
+      readBlock: async (cid) => (await blocks.get([cid])).get(cid),
+      checks: [
+        { name: 'database', check: async () => void (await database.query('SELECT 1')) },
+        { name: 'chain', check: async () => requireFresh(freshness(), clock()) },
+      ],
     },
     announce: (fhirUrl) => directory.announce(fhirUrl),
-    closing: [{ name: 'data directory', close: () => directory.close() }],
+    closing,
   }
 }
 
@@ -77,10 +211,42 @@ async function composeAccess(
   }
 }
 
-function memorySecrets(): SecretStore {
-  const secrets = new Map<string, Uint8Array>()
-  return { read: async (name) => secrets.get(name), write: async (name, secret) => void secrets.set(name, secret) }
+/** A configured passphrase, or a random one beside the keystore for whoever only tries the gateway out. */
+async function passphrase(config: Config, directory: DataDirectory): Promise<string> {
+  if (config.keystorePassphrase !== null) return config.keystorePassphrase
+  const file = await directory.read('passphrase')
+  if (file !== undefined) return file.toString('utf8').trim()
+  const made = randomBytes(24).toString('base64url')
+  await directory.write('passphrase', `${made}\n`)
+  return made
 }
+
+async function openRecords(config: Config, directory: DataDirectory): Promise<Database> {
+  if (config.databaseUrl !== null) return openDatabase({ url: config.databaseUrl })
+  const pglite = await startPglite(directory.file('pglite'))
+  const database = await openDatabase({ driver: pglite.driver })
+  const close = database.close.bind(database)
+  database.close = async () => {
+    await close()
+    await pglite.close()
+  }
+  return database
+}
+
+async function openBlocks(config: Config, directory: DataDirectory): Promise<BlockStore> {
+  if (config.ipfsApiUrl === null) return LocalBlockStore.open(directory.file('blocks'))
+  return new CachedBlockStore(new KuboBlockStore(config.ipfsApiUrl), BLOCK_CACHE_BYTES)
+}
+
+function requireFresh(freshness: Freshness, now: number): void {
+  if (isStale(freshness, now)) throw new ConsentryError('unavailable', 'The ledger has not been heard of recently.')
+}
+
+function secretsOf(keystore: Keystore): SecretStore {
+  return { read: async (name) => keystore.get(name), write: (name, secret) => keystore.set(name, secret) }
+}
+
+const BLOCK_CACHE_BYTES = 256 * 1024 * 1024
 
 /** Nest carries GraphQL; the parts themselves are plain objects made by `compose`. */
 @Module({})

@@ -31,6 +31,8 @@ export interface Config {
     readonly ratePerSecond: number
     readonly rateBurst: number
   }
+  /** Contracts of a consortium that exist already. Null: ours, deployed at the first start. */
+  readonly deployment: Deployment | null
   readonly chain: {
     /** Deny everything once the chain node has not confirmed its head for so long. */
     readonly freshnessSeconds: number
@@ -57,6 +59,15 @@ export interface Config {
   /** How long requests in flight may take after a signal before they are cut off. */
   readonly drainSeconds: number
   readonly production: boolean
+}
+
+/** The form of `deployment.json` in the data directory that deployed the contracts. */
+export interface Deployment {
+  readonly chainId: number
+  readonly block: number
+  readonly addresses: Readonly<
+    Record<'IdentityRegistry' | 'ConsentRegistry' | 'RecordAnchors' | 'AuditLog' | 'ProxyRegistry', `0x${string}`>
+  >
 }
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -95,6 +106,7 @@ export function readConfig(environment: Environment = process.env): Config {
       ratePerSecond: read.integer('RATE_PER_SECOND', 5000, 1, 1_000_000),
       rateBurst: read.integer('RATE_BURST', 10_000, 1, 10_000_000),
     },
+    deployment: read.deployment('LEDGER_DEPLOYMENT'),
     chain: {
       freshnessSeconds: read.integer('FRESHNESS_SECONDS', 60, 1, 86_400),
       grantFinality: read.choice('GRANT_FINALITY', FINALITIES, ethRpcUrl === null ? 'latest' : 'finalized'),
@@ -170,6 +182,21 @@ class Reader {
     const items = value.split(',').map((item) => item.trim())
     if (!items.every((item) => each.test(item))) this.problem(name, 'has an unusable item', `${right}, comma-separated`)
     return items
+  }
+
+  deployment(name: string): Deployment | null {
+    const value = this.text(name, /^/, '')
+    if (value === null) return null
+    try {
+      const { chainId, block, addresses } = JSON.parse(value) as Deployment
+      const names = ['IdentityRegistry', 'ConsentRegistry', 'RecordAnchors', 'AuditLog', 'ProxyRegistry'] as const
+      const known = names.every((contract) => /^0x[0-9a-fA-F]{40}$/.test(addresses[contract]))
+      if (known && Number.isInteger(chainId) && Number.isInteger(block)) return { chainId, block, addresses }
+    } catch {
+      // told below
+    }
+    this.problem(name, 'is not usable', 'the content of deployment.json of whoever deployed the contracts')
+    return null
   }
 
   url(name: string, protocols: readonly string[], example: string): string | null {

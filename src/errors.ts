@@ -21,6 +21,27 @@ export type ErrorKind =
   | 'integrity' // 500: stored bytes are not what was signed and anchored
   | 'unavailable' // 503 with Retry-After: a part we depend on is down, or the mirror is stale
 
+/** https://hl7.org/fhir/R4/http.html and RFC 9110; used at the edge and for the entries of a batch. */
+export const HTTP_STATUS: Readonly<Record<ErrorKind, number>> = {
+  malformed: 400,
+  invalid: 422,
+  unauthenticated: 401,
+  forbidden: 403,
+  'not-found': 404,
+  'method-not-allowed': 405,
+  'not-acceptable': 406,
+  conflict: 409,
+  gone: 410,
+  'precondition-failed': 412,
+  'too-large': 413,
+  'unsupported-media-type': 415,
+  throttled: 429,
+  internal: 500,
+  'not-supported': 501,
+  integrity: 500,
+  unavailable: 503,
+}
+
 /** IssueType codes of https://hl7.org/fhir/R4/valueset-issue-type.html that we use. */
 export type IssueCode =
   | 'invalid'

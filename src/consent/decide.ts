@@ -47,7 +47,7 @@ export interface Freshness {
   readonly head?: { readonly timestampMs: number; readonly limitMs: number }
 }
 
-export type DenialReason = 'mirror-stale' | 'party-not-active' | 'no-grant' | 'not-the-author'
+export type DenialReason = 'mirror-stale' | 'party-not-active' | 'no-grant' | 'not-the-author' | 'auditors-only'
 
 export interface Denial {
   readonly reason: DenialReason

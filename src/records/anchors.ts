@@ -20,6 +20,8 @@ export interface NewAnchor {
 }
 
 export interface Anchor {
+  /** The contract's number of the batch: how many were prepared before it, since none is ever dropped. */
+  readonly sequence: number
   readonly root: Hex
   readonly manifest: Hex
   readonly count: number
@@ -147,9 +149,11 @@ export class Anchors {
   }
 }
 
-const COLUMNS = 'a.root, a.manifest, a.count, a.transaction_hash, a.block_number, a.block_hash'
+const COLUMNS = `a.root, a.manifest, a.count, a.transaction_hash, a.block_number, a.block_hash,
+  (SELECT count(*)::int FROM anchor b WHERE b.pk < a.pk) AS sequence`
 
 interface SqlAnchor {
+  readonly sequence: number
   readonly root: Buffer
   readonly manifest: Buffer
   readonly count: number
@@ -160,6 +164,7 @@ interface SqlAnchor {
 
 function anchorOf(row: SqlAnchor): Anchor {
   return {
+    sequence: row.sequence,
     root: hexOf(row.root),
     manifest: hexOf(row.manifest),
     count: row.count,

@@ -48,6 +48,10 @@ export class CapsuleKeyEntity {
   @Column({ type: 'boolean' })
   imported!: boolean
 
+  /** After a revocation: what is sealed from now on needs another capsule. */
+  @Column('boolean', { default: false })
+  retired!: boolean
+
   @Column({ name: 'created_at', type: 'bigint' })
   createdAt!: bigint
 

@@ -1,0 +1,190 @@
+import type { Resource } from '../fhir/types.js'
+import type { AuditedAgent, LedgerEvidence, Occurrence } from './occurrence.js'
+
+/** IHE Basic Audit Log Patterns 1.1.4, https://profiles.ihe.net/ITI/BALP/1.1.4/ */
+const PROFILE = 'https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit.'
+const DCM = 'http://dicom.nema.org/resources/ontology/DCM'
+const RESTFUL = 'http://hl7.org/fhir/restful-interaction'
+const ENTITY_TYPE = 'http://terminology.hl7.org/CodeSystem/audit-entity-type'
+const OBJECT_ROLE = 'http://terminology.hl7.org/CodeSystem/object-role'
+const BALP_ENTITY = 'https://profiles.ihe.net/ITI/BALP/CodeSystem/BasicAuditEntityType'
+const USER_AGENT = 'https://profiles.ihe.net/ITI/BALP/CodeSystem/UserAgentTypes'
+const ACT_REASON = 'http://terminology.hl7.org/CodeSystem/v3-ActReason'
+const PARTY_SYSTEM = 'https://consentry.health/fhir/sid/party'
+const CLIENT_SYSTEM = 'https://consentry.health/fhir/sid/client'
+const EVIDENCE = 'https://consentry.health/fhir/StructureDefinition/ledger-evidence'
+
+type Action = 'C' | 'R' | 'U' | 'D' | 'E'
+
+/** Which BALP pattern an interaction follows. Data flows to the client in a read, from it in a query's request. */
+const PATTERN: Readonly<Record<string, { action: Action; profile: string }>> = {
+  create: { action: 'C', profile: 'Create' },
+  read: { action: 'R', profile: 'Read' },
+  vread: { action: 'R', profile: 'Read' },
+  update: { action: 'U', profile: 'Update' },
+  patch: { action: 'U', profile: 'Update' },
+  delete: { action: 'D', profile: 'Delete' },
+  'search-type': { action: 'E', profile: 'Query' },
+  'search-system': { action: 'E', profile: 'Query' },
+  'search-compartment': { action: 'E', profile: 'Query' },
+}
+
+/** Codes of http://hl7.org/fhir/restful-interaction that say the same in fewer words. */
+const RESTFUL_CODE: Readonly<Record<string, string>> = { 'search-compartment': 'search', $graphql: 'operation' }
+
+/** What stays the same in all audit records of a gateway. */
+export interface AuditSource {
+  /** The entity's id on the ledger. */
+  readonly entity: string
+  /** FHIR base. */
+  readonly baseUrl: string
+}
+
+/**
+ * One AuditEvent for each patient concerned, or one without a patient. A success claims the BALP profile that it
+ * follows; those profiles fix the outcome, so a denial or failure has the same form without the claim.
+ */
+export function auditEvents(occurrence: Occurrence, source: AuditSource): Resource[] {
+  const patients = occurrence.patients.length === 0 ? [null] : occurrence.patients
+  return patients.map((patient) => auditEvent(occurrence, patient?.reference ?? null, source))
+}
+
+function auditEvent(occurrence: Occurrence, patient: string | null, source: AuditSource): Resource {
+  const pattern = PATTERN[occurrence.interaction]
+  const action = pattern?.action ?? 'E'
+  const profile =
+    pattern && claimable(occurrence, action) ? `${PROFILE}${patient === null ? '' : 'Patient'}${pattern.profile}` : null
+  const operation = occurrence.interaction.startsWith('$')
+  const subtype = operation ? 'operation' : (RESTFUL_CODE[occurrence.interaction] ?? occurrence.interaction)
+  return {
+    resourceType: 'AuditEvent',
+    ...(profile === null ? {} : { meta: { profile: [profile] } }),
+    ...(occurrence.evidence === undefined ? {} : { extension: [evidenceExtension(occurrence.evidence)] }),
+    type: {
+      system: 'http://terminology.hl7.org/CodeSystem/audit-event-type',
+      code: 'rest',
+      display: 'Restful Operation',
+    },
+    subtype: subtypes(occurrence, subtype),
+    action,
+    recorded: new Date(occurrence.recorded).toISOString(),
+    outcome: occurrence.outcome,
+    ...(occurrence.outcomeDescription === undefined ? {} : { outcomeDesc: occurrence.outcomeDescription }),
+    ...purposes(occurrence.agent),
+    agent: agents(occurrence.agent, action, source),
+    source: {
+      observer: { identifier: { system: PARTY_SYSTEM, value: source.entity } },
+      type: [{ system: 'http://terminology.hl7.org/CodeSystem/security-source-type', code: '4' }],
+    },
+    entity: entities(occurrence, patient),
+  }
+}
+
+/** A profile claim must be true: the Read, Create, Update and Delete patterns name exactly one resource. */
+function claimable({ outcome, data, query }: Occurrence, action: Action): boolean {
+  return outcome === '0' && (action === 'E' ? query !== undefined : data.length === 1)
+}
+
+function subtypes(occurrence: Occurrence, subtype: string): object[] {
+  const restful = { system: RESTFUL, code: subtype, display: subtype }
+  if (!occurrence.interaction.startsWith('$')) {
+    return subtype === 'search' || !subtype.startsWith('search')
+      ? [restful]
+      : [{ system: RESTFUL, code: 'search', display: 'search' }, restful]
+  }
+  return [restful, { system: 'urn:ietf:rfc:3986', code: occurrence.interaction.slice(1) }]
+}
+
+function agents(agent: AuditedAgent, action: Action, source: AuditSource): object[] {
+  // DCM 110153 is the source of the data, 110152 its destination: in a read the server is the source.
+  const reads = action === 'R'
+  const server = {
+    type: concept(DCM, reads ? '110153' : '110152', reads ? 'Source Role ID' : 'Destination Role ID'),
+    who: { identifier: { system: PARTY_SYSTEM, value: source.entity } },
+    requestor: false,
+    network: { address: source.baseUrl, type: '5' },
+  }
+  if ('self' in agent) return [{ ...server, requestor: true }]
+  const client = {
+    type: concept(DCM, reads ? '110152' : '110153', reads ? 'Destination Role ID' : 'Source Role ID'),
+    who:
+      'anonymous' in agent
+        ? { display: 'not authenticated' }
+        : { identifier: { system: CLIENT_SYSTEM, value: agent.clientId } },
+    requestor: !('practitioner' in agent && agent.practitioner !== undefined),
+    network: { address: agent.address, type: '2' },
+  }
+  if ('anonymous' in agent) return [client, server]
+  const organisation = {
+    type: concept(USER_AGENT, 'UserOrganization', 'User Organization'),
+    who: { identifier: { system: PARTY_SYSTEM, value: agent.entity } },
+    requestor: false,
+  }
+  if (agent.practitioner === undefined) return [client, server, organisation]
+  const user = {
+    type: concept('http://terminology.hl7.org/CodeSystem/v3-ParticipationType', 'IRCP', 'information recipient'),
+    who: { identifier: { system: PARTY_SYSTEM, value: agent.practitioner } },
+    requestor: true,
+  }
+  return [client, server, user, organisation]
+}
+
+function purposes(agent: AuditedAgent): object {
+  if (!('purposes' in agent)) return {}
+  return { purposeOfEvent: agent.purposes.map((code) => concept(ACT_REASON, code)) }
+}
+
+function entities(occurrence: Occurrence, patient: string | null): object[] {
+  const list: object[] = []
+  if (patient !== null) {
+    list.push({
+      what: { reference: patient },
+      type: coding(ENTITY_TYPE, '1', 'Person'),
+      role: coding(OBJECT_ROLE, '1', 'Patient'),
+    })
+  }
+  if (occurrence.query !== undefined) {
+    list.push({
+      type: coding(ENTITY_TYPE, '2', 'System Object'),
+      role: coding(OBJECT_ROLE, '24', 'Query'),
+      query: Buffer.from(occurrence.query === '' ? '?' : occurrence.query).toString('base64'),
+    })
+  } else {
+    for (const { reference, version } of occurrence.data) {
+      const versioned = version === undefined ? reference : `${reference}/_history/${version}`
+      list.push({
+        what: { reference: versioned },
+        type: coding(ENTITY_TYPE, '2', 'System Object'),
+        role: coding(OBJECT_ROLE, '4', 'Domain Resource'),
+      })
+    }
+  }
+  list.push({
+    what: { identifier: { value: occurrence.requestId } },
+    type: coding(BALP_ENTITY, 'XrequestId', 'X-Request-Id'),
+  })
+  return list
+}
+
+/** fhir-profiles/StructureDefinition-ledger-evidence.json */
+export function evidenceExtension(evidence: LedgerEvidence): object {
+  return {
+    url: EVIDENCE,
+    extension: [
+      { url: 'chainId', valueString: String(evidence.chainId) },
+      { url: 'contract', valueString: evidence.contract },
+      { url: 'transaction', valueString: evidence.transactionHash },
+      { url: 'blockNumber', valueString: String(evidence.blockNumber) },
+      { url: 'blockHash', valueString: evidence.blockHash },
+      { url: 'logIndex', valueString: String(evidence.logIndex) },
+    ],
+  }
+}
+
+function coding(system: string, code: string, display: string): object {
+  return { system, code, display }
+}
+
+function concept(system: string, code: string, display?: string): object {
+  return { coding: [display === undefined ? { system, code } : { system, code, display }] }
+}

@@ -1,0 +1,265 @@
+import type { ChainEvent } from '../ledger/chain.js'
+import type { ChainStep } from '../ledger/sink.js'
+import type { Sql } from '../records/database.js'
+import type { GrantWord } from './decide.js'
+import { effectiveWord, type WordChange } from './effective.js'
+import { maskOfLabelId } from './labels.js'
+import { foldParty, type Party, partyOf } from './parties.js'
+import type { Action, PartyId, PatientId } from './permit.js'
+import { actionNumber, ACTIONS } from './terms.js'
+import { type ConsentWord, FLAG_POLICY, unpackWord } from './word.js'
+
+type Contracts = 'IdentityRegistry' | 'ConsentRegistry'
+
+interface StoredEvent {
+  readonly contract: Contracts
+  readonly name: string
+  readonly args: Record<string, unknown>
+  readonly block: number
+}
+
+/**
+ * The mirror of consent and identity: every event of the two registries lies in `ledger_event`, and the rows of
+ * `grant` and `party` are folded from the events of the patients and parties that a step touches. So undoing a
+ * block is deleting its events and folding again; nothing is ever patched.
+ */
+export class ConsentMirror {
+  constructor(private readonly sql: Sql) {}
+
+  /** The words of these patients and grantees for an action, of any time and purpose. */
+  async words(patients: readonly PatientId[], grantees: readonly PartyId[], action: Action): Promise<GrantWord[]> {
+    const { rows } = await this.sql.query<{
+      patient: Buffer
+      grantee: Buffer
+      label_mask: bigint
+      valid_from: bigint
+      valid_to: bigint
+      purposes: number
+      categories: bigint
+    }>(
+      `SELECT patient, grantee, label_mask, valid_from, valid_to, purposes, categories FROM "grant"
+       WHERE patient = ANY($1::bytea[]) AND grantee = ANY($2::bytea[]) AND action = $3`,
+      [patients.map(bytes), grantees.map(bytes), actionNumber(action)],
+    )
+    return rows.map((row) => ({
+      patient: hex(row.patient),
+      grantee: hex(row.grantee),
+      labels: row.label_mask,
+      action,
+      from: Number(row.valid_from),
+      to: Number(row.valid_to),
+      purposes: row.purposes,
+      categories: BigInt.asUintN(64, row.categories),
+    }))
+  }
+
+  /** @param now seconds since the epoch */
+  async activeParties(parties: readonly PartyId[], now: number): Promise<Set<PartyId>> {
+    const { rows } = await this.sql.query<{ id: Buffer }>(
+      `SELECT id FROM party WHERE id = ANY($1::bytea[]) AND status = 'active' AND valid_from <= $2 AND valid_to > $2`,
+      [parties.map(bytes), now],
+    )
+    return new Set(rows.map((row) => hex(row.id)))
+  }
+
+  async party(id: PartyId): Promise<Party | null> {
+    return (await this.parties([id])).get(id) ?? null
+  }
+
+  async parties(ids: readonly PartyId[]): Promise<Map<PartyId, Party>> {
+    const { rows } = await this.sql.query<{ body: Party }>('SELECT body FROM party WHERE id = ANY($1::bytea[])', [
+      ids.map(bytes),
+    ])
+    return new Map(rows.map(({ body }) => [body.id, body]))
+  }
+
+  async partiesOfKind(kind: Party['kind']): Promise<Party[]> {
+    const { rows } = await this.sql.query<{ body: Party }>('SELECT body FROM party WHERE kind = $1 ORDER BY id', [kind])
+    return rows.map(({ body }) => body)
+  }
+
+  /** @param tx the transaction that also moves the cursor; @param finalizedBefore what the step before had as `finalized` */
+  async apply(tx: Sql, step: ChainStep, finalizedBefore: number): Promise<void> {
+    await insertEvents(tx, step.events)
+    const patients = new Set<PatientId>()
+    const parties = new Set<PartyId>()
+    for (const event of step.events) {
+      const patient =
+        event.contract === 'ConsentRegistry' ? (event.args['patient'] as PatientId | undefined) : undefined
+      if (patient !== undefined) patients.add(patient)
+      const party = event.contract === 'IdentityRegistry' ? partyOf(event) : null
+      if (party !== null) parties.add(party)
+    }
+    if (step.finalized > finalizedBefore) {
+      for (const patient of await patientsWithEvents(tx, finalizedBefore, step.finalized)) patients.add(patient)
+    }
+    await foldGrants(tx, [...patients], step.finalized)
+    await foldParties(tx, [...parties])
+  }
+
+  /** Undoes the events of blocks above `block`. */
+  async rollback(tx: Sql, block: number, finalized: number): Promise<void> {
+    const { rows } = await tx.query<{ contract: Contracts; subject: Buffer }>(
+      'DELETE FROM ledger_event WHERE block_number > $1 RETURNING contract, subject',
+      [block],
+    )
+    const of = (contract: Contracts): Hex[] => [
+      ...new Set(rows.filter((row) => row.contract === contract).map((row) => hex(row.subject))),
+    ]
+    await foldGrants(tx, of('ConsentRegistry'), finalized)
+    await foldParties(tx, of('IdentityRegistry'))
+  }
+}
+
+type Hex = `0x${string}`
+
+async function insertEvents(tx: Sql, events: readonly ChainEvent[]): Promise<void> {
+  const kept = events.flatMap((event) => {
+    const subject =
+      event.contract === 'ConsentRegistry'
+        ? (event.args['patient'] as Hex | undefined)
+        : event.contract === 'IdentityRegistry'
+          ? partyOf(event)
+          : null
+    return subject ? [{ event, subject }] : []
+  })
+  if (kept.length === 0) return
+  await tx.query(
+    `INSERT INTO ledger_event
+       (block_number, log_index, block_hash, block_time, transaction_hash, contract, name, subject, args)
+     SELECT * FROM unnest($1::bigint[], $2::int[], $3::bytea[], $4::bigint[], $5::bytea[], $6::text[], $7::text[],
+       $8::bytea[], $9::jsonb[])
+     ON CONFLICT DO NOTHING`,
+    [
+      kept.map(({ event }) => event.block.number),
+      kept.map(({ event }) => event.logIndex),
+      kept.map(({ event }) => bytes(event.block.hash)),
+      kept.map(({ event }) => event.block.timestamp),
+      kept.map(({ event }) => bytes(event.transactionHash)),
+      kept.map(({ event }) => event.contract),
+      kept.map(({ event }) => event.name),
+      kept.map(({ subject }) => bytes(subject)),
+      kept.map(({ event }) => JSON.stringify(event.args, (_, v: unknown) => (typeof v === 'bigint' ? `${v}` : v))),
+    ],
+  )
+}
+
+async function patientsWithEvents(tx: Sql, after: number, upTo: number): Promise<PatientId[]> {
+  const { rows } = await tx.query<{ subject: Buffer }>(
+    `SELECT DISTINCT subject FROM ledger_event
+     WHERE contract = 'ConsentRegistry' AND block_number > $1 AND block_number <= $2`,
+    [after, upTo],
+  )
+  return rows.map((row) => hex(row.subject))
+}
+
+async function eventsOf(tx: Sql, contract: Contracts, subjects: readonly Hex[]): Promise<Map<Hex, StoredEvent[]>> {
+  const { rows } = await tx.query<{
+    subject: Buffer
+    name: string
+    args: Record<string, unknown>
+    block_number: bigint
+  }>(
+    `SELECT subject, name, args, block_number FROM ledger_event
+     WHERE contract = $1 AND subject = ANY($2::bytea[]) ORDER BY block_number, log_index`,
+    [contract, subjects.map(bytes)],
+  )
+  const bySubject = new Map<Hex, StoredEvent[]>()
+  for (const row of rows) {
+    const event = { contract, name: row.name, args: row.args, block: Number(row.block_number) }
+    const held = bySubject.get(hex(row.subject))
+    if (held) held.push(event)
+    else bySubject.set(hex(row.subject), [event])
+  }
+  return bySubject
+}
+
+interface GrantRow {
+  readonly patient: PatientId
+  readonly grantee: PartyId
+  readonly mask: bigint
+  readonly action: number
+  readonly word: ConsentWord
+}
+
+/** The rows that a patient's history leaves in force (now or later). */
+export function grantRows(patient: PatientId, events: readonly StoredEvent[], finalized: number): GrantRow[] {
+  const keys = new Map<string, { grantee: PartyId; mask: bigint; action: number; changes: WordChange[] }>()
+  for (const { name, args, block } of events) {
+    if (name === 'AllConsentsRevoked') {
+      for (const { changes } of keys.values()) changes.push({ block, word: null })
+      continue
+    }
+    if (name !== 'ConsentGranted' && name !== 'ConsentRevoked') continue
+    const mask = maskOfLabelId(String(args['label']))
+    if (mask === null) continue
+    const grantee = String(args['grantee']) as PartyId
+    const word = name === 'ConsentGranted' ? unpackWord(BigInt(String(args['consent']))) : null
+    for (let action = 0; action < ACTIONS.length; action++) {
+      if ((Number(args['actions']) & (1 << action)) === 0) continue
+      const key = `${grantee}|${mask}|${action}`
+      const held = keys.get(key) ?? { grantee, mask, action, changes: [] }
+      held.changes.push({ block, word })
+      keys.set(key, held)
+    }
+  }
+  return [...keys.values()].flatMap(({ grantee, mask, action, changes }) => {
+    const word = effectiveWord(changes, finalized)
+    // A word with a policy document permits only one who enforces that document, and this gateway reads none yet.
+    return word === null || (word.flags & FLAG_POLICY) !== 0 ? [] : [{ patient, grantee, mask, action, word }]
+  })
+}
+
+async function foldGrants(tx: Sql, patients: readonly PatientId[], finalized: number): Promise<void> {
+  if (patients.length === 0) return
+  const events = await eventsOf(tx, 'ConsentRegistry', patients)
+  const rows = patients.flatMap((patient) => grantRows(patient, events.get(patient) ?? [], finalized))
+  await tx.query('DELETE FROM "grant" WHERE patient = ANY($1::bytea[])', [patients.map(bytes)])
+  if (rows.length === 0) return
+  await tx.query(
+    `INSERT INTO "grant"
+       (patient, grantee, label_mask, action, valid_from, valid_to, purposes, categories, epoch, flags)
+     SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::bigint[], $4::smallint[], $5::bigint[], $6::bigint[], $7::int[],
+       $8::bigint[], $9::int[], $10::int[])`,
+    [
+      rows.map((row) => bytes(row.patient)),
+      rows.map((row) => bytes(row.grantee)),
+      rows.map((row) => row.mask),
+      rows.map((row) => row.action),
+      rows.map((row) => row.word.from),
+      rows.map((row) => row.word.to),
+      rows.map((row) => row.word.purposes & 0x7fff_ffff),
+      rows.map((row) => BigInt.asIntN(64, row.word.categories)),
+      rows.map((row) => row.word.epoch),
+      rows.map((row) => row.word.flags),
+    ],
+  )
+}
+
+async function foldParties(tx: Sql, ids: readonly PartyId[]): Promise<void> {
+  if (ids.length === 0) return
+  const events = await eventsOf(tx, 'IdentityRegistry', ids)
+  const parties = ids.flatMap((id) => foldParty(id, events.get(id) ?? []) ?? [])
+  await tx.query('DELETE FROM party WHERE id = ANY($1::bytea[])', [ids.map(bytes)])
+  if (parties.length === 0) return
+  await tx.query(
+    `INSERT INTO party (id, kind, status, valid_from, valid_to, body)
+     SELECT * FROM unnest($1::bytea[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::jsonb[])`,
+    [
+      parties.map((party) => bytes(party.id)),
+      parties.map((party) => party.kind),
+      parties.map((party) => party.status),
+      parties.map((party) => party.validFrom),
+      parties.map((party) => party.validTo),
+      parties.map((party) => JSON.stringify(party)),
+    ],
+  )
+}
+
+function bytes(value: string): Buffer {
+  return Buffer.from(value.slice(2), 'hex')
+}
+
+function hex(value: Buffer): Hex {
+  return `0x${value.toString('hex')}`
+}

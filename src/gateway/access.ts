@@ -1,0 +1,96 @@
+import type { Principal } from '../auth/principal.js'
+import { decide, type Denial, type Facts, type Freshness } from '../consent/decide.js'
+import type { ConsentMirror } from '../consent/mirror.js'
+import type { Action, PartyId, Permit, RecordSubject } from '../consent/permit.js'
+import { rowFilter } from '../consent/row-filter.js'
+import { isPurpose, type Purpose } from '../consent/terms.js'
+import { ConsentryError } from '../errors.js'
+import type { RowFilter } from '../records/types.js'
+
+/** Asks for the consent decision on behalf of a principal; the only way from a request to a Permit. */
+export class Access {
+  constructor(
+    private readonly mirror: ConsentMirror,
+    private readonly freshness: () => Freshness,
+    private readonly clock: () => number,
+  ) {}
+
+  /**
+   * @throws ConsentryError `forbidden` when consent does not permit it for every subject, `unavailable` with
+   * Retry-After when the mirror of the ledger is too old to know.
+   */
+  async permit(principal: Principal, action: Action, subjects: readonly RecordSubject[]): Promise<Permit> {
+    const facts = await this.facts(principal, action, subjects)
+    const decision = decide({ ...asked(principal, action), subjects }, facts)
+    if ('permit' in decision) return decision.permit
+    throw denied(decision.denial, action, principal)
+  }
+
+  /** One permit for each subject that is permitted, `null` for the others; the facts are fetched once. */
+  async permits(principal: Principal, action: Action, subjects: readonly RecordSubject[]): Promise<(Permit | null)[]> {
+    const facts = await this.facts(principal, action, subjects)
+    return subjects.map((subject) => {
+      const decision = decide({ ...asked(principal, action), subjects: [subject] }, facts)
+      return 'permit' in decision ? decision.permit : null
+    })
+  }
+
+  /** The decision as a condition inside a search. Throws as `permit` does when nothing at all can be permitted. */
+  async filter(principal: Principal, action: Action): Promise<RowFilter> {
+    const facts = await this.facts(principal, action, [])
+    const question = asked(principal, action)
+    const decision = decide({ ...question, subjects: [] }, facts)
+    if ('denial' in decision) throw denied(decision.denial, action, principal)
+    const parties = question.parties.filter((party) => facts.activeParties.has(party))
+    return rowFilter({ ...question, parties, now: Math.floor(facts.now / 1000) })
+  }
+
+  private async facts(principal: Principal, action: Action, subjects: readonly RecordSubject[]): Promise<Facts> {
+    const parties = partiesOf(principal)
+    const patients = [...new Set(subjects.flatMap(({ patient }) => (patient === null ? [] : [patient])))]
+    const now = this.clock()
+    const [words, activeParties] = await Promise.all([
+      patients.length === 0 ? [] : this.mirror.words(patients, parties, action),
+      this.mirror.activeParties(parties, Math.floor(now / 1000)),
+    ])
+    return { now, freshness: this.freshness(), words, activeParties }
+  }
+}
+
+/** The identities on the ledger that a caller acts as. */
+export function partiesOf(principal: Principal): PartyId[] {
+  return principal.practitioner === undefined ? [principal.entity] : [principal.entity, principal.practitioner]
+}
+
+/** A token may name several purposes; the first that a grant can name is what the caller acts for. */
+export function purposeOf(principal: Principal): Purpose {
+  const purpose = principal.purposes.find(isPurpose)
+  if (purpose !== undefined) return purpose
+  throw new ConsentryError('forbidden', 'The access token names no purpose of use that a grant can name.')
+}
+
+function asked(principal: Principal, action: Action) {
+  const auditor = principal.role === 'auditor'
+  return { action, purpose: purposeOf(principal), parties: partiesOf(principal), auditor }
+}
+
+function denied(denial: Denial, action: Action, principal: Principal): ConsentryError {
+  switch (denial.reason) {
+    case 'mirror-stale':
+      return new ConsentryError('unavailable', 'The ledger has not been heard of recently, so consent is not known.', {
+        retryAfterSeconds: 5,
+      })
+    case 'party-not-active':
+      return new ConsentryError('forbidden', 'The party that this client acts for is not active on the ledger.')
+    case 'not-the-author':
+      return new ConsentryError('forbidden', 'The record is in no compartment and belongs to its author entity alone.')
+    case 'auditors-only':
+      return new ConsentryError('forbidden', 'The audit trail can be read by auditors alone, and written by nobody.')
+    case 'no-grant':
+      return new ConsentryError(
+        'forbidden',
+        `No consent of the patient is in force that lets this party ${action} for purpose ${purposeOf(principal)}.`,
+        { code: 'suppressed' },
+      )
+  }
+}

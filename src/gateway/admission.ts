@@ -1,0 +1,82 @@
+import { keccak256 } from 'ethers'
+import type { PartyId, PatientId } from '../consent/permit.js'
+import { ACTIONS, actionMask, ALL_CATEGORIES, OPEN_END, purposeMask, PURPOSES } from '../consent/terms.js'
+import type { Contracts } from '../ledger/contracts.js'
+import type { ChainFollower } from '../ledger/follower.js'
+import type { Hex } from '../ledger/hex.js'
+import type { TransactionSender } from '../ledger/sender.js'
+import type { PatientAdmission } from './patients.js'
+
+/** Patients of one transaction: 200 take about 25 million gas, below the limit of common blocks. */
+const BATCH = 200
+
+/** The care grant that the entity is given when it admits a patient: everything but breaking the glass. */
+const CARE_TERMS = {
+  actions: actionMask(ACTIONS),
+  purposes: purposeMask(PURPOSES.filter((purpose) => purpose !== 'BTG')),
+  categories: ALL_CATEGORIES,
+  from: 0,
+  to: OPEN_END,
+  policyHash: `0x${'00'.repeat(32)}`,
+}
+
+interface Waiting {
+  readonly id: PatientId
+  readonly verifyingKey: Uint8Array
+  resolve(): void
+  reject(error: unknown): void
+}
+
+/**
+ * Registers new patients on the ledger, those of concurrent requests in one transaction, and resolves when the
+ * mirror shows their registration and care grant. `ConsentRegistry.admit` skips whoever is admitted already, so a
+ * repetition is harmless.
+ */
+export class Admission implements PatientAdmission {
+  #waiting: Waiting[] = []
+  #running = false
+
+  constructor(
+    private readonly entity: PartyId,
+    private readonly contracts: Contracts,
+    private readonly sender: TransactionSender,
+    private readonly follower: Pick<ChainFollower, 'reached'>,
+  ) {}
+
+  async admit(patients: readonly { id: PatientId; verifyingKey: Uint8Array }[]): Promise<void> {
+    const admitted = patients.map(
+      (patient) => new Promise<void>((resolve, reject) => this.#waiting.push({ ...patient, resolve, reject })),
+    )
+    void this.#run()
+    await Promise.all(admitted)
+  }
+
+  async #run(): Promise<void> {
+    if (this.#running) return
+    this.#running = true
+    try {
+      while (this.#waiting.length > 0) {
+        const batch = this.#waiting.splice(0, BATCH)
+        await this.#send(batch).then(
+          () => batch.forEach((waiting) => waiting.resolve()),
+          (error: unknown) => batch.forEach((waiting) => waiting.reject(error)),
+        )
+      }
+    } finally {
+      this.#running = false
+    }
+  }
+
+  async #send(batch: readonly Waiting[]): Promise<void> {
+    const call = this.contracts.write(
+      'ConsentRegistry',
+      'admit',
+      this.entity,
+      batch.map(({ id }) => id),
+      batch.map(({ verifyingKey }) => keccak256(verifyingKey) as Hex),
+      CARE_TERMS,
+    )
+    const receipt = await (await this.sender.send(call)).wait(30_000)
+    await this.follower.reached(receipt.blockNumber)
+  }
+}

@@ -1,0 +1,33 @@
+import { randomUUID } from 'node:crypto'
+import { requireScope } from '../auth/allows.js'
+import { audited } from './audited.js'
+import { conditionalCreate } from './conditional.js'
+import { resourceOf } from './input.js'
+import type { Handler } from './interaction.js'
+import type { GatewayParts } from './parts.js'
+import { etag, lastModified, writtenResponse } from './represent.js'
+import { write } from './write.js'
+
+/**
+ * create, https://hl7.org/fhir/R4/http.html#create: the server assigns the id. With If-None-Exist one match answers
+ * 200 without writing, several are 412, and of concurrent requests one creates.
+ */
+export function create(parts: GatewayParts): Handler {
+  return audited(parts, async (request, trail) => {
+    const type = request.type as string
+    requireScope(request.principal, type, 'create')
+    const resource = resourceOf(request, type)
+    const condition = request.headers['if-none-exist']
+    const found = condition === undefined ? null : await conditionalCreate(parts, request, type, condition)
+    if (found?.existing) {
+      const { id, version, lastUpdated } = found.existing
+      trail.touches(`${type}/${id}`, version)
+      const location = `${request.baseUrl}/${type}/${id}/_history/${version}`
+      return { status: 200, headers: { location, etag: etag(version), 'last-modified': lastModified(lastUpdated) } }
+    }
+    const id = randomUUID()
+    const claim = found ? { claim: found.claim } : {}
+    const [written] = await write(parts, request, trail, [{ kind: 'create', type, id, resource, at: type, ...claim }])
+    return writtenResponse(request, written as NonNullable<typeof written>)
+  })
+}

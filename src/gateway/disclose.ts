@@ -1,0 +1,34 @@
+import type { Permit } from '../consent/permit.js'
+import type { Occurrence } from '../audit/occurrence.js'
+import type { StoredVersion } from '../records/types.js'
+import type { InteractionRequest } from './interaction.js'
+import { occurrence } from './occurrence.js'
+import type { GatewayParts } from './parts.js'
+import type { Trail } from './trail.js'
+
+/** Says in the trail which patients and records a disclosure is about. */
+export async function trace(parts: GatewayParts, trail: Trail, rows: readonly StoredVersion[]): Promise<void> {
+  const patients = [...new Set(rows.flatMap(({ patient }) => (patient === null ? [] : [patient])))]
+  const localIds = await parts.patients.localIds(patients)
+  for (const patient of patients) trail.concerns(patient, `Patient/${localIds.get(patient)?.[0] ?? 'unknown'}`)
+  for (const { type, id, version } of rows) trail.touches(`${type}/${id}`, version)
+}
+
+/**
+ * The end of the life of a read: the audit records are durable, then the bodies are fetched and opened with the
+ * permit. Bytes as stored, except that an imported record tells its source.
+ */
+export async function disclose(
+  parts: GatewayParts,
+  request: InteractionRequest,
+  trail: Trail,
+  permit: Permit,
+  rows: readonly StoredVersion[],
+  what: Pick<Occurrence, 'interaction'> & Partial<Occurrence>,
+): Promise<Uint8Array[]> {
+  const audit = parts.audit.records([
+    occurrence(request, parts.clock(), { outcome: '0', patients: trail.patients, data: trail.data, ...what }),
+  ])
+  await parts.records.commit({ audit })
+  return parts.bodies.open(permit, rows)
+}

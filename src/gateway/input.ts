@@ -1,0 +1,32 @@
+import { ConsentryError } from '../errors.js'
+import { parseJson } from '../fhir/json.js'
+import type { Resource, ValidResource } from '../fhir/types.js'
+import { validOrThrow } from '../fhir/validate.js'
+import type { InteractionRequest } from './interaction.js'
+
+/** The trail's own records: written by the server alone (DESIGN.md, section 9). */
+const WRITTEN_BY_SERVER: ReadonlySet<string> = new Set(['AuditEvent'])
+
+/** The resource in the body of a create or update, valid and of the type that the URL names. */
+export function resourceOf(request: InteractionRequest, type: string): ValidResource {
+  refuseServerWritten(type, type)
+  if (request.body === undefined || request.body.length === 0) {
+    throw new ConsentryError('malformed', `The body must be a ${type} as FHIR JSON; it is empty.`, { code: 'required' })
+  }
+  const value = parseJson(request.body)
+  const found = (value as Resource | null)?.resourceType
+  if (typeof found === 'string' && found !== type) {
+    throw new ConsentryError('malformed', `The URL is of ${type}, so the resource must be a ${type}.`, {
+      code: 'value',
+      expression: ['resourceType'],
+    })
+  }
+  return validOrThrow(value)
+}
+
+export function refuseServerWritten(type: string, at: string): void {
+  if (!WRITTEN_BY_SERVER.has(type)) return
+  throw new ConsentryError('method-not-allowed', `${type} is append-only and written by the server itself.`, {
+    expression: [at],
+  })
+}

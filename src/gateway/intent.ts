@@ -1,0 +1,24 @@
+import type { ValidResource } from '../fhir/types.js'
+import type { Claim } from '../records/types.js'
+
+/** What a write wants, one per resource. `at` is the place in the client's input, for errors. */
+export type Intent = PutIntent | DeleteIntent
+
+export interface PutIntent {
+  readonly kind: 'create' | 'update'
+  readonly type: string
+  readonly id: string
+  readonly resource: ValidResource
+  readonly ifMatch?: number
+  /** Of a conditional create. */
+  readonly claim?: Claim
+  readonly at: string
+}
+
+export interface DeleteIntent {
+  readonly kind: 'delete'
+  readonly type: string
+  readonly id: string
+  readonly ifMatch?: number
+  readonly at: string
+}

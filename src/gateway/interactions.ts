@@ -1,0 +1,28 @@
+import { capabilities } from './capabilities.js'
+import { create } from './create.js'
+import { deleteResource } from './delete.js'
+import { historyInstance } from './history.js'
+import type { FhirInteractions } from './interaction.js'
+import { structures } from '../fhir/definitions/structures.js'
+import type { GatewayParts } from './parts.js'
+import { read, vread } from './read.js'
+import { searchType } from './search.js'
+import { transaction } from './transaction.js'
+import { update } from './update.js'
+
+/** Every interaction that is served, by the specification's names; the CapabilityStatement is built from this table. */
+export function interactionsOf(parts: GatewayParts): FhirInteractions {
+  const interactions: FhirInteractions = {
+    types: new Set(structures().resources),
+    capabilities: capabilities(parts),
+    read: read(parts),
+    vread: vread(parts),
+    'history-instance': historyInstance(parts),
+    create: create(parts),
+    update: update(parts),
+    delete: deleteResource(parts),
+    'search-type': searchType(parts),
+    transaction: transaction(parts, () => interactions),
+  }
+  return interactions
+}

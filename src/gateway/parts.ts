@@ -1,0 +1,34 @@
+import type { AuditTrail } from '../audit/audit-trail.js'
+import type { PartyId } from '../consent/permit.js'
+import type { RecordStore } from '../records/record-store.js'
+import type { BlindIndex } from '../records/blind-index.js'
+import type { Access } from './access.js'
+import type { Bodies } from './bodies.js'
+import type { Patients } from './patients.js'
+
+/** What the interactions work with; the composition root makes one. */
+export interface GatewayParts {
+  /** Our entity on the ledger: author of what is written here. */
+  readonly entity: PartyId
+  /** FHIR base as clients see it, without a slash at the end. */
+  readonly baseUrl: string
+  /** Milliseconds since the epoch. */
+  readonly clock: () => number
+  readonly access: Access
+  readonly records: RecordStore
+  readonly index: BlindIndex
+  readonly bodies: Bodies
+  readonly patients: Patients
+  readonly audit: AuditTrail
+  /** Told after each commit: something may wait to be anchored. */
+  readonly committed: () => void
+  readonly limits: GatewayLimits
+}
+
+export interface GatewayLimits {
+  /** Entries of a page when the client names no `_count`. */
+  readonly pageSize: number
+  readonly maxPageSize: number
+  /** Entries of a batch or transaction. */
+  readonly maxBundleEntries: number
+}

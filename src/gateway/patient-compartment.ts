@@ -1,0 +1,117 @@
+import type { PatientId } from '../consent/permit.js'
+import { ConsentryError } from '../errors.js'
+import { patientReferences } from '../fhir/compartments.js'
+import { parseReference } from '../fhir/references.js'
+import type { Resource } from '../fhir/types.js'
+import type { StoredVersion } from '../records/types.js'
+import type { GatewayParts } from './parts.js'
+import type { Intent, PutIntent } from './intent.js'
+
+/** Identifier system of the ledger's patient ids: links a Patient to one that is registered elsewhere. */
+export const PATIENT_ID_SYSTEM = 'https://consentry.health/fhir/sid/patient-id'
+
+export interface CompartmentPatient {
+  readonly id: PatientId
+  /** `Patient/id` of this server. */
+  readonly reference: string
+}
+
+export interface Placement {
+  readonly patients: readonly (CompartmentPatient | null)[]
+  /** New Patient resources of patients who are registered elsewhere: to be linked once the write is permitted. */
+  readonly links: readonly { readonly localId: string; readonly patient: PatientId }[]
+}
+
+/**
+ * The patient in whose compartment each intended resource lies; `null`: in nobody's.
+ *
+ * A Patient that is new here is registered on the ledger, or linked if it carries the ledger's id of one who is
+ * registered already. A reference that places a resource in a compartment must resolve here or among the intents:
+ * an unknown patient has no consent to ask.
+ *
+ * @throws ConsentryError `invalid` for a reference to an unknown patient, and for a resource of several patients.
+ */
+export async function patientsOf(
+  parts: GatewayParts,
+  intents: readonly Intent[],
+  previous: readonly (StoredVersion | null)[],
+): Promise<Placement> {
+  const wanted = intents.map((intent) => (intent.kind === 'delete' ? [] : localPatientsOf(parts, intent)))
+  const known = await parts.patients.ids([...new Set(wanted.flat().map(({ id }) => id))])
+  const created = new Map(
+    intents.flatMap((intent) => (intent.type === 'Patient' && intent.kind !== 'delete' ? [[intent.id, intent]] : [])),
+  )
+  refuseUnknown(wanted, (id) => known.has(id) || created.has(id))
+
+  const fresh = [...created.values()].filter(({ id }) => !known.has(id))
+  const linked = fresh.flatMap((intent) => {
+    const patient = ledgerIdOf(intent.resource)
+    return patient === null ? [] : [{ localId: intent.id, patient }]
+  })
+  for (const { localId, patient } of linked) known.set(localId, patient)
+  const unregistered = fresh.filter(({ id }) => !known.has(id)).map(({ id }) => id)
+  if (unregistered.length > 0) {
+    for (const [localId, patient] of await parts.patients.admitNew(unregistered)) known.set(localId, patient)
+  }
+  const patients = intents.map(
+    (_, i) => onePatient(wanted[i] ?? [], known) ?? unchanged(previous[i] ?? null, wanted[i] ?? []),
+  )
+  return { patients, links: linked }
+}
+
+interface LocalPatient {
+  readonly id: string
+  readonly at: string
+}
+
+/** Local Patient ids by which a resource enters a compartment. */
+function localPatientsOf(parts: GatewayParts, { type, id, resource, at }: PutIntent): LocalPatient[] {
+  if (type === 'Patient') return [{ id, at }]
+  return patientReferences(resource).flatMap(({ reference, path }): LocalPatient[] => {
+    const parsed = parseReference(reference)
+    const here = parsed.kind === 'relative' || (parsed.kind === 'absolute' && parsed.base === parts.baseUrl)
+    return here && parsed.type === 'Patient' ? [{ id: parsed.id, at: `${at}.${path}` }] : []
+  })
+}
+
+function refuseUnknown(wanted: readonly LocalPatient[][], isKnown: (id: string) => boolean): void {
+  const unknown = wanted.flat().filter(({ id }) => !isKnown(id))
+  if (unknown.length === 0) return
+  throw new ConsentryError('invalid', 'A patient who is not known here has no consent to ask.', {
+    issues: unknown.slice(0, 20).map(({ id, at }) => ({
+      severity: 'error',
+      code: 'not-found',
+      diagnostics: `Patient/${id} does not exist on this server: create the Patient first, or in the same transaction.`,
+      expression: [at],
+    })),
+  })
+}
+
+function onePatient(wanted: readonly LocalPatient[], known: ReadonlyMap<string, PatientId>): CompartmentPatient | null {
+  const patients = new Map(wanted.map(({ id }) => [known.get(id) as PatientId, `Patient/${id}`]))
+  if (patients.size > 1) {
+    throw new ConsentryError('invalid', 'A resource in the compartments of several patients is not served.', {
+      code: 'not-supported',
+      expression: wanted.map(({ at }) => at),
+    })
+  }
+  const [first] = patients
+  return first === undefined ? null : { id: first[0], reference: first[1] }
+}
+
+/** A delete leaves the resource in the compartment where it was. */
+function unchanged(previous: StoredVersion | null, wanted: readonly LocalPatient[]): CompartmentPatient | null {
+  if (previous === null || previous.patient === null || wanted.length > 0) return null
+  return { id: previous.patient, reference: `${previous.type}/${previous.id}` }
+}
+
+function ledgerIdOf(patient: Resource): PatientId | null {
+  const identifiers: unknown = patient['identifier']
+  if (!Array.isArray(identifiers)) return null
+  for (const { system, value } of identifiers as { system?: unknown; value?: unknown }[]) {
+    if (system === PATIENT_ID_SYSTEM && typeof value === 'string' && /^0x[0-9a-fA-F]{64}$/.test(value)) {
+      return value.toLowerCase() as PatientId
+    }
+  }
+  return null
+}

@@ -1,0 +1,132 @@
+import { randomBytes } from 'node:crypto'
+import type { PatientId } from '../consent/permit.js'
+import { ConsentryError } from '../errors.js'
+import type { Sql } from '../records/database.js'
+
+/** What makes a patient known on the ledger: registration in custody and the care grant, mirrored when it resolves. */
+export interface PatientAdmission {
+  admit(patients: readonly { id: PatientId; verifyingKey: Uint8Array }[]): Promise<void>
+}
+
+/** Keys of a patient in custody; the vault's part. */
+export interface CustodyKeys {
+  /** @returns a new root secret, wrapped for the row. */
+  create(patient: PatientId): Uint8Array
+  verifyingKey(patient: PatientId, wrappedRoot: Uint8Array): Uint8Array
+}
+
+/**
+ * Local Patient resources and the random ids under which the ledger knows them. Several Patient resources may stand
+ * for one patient (our own and imported ones).
+ */
+export class Patients {
+  constructor(
+    private readonly sql: Sql,
+    private readonly admission: PatientAdmission,
+    private readonly keys: CustodyKeys,
+  ) {}
+
+  /** The ledger's ids of local Patient resources; ids that are not linked are missing from the result. */
+  async ids(localIds: readonly string[]): Promise<Map<string, PatientId>> {
+    if (localIds.length === 0) return new Map()
+    const { rows } = await this.sql.query<{ local_id: string; patient: Buffer }>(
+      'SELECT local_id, patient FROM patient_link WHERE local_id = ANY($1::text[])',
+      [localIds],
+    )
+    return new Map(rows.map((row) => [row.local_id, hex(row.patient)]))
+  }
+
+  /** Every local Patient resource of these patients, our own first. */
+  async localIds(patients: readonly PatientId[]): Promise<Map<PatientId, string[]>> {
+    const found = new Map<PatientId, string[]>()
+    if (patients.length === 0) return found
+    const { rows } = await this.sql.query<{ local_id: string; patient: Buffer }>(
+      'SELECT local_id, patient FROM patient_link WHERE patient = ANY($1::bytea[]) ORDER BY imported, local_id',
+      [patients.map(bytes)],
+    )
+    for (const row of rows) {
+      const patient = hex(row.patient)
+      found.set(patient, [...(found.get(patient) ?? []), row.local_id])
+    }
+    return found
+  }
+
+  /** Other local Patient resources that stand for the same patients, with those asked for. */
+  async sameAs(localIds: readonly string[]): Promise<string[]> {
+    const { rows } = await this.sql.query<{ local_id: string }>(
+      `SELECT DISTINCT other.local_id FROM patient_link asked JOIN patient_link other USING (patient)
+       WHERE asked.local_id = ANY($1::text[])`,
+      [localIds],
+    )
+    return [...new Set([...localIds, ...rows.map((row) => row.local_id)])]
+  }
+
+  /**
+   * Registers new patients in our custody and waits until the mirror shows their care grant: the one wait for a
+   * block in the life of a write. A patient whose write fails afterwards stays registered under its random id.
+   */
+  async admitNew(localIds: readonly string[]): Promise<Map<string, PatientId>> {
+    await this.link(
+      localIds.map((localId) => {
+        const patient: PatientId = `0x${randomBytes(32).toString('hex')}`
+        return { localId, patient, wrappedRoot: this.keys.create(patient) }
+      }),
+    )
+    // What is read back may be older: the link of an attempt that ended between here and its commit. It is used again.
+    const links = await this.own(localIds)
+    await this.admission.admit(
+      links.map(({ patient, wrappedRoot }) => ({
+        id: patient,
+        verifyingKey: this.keys.verifyingKey(patient, wrappedRoot),
+      })),
+    )
+    return new Map(links.map(({ localId, patient }) => [localId, patient]))
+  }
+
+  /** Links Patient resources to patients; a resource that is linked already stays as it is. */
+  async link(
+    links: readonly { localId: string; patient: PatientId; wrappedRoot?: Uint8Array; imported?: boolean }[],
+  ): Promise<void> {
+    await this.sql.query(
+      `INSERT INTO patient_link (local_id, patient, wrapped_root, imported)
+       SELECT * FROM unnest($1::text[], $2::bytea[], $3::bytea[], $4::boolean[])
+       ON CONFLICT (local_id) DO NOTHING`,
+      [
+        links.map((l) => l.localId),
+        links.map((l) => bytes(l.patient)),
+        links.map((l) => (l.wrappedRoot ? Buffer.from(l.wrappedRoot) : null)),
+        links.map((l) => l.imported ?? false),
+      ],
+    )
+  }
+
+  private async own(localIds: readonly string[]) {
+    const { rows } = await this.sql.query<{ local_id: string; patient: Buffer; wrapped_root: Buffer | null }>(
+      'SELECT local_id, patient, wrapped_root FROM patient_link WHERE local_id = ANY($1::text[])',
+      [localIds],
+    )
+    return rows.map((row) => {
+      if (row.wrapped_root === null) {
+        throw new ConsentryError('conflict', 'This Patient id belongs to a record that another entity shares with us.')
+      }
+      return { localId: row.local_id, patient: hex(row.patient), wrappedRoot: row.wrapped_root }
+    })
+  }
+
+  /** The wrapped root secret of a patient in our custody; `null` when it is not (or no longer) ours. */
+  async wrappedRoot(patient: PatientId): Promise<Uint8Array | null> {
+    const { rows } = await this.sql.query<{ wrapped_root: Buffer | null }>(
+      'SELECT wrapped_root FROM patient_link WHERE patient = $1 AND wrapped_root IS NOT NULL LIMIT 1',
+      [bytes(patient)],
+    )
+    return rows[0]?.wrapped_root ?? null
+  }
+}
+
+function bytes(value: string): Buffer {
+  return Buffer.from(value.slice(2), 'hex')
+}
+
+function hex(value: Buffer): PatientId {
+  return `0x${value.toString('hex')}`
+}

@@ -1,0 +1,61 @@
+import { ConsentryError } from '../errors.js'
+import type { InteractionRequest, InteractionResponse } from './interaction.js'
+import type { Written } from './write.js'
+
+/** https://hl7.org/fhir/R4/http.html#versioning */
+export function etag(version: number): string {
+  return `W/"${version}"`
+}
+
+export function lastModified(lastUpdated: number): string {
+  return new Date(lastUpdated).toUTCString()
+}
+
+/** Version named by `If-Match: W/"3"`; the strong form is accepted too. */
+export function ifMatchVersion(request: InteractionRequest): number | undefined {
+  return versionOfEtag(request.headers['if-match'], 'If-Match')
+}
+
+export function versionOfEtag(value: string | undefined, place: string): number | undefined {
+  if (value === undefined) return undefined
+  const version = /^(?:W\/)?"([1-9]\d{0,8})"$/.exec(value.trim())?.[1]
+  if (version === undefined) {
+    throw new ConsentryError('malformed', `${place} must name one version, as in W/"3".`, { expression: [place] })
+  }
+  return Number(version)
+}
+
+/** `Prefer: return=…`, https://hl7.org/fhir/R4/http.html#ops; representation unless the client says otherwise. */
+export function preferredReturn(request: InteractionRequest): 'minimal' | 'representation' | 'OperationOutcome' {
+  const wanted = /(?:^|[;,\s])return=(minimal|representation|OperationOutcome)\b/.exec(
+    request.headers.prefer ?? '',
+  )?.[1]
+  return (wanted as ReturnType<typeof preferredReturn> | undefined) ?? 'representation'
+}
+
+export function handlingOf(request: InteractionRequest): 'strict' | 'lenient' {
+  return /(?:^|[;,\s])handling=lenient\b/.test(request.headers.prefer ?? '') ? 'lenient' : 'strict'
+}
+
+/** The answer to create and update. */
+export function writtenResponse(request: InteractionRequest, written: Written): InteractionResponse {
+  const { type, id, version, lastUpdated, outcome, body } = written
+  const headers: Record<string, string> = { etag: etag(version), 'last-modified': lastModified(lastUpdated) }
+  headers['location'] = `${request.baseUrl}/${type}/${id}/_history/${version}`
+  const status = outcome === 'created' ? 201 : 200
+  switch (preferredReturn(request)) {
+    case 'minimal':
+      return { status, headers }
+    case 'OperationOutcome':
+      return { status, headers, body: outcomeOf(outcome) }
+    case 'representation':
+      return body === undefined ? { status, headers } : { status, headers, body }
+  }
+}
+
+export function outcomeOf(outcome: Written['outcome']): object {
+  return {
+    resourceType: 'OperationOutcome',
+    issue: [{ severity: 'information', code: 'informational', diagnostics: `The resource was ${outcome}.` }],
+  }
+}

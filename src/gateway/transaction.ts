@@ -1,0 +1,216 @@
+import { requireScope } from '../auth/allows.js'
+import { ConsentryError, HTTP_STATUS } from '../errors.js'
+import {
+  type EntryResult,
+  planBundle,
+  resolveBundle,
+  type ResolvedBundle,
+  type ResolvedEntry,
+  responseBundle,
+} from '../fhir/bundle.js'
+import { stringify } from '../fhir/json.js'
+import { operationOutcome } from '../fhir/operation-outcome.js'
+import type { Resource, ValidResource } from '../fhir/types.js'
+import type { Claim } from '../records/types.js'
+import { audited } from './audited.js'
+import { refuseServerWritten, resourceOf } from './input.js'
+import type { FhirInteractions, Handler, InteractionRequest, InteractionResponse } from './interaction.js'
+import type { GatewayParts } from './parts.js'
+import { etag, preferredReturn, versionOfEtag } from './represent.js'
+import type { Intent } from './intent.js'
+import { write, type Written } from './write.js'
+
+/**
+ * transaction and batch, https://hl7.org/fhir/R4/http.html#transaction. A transaction's writes are one write: all
+ * or nothing. Its reads come after the writes. Entries of a batch are requests of their own.
+ */
+export function transaction(parts: GatewayParts, interactions: () => FhirInteractions): Handler {
+  return audited(parts, async (request, trail) => {
+    const bundle = resourceOf(request, 'Bundle')
+    const plan = planBundle(bundle, { base: request.baseUrl, maxEntries: parts.limits.maxBundleEntries })
+    const { found, claims } = await lookUp(parts, request, plan.lookups)
+    const resolved = resolveBundle(plan, found, { base: request.baseUrl })
+    if (resolved.kind === 'batch') return batch(request, resolved, interactions())
+
+    const entries = resolved.entries.map(requireResolved)
+    requireScopes(request, entries)
+    const writing = entries.flatMap((entry) => intentOf(entry, claims))
+    const written =
+      writing.length === 0
+        ? []
+        : await write(
+            parts,
+            request,
+            trail,
+            writing.map(({ intent }) => intent),
+          )
+    const results = new Map(writing.map(({ entry }, i) => [entry, writtenResult(request, written[i] as Written)]))
+    // One after the other: each read is an interaction of its own, audited and decided as such.
+    for (const index of resolved.order) {
+      const entry = entries[index] as ResolvedEntry
+      if (!results.has(entry)) results.set(entry, await otherResult(request, entry, interactions()))
+    }
+    const ordered = entries.map((entry) => results.get(entry) as EntryResult)
+    return { status: 200, headers: {}, body: responseBundle('transaction', ordered) }
+  })
+}
+
+type Lookups = ReturnType<typeof planBundle>['lookups']
+
+/** Conditions of entries and conditional references, in one query, among what the caller may read. */
+async function lookUp(
+  parts: GatewayParts,
+  request: InteractionRequest,
+  lookups: Lookups,
+): Promise<{ found: Map<string, string[]>; claims: Map<string, Claim> }> {
+  if (lookups.length === 0) return { found: new Map(), claims: new Map() }
+  const filter = await parts.access.filter(request.principal, 'read')
+  const queries = lookups.map(({ query }) => ({ type: query.type, clauses: query.clauses }))
+  const { matches, snapshot } = await parts.records.match(queries, filter)
+  return {
+    found: new Map(lookups.map(({ key }, i) => [key, (matches[i] ?? []).map((row) => row.id)])),
+    claims: new Map(
+      lookups.map(({ key, query }) => [key, { key: parts.index.claim(query.type, key), snapshot }] as const),
+    ),
+  }
+}
+
+function requireResolved(entry: ResolvedEntry | ConsentryError): ResolvedEntry {
+  if (entry instanceof ConsentryError) throw entry
+  return entry
+}
+
+const INTERACTION = {
+  create: 'create',
+  existing: 'create',
+  update: 'update',
+  delete: 'delete',
+  nothing: 'delete',
+} as const
+
+function requireScopes(request: InteractionRequest, entries: readonly ResolvedEntry[]): void {
+  const needed = new Set(
+    entries.flatMap(({ action, type }) =>
+      action in INTERACTION ? [`${type} ${INTERACTION[action as 'create']}`] : [],
+    ),
+  )
+  for (const pair of needed) {
+    const [type = '', interaction = ''] = pair.split(' ')
+    requireScope(request.principal, type, interaction)
+  }
+}
+
+function intentOf(
+  entry: ResolvedEntry,
+  claims: ReadonlyMap<string, Claim>,
+): { entry: ResolvedEntry; intent: Intent }[] {
+  const { action, index, type = '', id = '' } = entry
+  const at = `Bundle.entry[${index}].resource`
+  const ifMatch = versionOfEtag(entry.ifMatch, `Bundle.entry[${index}].request.ifMatch`)
+  const match = ifMatch === undefined ? {} : { ifMatch }
+  if (action === 'delete') return [{ entry, intent: { kind: 'delete', type, id, at, ...match } }]
+  if (action === 'patch') {
+    throw new ConsentryError('not-supported', 'PATCH is not served.', {
+      expression: [`Bundle.entry[${index}].request`],
+    })
+  }
+  if (action !== 'create' && action !== 'update') return []
+  refuseServerWritten(type, at)
+  const claim = entry.condition === undefined ? undefined : claims.get(entry.condition)
+  // The Bundle was validated with its entries; rewriting put ids and references of this server into it.
+  const resource = entry.resource as Resource as ValidResource
+  const claimed = action === 'create' && claim !== undefined ? { claim } : {}
+  return [{ entry, intent: { kind: action, type, id, resource, at, ...match, ...claimed } }]
+}
+
+function writtenResult(request: InteractionRequest, written: Written): EntryResult {
+  const { type, id, version, lastUpdated, outcome, body } = written
+  if (outcome === 'deleted' || outcome === 'unchanged') {
+    return { status: 204, ...(version > 0 ? { etag: etag(version) } : {}) }
+  }
+  const representation = preferredReturn(request) === 'representation' && /return=/.test(request.headers.prefer ?? '')
+  return {
+    status: outcome === 'created' ? 201 : 200,
+    location: `${type}/${id}/_history/${version}`,
+    etag: etag(version),
+    lastModified: new Date(lastUpdated).toISOString(),
+    ...(representation && body ? { resource: body } : {}),
+  }
+}
+
+async function otherResult(
+  request: InteractionRequest,
+  entry: ResolvedEntry,
+  interactions: FhirInteractions,
+): Promise<EntryResult> {
+  if (entry.action === 'nothing') return { status: 204 }
+  const asked = entry.action === 'existing' ? { ...entry, interaction: 'read' as const, method: 'GET' as const } : entry
+  const response = await ask(request, asked, interactions)
+  if (entry.action !== 'existing') return resultOf(response)
+  const { resource: _, ...rest } = resultOf(response)
+  return { ...rest, location: `${entry.type}/${entry.id}/_history/${/\d+/.exec(rest.etag ?? '')?.[0] ?? '1'}` }
+}
+
+async function batch(
+  request: InteractionRequest,
+  resolved: ResolvedBundle,
+  interactions: FhirInteractions,
+): Promise<InteractionResponse> {
+  const results: EntryResult[] = []
+  for (const index of resolved.order) {
+    const entry = resolved.entries[index] as ResolvedEntry | ConsentryError
+    try {
+      results[index] = resultOf(await ask(request, requireResolved(entry), interactions))
+    } catch (error) {
+      if (!(error instanceof ConsentryError)) throw error
+      results[index] = { status: HTTP_STATUS[error.kind], outcome: operationOutcome(error.issues) }
+    }
+  }
+  return { status: 200, headers: {}, body: responseBundle('batch', results) }
+}
+
+/** One entry as the interaction that it names, with everything that guards it. */
+async function ask(
+  request: InteractionRequest,
+  entry: ResolvedEntry,
+  interactions: FhirInteractions,
+): Promise<InteractionResponse> {
+  const { interaction, method, type, id, vid, compartment, operation, params, resource, condition } = entry
+  const handler = interaction === 'capabilities' ? undefined : interactions[interaction]
+  if (!handler) throw new ConsentryError('not-supported', `${interaction} is not served.`)
+  const headers = {
+    ...(request.headers.prefer === undefined ? {} : { prefer: request.headers.prefer }),
+    ...(entry.ifMatch === undefined ? {} : { 'if-match': entry.ifMatch }),
+    ...(entry.ifNoneMatch === undefined ? {} : { 'if-none-match': entry.ifNoneMatch }),
+    ...(entry.ifModifiedSince === undefined ? {} : { 'if-modified-since': entry.ifModifiedSince }),
+    ...(interaction === 'create' && condition !== undefined
+      ? { 'if-none-exist': condition.slice(condition.indexOf('?') + 1) }
+      : {}),
+  }
+  const { body: _, type: __, id: ___, vid: ____, ...common } = request
+  return handler({
+    ...common,
+    interaction,
+    method: method === 'HEAD' ? 'GET' : method,
+    headers,
+    params,
+    ...(type === undefined ? {} : { type }),
+    ...(id === undefined ? {} : { id }),
+    ...(vid === undefined ? {} : { vid }),
+    ...(compartment === undefined ? {} : { compartment }),
+    ...(operation === undefined ? {} : { operation }),
+    ...(resource === undefined ? {} : { body: Buffer.from(stringify(resource)) }),
+  })
+}
+
+function resultOf({ status, headers, body }: InteractionResponse): EntryResult {
+  return {
+    status,
+    ...(headers['location'] === undefined ? {} : { location: headers['location'] }),
+    ...(headers['etag'] === undefined ? {} : { etag: headers['etag'] }),
+    ...(headers['last-modified'] === undefined
+      ? {}
+      : { lastModified: new Date(headers['last-modified']).toISOString() }),
+    ...(body instanceof Uint8Array || typeof body === 'string' ? { resource: body } : {}),
+  }
+}

@@ -1,0 +1,84 @@
+import { Permit, type RecordSubject } from '../consent/permit.js'
+import { ConsentryError } from '../errors.js'
+import { aeadOpen } from './aead.js'
+import { decompress } from './compression.js'
+import { decodeEnvelope, type Envelope, requireBlock, signedBytes } from './envelope.js'
+import { unpad } from './padding.js'
+import { decodePayload, type Payload, recordTag, type RecordVersion } from './payload.js'
+import { PublicKey } from './pre/index.js'
+import { additionalData, keyEncryptionKey, openChunks, unwrapDek } from './sealing.js'
+
+/** A sealed record as it was fetched. */
+export interface SealedRecord {
+  readonly subject: RecordSubject
+  /** The record it must be; absent when it is only learned by opening (a feed of another entity). */
+  readonly record?: RecordVersion
+  /** CID of the envelope; `null` for one that lies in its row. */
+  readonly cid: string | null
+  readonly envelope: Uint8Array
+  /** The raw blocks that the envelope links, in order; see `chunksOf`. */
+  readonly chunks?: readonly Uint8Array[]
+}
+
+/** What opening needs besides: never kept, asked for each capsule and author. */
+export interface OpeningKeys {
+  /** The key of a capsule. @throws if it is not at hand */
+  capsuleKey(capsule: Uint8Array): Uint8Array
+  /** 33-byte keys that the author signs or signed with. */
+  authorKeys(author: Uint8Array): readonly Uint8Array[]
+}
+
+/** CIDs of the blocks that an envelope needs besides itself. */
+export function chunksOf(envelope: Uint8Array): string[] {
+  return (decodeEnvelope(envelope).chunks ?? []).map((cid) => cid.toString())
+}
+
+export function capsulesOf(envelope: Uint8Array): readonly Uint8Array[] {
+  return decodeEnvelope(envelope).capsules
+}
+
+/**
+ * Opens a record: the only way from ciphertext to plaintext (DESIGN.md, promise 1). The permit must be genuine and
+ * cover the subject; the blocks must be those of their CIDs; the author must have signed; ciphertext, record, version,
+ * author and capsules must belong together.
+ *
+ * @throws ConsentryError `forbidden` without such a permit, `integrity` for anything that was altered or exchanged
+ */
+export function open(permit: Permit, sealed: SealedRecord, keys: OpeningKeys): Payload {
+  if (!Permit.is(permit) || !permit.covers(sealed.subject) || !MAY_OPEN.has(permit.action)) {
+    throw new ConsentryError('forbidden', 'No permit covers this record.')
+  }
+  if (sealed.cid !== null) requireBlock(sealed.cid, sealed.envelope)
+  const envelope = decodeEnvelope(sealed.envelope)
+  requireSignature(envelope, keys)
+  const { author, tag, capsules, nonce } = envelope
+  const aad = additionalData(author, tag, capsules)
+  const kek = keyEncryptionKey(capsules.map((capsule) => keys.capsuleKey(capsule)))
+  const dek = unwrapDek(kek, nonce, envelope.dek, aad)
+  const padded = envelope.body
+    ? aeadOpen(dek, nonce, envelope.body, aad)
+    : openChunks(dek, nonce, fetchedChunks(envelope, sealed.chunks ?? []), aad)
+  dek.fill(0)
+  const payload = decodePayload(decompress(unpad(padded), envelope.dict))
+  const { record } = sealed
+  const asked = record === undefined || (record.id === payload.id && record.version === payload.version)
+  if (!asked || Buffer.compare(tag, recordTag(payload.salt, payload)) !== 0) {
+    throw new ConsentryError('integrity', 'The sealed bytes are of another record or version.')
+  }
+  return payload
+}
+
+const MAY_OPEN: ReadonlySet<string> = new Set(['read', 'export', 'subscribe'])
+
+function requireSignature(envelope: Envelope, keys: OpeningKeys): void {
+  const { sig, ...unsigned } = envelope
+  const signed = signedBytes(unsigned)
+  const genuine = keys.authorKeys(envelope.author).some((key) => PublicKey.fromBytes(key).verify(sig, signed))
+  if (!genuine) throw new ConsentryError('integrity', 'The envelope is not signed by its author.')
+}
+
+function fetchedChunks({ chunks = [] }: Envelope, fetched: readonly Uint8Array[]): readonly Uint8Array[] {
+  if (chunks.length !== fetched.length) throw new ConsentryError('integrity', 'A block of the record is missing.')
+  chunks.forEach((cid, i) => requireBlock(cid.toString(), fetched[i] as Uint8Array))
+  return fetched
+}
