@@ -1,5 +1,5 @@
 import type { Reads } from './abi.js'
-import type { Contracts} from './contracts.js';
+import type { Contracts } from './contracts.js'
 import { type Call, type ContractName } from './contracts.js'
 import { toQuantity, type Hex } from './hex.js'
 import { revertIn } from './refusal.js'
@@ -83,5 +83,5 @@ export class LedgerReader {
 type ReadCall = (contract: ContractName, name: string, ...inputs: readonly unknown[]) => Call
 
 function inputsOf(q: ConsentQuestion): InputsOf<'ConsentRegistry', 'check'> {
-  return [q.patient, q.grantee, q.label, q.action, q.purpose, q.categories]
+  return [q.patient, q.grantee, q.label, BigInt(q.action), BigInt(q.purpose), q.categories]
 }

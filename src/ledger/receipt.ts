@@ -30,7 +30,7 @@ export function parseReceipt(raw: unknown): Receipt | null {
     succeeded: receipt['status'] === '0x1',
     gasUsed: bigQuantity(receipt['gasUsed']),
     gasPrice: bigQuantity(receipt['effectiveGasPrice'] ?? '0x0'),
-    contractAddress: (receipt['contractAddress'] as string | null)?.toLowerCase() as Hex | null,
+    contractAddress: ((receipt['contractAddress'] as string | null)?.toLowerCase() ?? null) as Hex | null,
     logs: (receipt['logs'] as unknown[]).map(parseLog),
   }
 }

@@ -111,8 +111,12 @@ export async function signTypedData(signer: TypedDataSigner, data: TypedData): P
   return (await signer.signTypedData(data.domain, data.types, { ...data.message })) as Hex
 }
 
-/** The plain account that signed, lower case; contract accounts (ERC-1271) can only be asked on chain. `null`: no signature. */
+/**
+ * The plain account that signed, lower case; `null` for what the contracts would not take as its signature: other than 65
+ * bytes, v other than 27 and 28, s in the upper half. Contract accounts (ERC-1271) can only be asked on chain.
+ */
 export function signerOf(data: TypedData, signature: Hex): Hex | null {
+  if (!/^0x[0-9a-f]{128}1[bc]$/i.test(signature)) return null
   try {
     return recoverAddress(digestOf(data), signature).toLowerCase() as Hex
   } catch {

@@ -1,0 +1,2 @@
+/** The text of abi.ts for the contracts as they are built now. */
+export function bindings(): Promise<string>
