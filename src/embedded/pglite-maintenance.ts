@@ -29,6 +29,8 @@ export class PgliteMaintenance {
 
   /** Treats the table that needs it most. Resolves to its name, or null. */
   async run(pool: pg.Pool): Promise<string | null> {
+    // counters are written once a second otherwise, and only by a session that goes on working
+    await pool.query('SELECT pg_stat_force_next_flush()')
     const table = (await pool.query<{ name: string; vacuum: boolean }>(DUE)).rows[0]
     if (table === undefined) return null
     const quoted = `"${table.name.replaceAll('"', '""')}"`

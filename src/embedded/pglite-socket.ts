@@ -1,7 +1,11 @@
 import { Duplex } from 'node:stream'
 
-/** Sends frontend messages to the one session and gives back what it answers. */
-export type Exchange = (message: Uint8Array) => Promise<Uint8Array>
+export interface PgliteSession {
+  /** Resolves when the engine runs. */
+  start(): Promise<void>
+  /** Sends frontend messages to the one session and gives back what it answers. */
+  exchange(message: Uint8Array): Promise<Uint8Array>
+}
 
 const simpleQuery = (text: string): Uint8Array => {
   const body = Buffer.from(`${text}\0`)
@@ -18,13 +22,16 @@ const RESET = [simpleQuery('ROLLBACK'), simpleQuery('DISCARD ALL')]
  * Startup messages are the only ones that do not begin with a letter.
  */
 export class PgliteSocket extends Duplex {
-  constructor(private readonly exchange: Exchange) {
+  constructor(private readonly session: PgliteSession) {
     super()
   }
 
   /** Called by pg.Connection instead of net.Socket#connect. */
   connect(): this {
-    process.nextTick(() => this.emit('connect'))
+    this.session.start().then(
+      () => this.emit('connect'),
+      (error: Error) => this.destroy(error),
+    )
     return this
   }
 
@@ -57,8 +64,8 @@ export class PgliteSocket extends Duplex {
   }
 
   async #send(message: Buffer): Promise<void> {
-    if (message[0] === 0) for (const reset of RESET) await this.exchange(reset)
-    const reply = await this.exchange(message)
+    if (message[0] === 0) for (const reset of RESET) await this.session.exchange(reset)
+    const reply = await this.session.exchange(message)
     if (reply.length > 0 && !this.destroyed) this.push(Buffer.from(reply.buffer, reply.byteOffset, reply.length))
   }
 }

@@ -2,7 +2,7 @@ import pg from 'pg'
 import { Worker } from 'node:worker_threads'
 import { ConsentryError } from '../errors.js'
 import { PgliteMaintenance } from './pglite-maintenance.js'
-import { type Exchange, PgliteSocket } from './pglite-socket.js'
+import { type PgliteSession, PgliteSocket } from './pglite-socket.js'
 
 /** What TypeORM's postgres driver loads instead of the package `pg`. */
 export interface PostgresDriverModule {
@@ -36,7 +36,7 @@ export async function startPglite(directory: string | null): Promise<Pglite> {
         password: '-',
         max: 1,
         idleTimeoutMillis: 0,
-        stream: () => new PgliteSocket(session.exchange),
+        stream: () => new PgliteSocket(session),
       })
       maintenance.watch(this)
     }
@@ -54,29 +54,41 @@ export async function startPglite(directory: string | null): Promise<Pglite> {
 /** Node runs the worker from source in tests and from dist otherwise. */
 const ENGINE = new URL(import.meta.url.endsWith('.ts') ? './pglite-engine.ts' : './pglite-engine.js', import.meta.url)
 
-/** The worker and the replies that it owes, in order. */
-class Session {
-  #worker: Worker | undefined
+/** The worker and the replies that it owes, in order. A worker that died is started again for the next client. */
+class Session implements PgliteSession {
+  #worker: Promise<Worker> | undefined
+  #closed = false
   readonly #owed: { resolve: (reply: Uint8Array) => void; reject: (error: Error) => void }[] = []
 
   constructor(private readonly directory: string | null) {}
 
   async start(): Promise<void> {
+    if (this.#closed) throw stopped()
+    this.#worker ??= this.#spawn()
+    await this.#worker
+  }
+
+  async #spawn(): Promise<Worker> {
     const worker = new Worker(ENGINE, { workerData: { pglite: { directory: this.directory } } })
     await new Promise<void>((resolve, reject) => {
       worker.once('message', () => resolve())
-      worker.once('error', reject)
+      // what PGlite throws is not always an Error
+      worker.once('error', () => reject(stopped()))
+    }).catch((error: unknown) => {
+      this.#worker = undefined
+      throw error
     })
-    worker.removeAllListeners('error')
     worker.on('message', (reply: Uint8Array) => this.#owed.shift()?.resolve(reply))
-    worker.on('error', () => this.#lost())
-    worker.on('exit', () => this.#lost())
-    this.#worker = worker
+    worker.on('exit', () => {
+      this.#worker = undefined
+      for (const { reject } of this.#owed.splice(0)) reject(stopped())
+    })
+    return worker
   }
 
-  readonly exchange: Exchange = (message) => {
-    const worker = this.#worker
-    if (worker === undefined) return Promise.reject(lost())
+  async exchange(message: Uint8Array): Promise<Uint8Array> {
+    const worker = await this.#worker
+    if (worker === undefined) throw stopped()
     // a copy of its own, so that it can be moved to the worker instead of being copied once more
     const moved = new Uint8Array(message)
     return new Promise((resolve, reject) => {
@@ -86,19 +98,15 @@ class Session {
   }
 
   async close(): Promise<void> {
-    const worker = this.#worker
+    this.#closed = true
+    const worker = await this.#worker
     if (worker === undefined) return
     const exited = new Promise((resolve) => worker.once('exit', resolve))
     worker.postMessage('close')
     await exited
   }
-
-  #lost(): void {
-    this.#worker = undefined
-    for (const { reject } of this.#owed.splice(0)) reject(lost())
-  }
 }
 
-function lost(): ConsentryError {
+function stopped(): ConsentryError {
   return new ConsentryError('unavailable', 'The embedded database has stopped.', { retryAfterSeconds: 5 })
 }

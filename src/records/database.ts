@@ -70,6 +70,8 @@ export class Database implements Sql {
 
   async #once<T>(work: (session: Session) => Promise<T>): Promise<T> {
     const client = await this.#pool.connect()
+    // a connection that breaks between two statements says so here and, to us, in the next statement
+    client.on('error', ignore)
     const mark = { open: true }
     let broken: Error | undefined
     try {
@@ -84,6 +86,7 @@ export class Database implements Sql {
       throw error
     } finally {
       mark.open = false
+      client.off('error', ignore)
       client.release(broken)
     }
   }
@@ -98,6 +101,10 @@ export class Database implements Sql {
   async close(): Promise<void> {
     await this.dataSource.destroy()
   }
+}
+
+function ignore(): void {
+  // see Database#once
 }
 
 /** Deadlocks and serialization failures are never shown; a random wait parts those who met. */

@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto'
+import { rm } from 'node:fs/promises'
 import pg from 'pg'
-import { type Pglite, startPglite } from '../../src/embedded/pglite.js'
+import { startPglite } from '../../src/embedded/pglite.js'
 import { type Database, openDatabase } from '../../src/records/database.js'
+import { pgliteDirectory } from '../support/pglite-template.js'
 
 export interface Engine {
   readonly name: string
@@ -16,17 +18,19 @@ export interface OpenDatabase {
 
 const url = process.env['DATABASE_URL']
 
-/** PGlite in memory, always. */
+/** PGlite, always. */
 const pglite: Engine = {
   name: 'PGlite',
   open: async () => {
-    const engine: Pglite = await startPglite(null)
+    const directory = await pgliteDirectory()
+    const engine = await startPglite(directory)
     const database = await openDatabase({ driver: engine.driver })
     return {
       database,
       close: async () => {
         await database.close()
         await engine.close()
+        await rm(directory, { recursive: true })
       },
     }
   },
