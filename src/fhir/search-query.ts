@@ -132,3 +132,11 @@ class Search {
     }
   }
 }
+
+/**
+ * The criteria of a search as one text, equal for searches that ask the same: for the claim of a conditional create,
+ * whose clients may write one condition in several ways (`%7C` or `|`, another order).
+ */
+export function criteriaOf({ type, clauses }: Pick<SearchQuery, 'type' | 'clauses'>): string {
+  return JSON.stringify([type, ...clauses.map((clause) => JSON.stringify(clause)).sort()])
+}

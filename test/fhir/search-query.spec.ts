@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { ConsentryError } from '../../src/errors.js'
-import { type Handling, parseSearch, type SearchOptions, type SearchQuery } from '../../src/fhir/search-query.js'
+import {
+  criteriaOf,
+  type Handling,
+  parseSearch,
+  type SearchOptions,
+  type SearchQuery,
+} from '../../src/fhir/search-query.js'
 import { splitEscaped } from '../../src/fhir/search/escape.js'
 import { parseClause } from '../../src/fhir/search/parse-clause.js'
 
@@ -62,6 +68,7 @@ describe('parseSearch: what is served', () => {
     expect(first('subject=Patient/23')).toEqual([undefined, { types: ['Patient'], id: '23' }])
     expect(first('subject:Group=23')).toEqual([undefined, { types: ['Group'], id: '23' }])
     expect(first('subject:Group=Group/23')).toEqual([undefined, { types: ['Group'], id: '23' }])
+    expect(first('subject:Group=Patient/23')).toEqual([undefined, { types: [], id: '23' }])
     expect(first('subject=https://here/fhir/Patient/23')).toEqual([undefined, { types: ['Patient'], id: '23' }])
     expect(first('subject=https://there/fhir/Patient/23')).toEqual([
       undefined,
@@ -174,7 +181,6 @@ describe('parseSearch: what is refused', () => {
     ['Patient', 'name=...', 'value', 'punctuation'],
     ['Patient', 'name=a\\b', 'value', 'backslash'],
     ['Observation', 'subject=a b', 'value', 'Type/id'],
-    ['Observation', 'subject:Group=Patient/1', 'value', ':Group'],
     ['Patient', '_count=-1', 'value', 'whole number'],
     ['Patient', '_count=1&_count=2', 'invalid', 'twice'],
     ['Patient', '_total=all', 'value', 'estimate'],
@@ -214,6 +220,14 @@ describe('parseSearch: what is refused', () => {
     expect(refusal('Patient', `name=${'x'.repeat(60)}`, 'strict', { limits }).issues[0]?.code).toBe('too-long')
     const deep = 'part-of.'.repeat(40) + 'status'
     expect(refusal('Observation', `${deep}=x`, 'strict', { limits: { steps: 30 } }).issues[0]?.code).toBe('too-costly')
+  })
+})
+
+describe('criteriaOf', () => {
+  it('is one text for one set of criteria', () => {
+    const one = criteriaOf(parse('Patient', 'identifier=urn:x%7C1&birthdate=2000&_count=3'))
+    expect(criteriaOf(parse('Patient', 'birthdate=eq2000&identifier=urn:x|1'))).toBe(one)
+    expect(criteriaOf(parse('Patient', 'birthdate=2000&identifier=urn:x|2'))).not.toBe(one)
   })
 })
 

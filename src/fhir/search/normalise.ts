@@ -17,10 +17,10 @@ const PARTING = /[\p{P}\s]+/gu
  */
 export function normaliseString(text: string): string {
   if (PLAIN.test(text)) return text.toLowerCase()
-  // upper, then lower case is as near as JavaScript comes to Unicode's case folding (ß, ſ, final ς)
+  // lower, upper, lower: as near as JavaScript comes to Unicode's case folding (ẞ, ß, ſ, final ς)
   const base = text.replace(JOINING, '').normalize('NFKD')
-  const folded = base.toUpperCase().toLowerCase().normalize('NFKD').replaceAll('ς', 'σ')
-  return folded.replace(MARKS, '').replace(PARTING, ' ').trim()
+  const folded = base.toLowerCase().toUpperCase().toLowerCase().normalize('NFKD').replaceAll('ς', 'σ')
+  return folded.replace(JOINING, '').replace(MARKS, '').replace(PARTING, ' ').trim()
 }
 
 /** The words of a normalised text if there are several. */

@@ -34,11 +34,10 @@ export function parseReferenceValue(
     throw new Refusal('value', 'is not a reference: write an id, Type/id or an absolute URL')
   }
   if ('url' in target) return { url: target.url }
-  if (only !== undefined && target.type !== only) {
-    throw new Refusal('value', `refers to another type than :${only} says`)
-  }
   const { type, id, version } = target
-  return { types: [type], id, ...(version === undefined ? {} : { version }) }
+  // subject:Group=Patient/1 is a condition that nothing fulfils, not a mistake of form
+  const types = only === undefined || only === type ? [type] : []
+  return { types, id, ...(version === undefined ? {} : { version }) }
 }
 
 function identifierOf(text: string): { system?: string | null; code?: string } {

@@ -31,8 +31,12 @@ export function parseDate(text: string): DateValue {
       'is not a date: write yyyy, yyyy-mm, yyyy-mm-dd or yyyy-mm-ddThh:mm[:ss[.sss]][Z|+hh:mm], with a prefix if any',
     )
   }
-  return { prefix, ...range }
+  if (!FINER.test(rest)) return { prefix, ...range }
+  return { prefix, lo: prefix === 'eb' ? range.lo : range.hi, hi: range.hi }
 }
+
+/** An instant between two milliseconds: no indexed time lies in it, those of its millisecond begin before it. */
+const FINER = /\.\d{3}\d*[1-9]/
 
 export function parseNumber(text: string): NumberValue {
   const { prefix, rest } = splitPrefix(text)

@@ -101,7 +101,8 @@ export interface UriValue {
 }
 
 /**
- * `{types, id}`: a resource of this server of any of the types (one, unless only an id was given);
+ * `{types, id}`: a resource of this server of any of the types (one, unless only an id was given; none if the
+ * value and a `:[type]` modifier contradict each other);
  * `{url, version?}`: a resource elsewhere or a canonical; `{identifier}`: with the modifier `identifier`.
  */
 export interface ReferenceValue {
