@@ -69,11 +69,12 @@ class Session implements PgliteSession {
   }
 
   async #spawn(): Promise<Worker> {
-    const worker = new Worker(ENGINE, { workerData: { pglite: { directory: this.directory } } })
+    // flags of the main thread, such as --input-type, are none of the worker's
+    const worker = new Worker(ENGINE, { workerData: { pglite: { directory: this.directory } }, execArgv: [] })
     await new Promise<void>((resolve, reject) => {
       worker.once('message', () => resolve())
       // what PGlite throws is not always an Error
-      worker.once('error', () => reject(stopped()))
+      worker.once('error', (cause) => reject(stopped(cause)))
     }).catch((error: unknown) => {
       this.#worker = undefined
       throw error
@@ -107,6 +108,6 @@ class Session implements PgliteSession {
   }
 }
 
-function stopped(): ConsentryError {
-  return new ConsentryError('unavailable', 'The embedded database has stopped.', { retryAfterSeconds: 5 })
+function stopped(cause?: unknown): ConsentryError {
+  return new ConsentryError('unavailable', 'The embedded database has stopped.', { retryAfterSeconds: 5, cause })
 }
