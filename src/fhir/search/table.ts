@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
-import { ConsentryError } from '../../errors.js'
-import { isResourceType, structures } from '../definitions/structures.js'
+import { join } from 'node:path'
+import { isResourceType, projectFolder, structures } from '../definitions/structures.js'
 import type { FilterKind } from './query.js'
 
 /**
@@ -38,16 +38,8 @@ interface CompiledTable {
 let loaded: CompiledTable | undefined
 
 function table(): CompiledTable {
-  if (loaded) return loaded
-  const file = new URL('../../../generated/fhir/search.json', import.meta.url)
-  try {
-    loaded = JSON.parse(readFileSync(file, 'utf8')) as CompiledTable
-  } catch (cause) {
-    throw new ConsentryError('internal', 'The compiled search parameters are missing: run npm run generate:fhir.', {
-      cause,
-    })
-  }
-  return loaded
+  const file = (): string => join(projectFolder('generated', 'fhir'), 'search.json')
+  return (loaded ??= JSON.parse(readFileSync(file(), 'utf8')) as CompiledTable)
 }
 
 /** The 146 types of R4 that have instances. */
