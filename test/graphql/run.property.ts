@@ -81,6 +81,7 @@ describe('runGraphql', () => {
       fc.record({ type: fc.constantFrom('Patient', 'Nonsense'), id: fc.constantFrom('a', 'c"') }),
       {
         nil: undefined,
+        freq: 1,
       },
     )
     let answered = 0
