@@ -43,8 +43,10 @@ const utf8 = new TextDecoder('utf-8', { fatal: true })
  * `__proto__`, no lone surrogates, bounded size and depth, numbers exact. Keys that look like array indexes
  * come out in numeric order; FHIR has none.
  *
- * The native parser does the work. One pass over the text counts keys and depth and looks for numbers that
- * need `ExactNumber`; only then does the reviver with source text access run, which costs about four times more.
+ * The native parser does the work. One pass over the text before it counts keys and depth and notes the numbers
+ * that need `ExactNumber`; one walk over the value after it counts keys again and puts those numbers in, by their
+ * position among all numbers. Only a document with index-like keys, whose order the native parser changes, is read
+ * by the reviver with source text access, which is several times slower.
  *
  * @throws ConsentryError `malformed` with line, column and JSON pointer, `too-large` above `maxBytes`; the
  * message never quotes the document.
@@ -56,14 +58,19 @@ export function parseJson(input: string | Uint8Array, limits: Partial<JsonLimits
   if (shape.beyondLimits) throw refuse(text, bounds)
   let value: JsonValue
   try {
-    value = (shape.inexact ? JSON.parse(text, exactNumbers as () => unknown) : JSON.parse(text)) as JsonValue
+    value = JSON.parse(text) as JsonValue
   } catch {
     throw refuse(text, bounds)
   }
+  const walk = new NumberWalk(shape)
+  walk.visit(value)
   // Equal counts mean that no key was there twice: the native parser keeps only the last of equals.
-  if (countKeys(value) !== shape.keys) throw refuse(text, bounds)
+  if (walk.keys !== shape.keys || walk.prototypes) throw refuse(text, bounds)
   if (shape.surrogateEscapes && !isWellFormed(value)) throw refuse(text, bounds)
-  return value
+  if (shape.exact.length === 0) return value
+  if (walk.reordered) return JSON.parse(text, exactNumbers as () => unknown) as JsonValue
+  // the root itself may be the number
+  return typeof value === 'number' ? new ExactNumber(shape.exact[0]?.text ?? '') : value
 }
 
 /** Writes a value as JSON; what `parseJson` read comes out equal, decimals included. */
@@ -127,8 +134,8 @@ function refuse(text: string, limits: JsonLimits): ConsentryError {
 interface Shape {
   /** Colons outside strings. */
   keys: number
-  /** Some number would not survive as a double. */
-  inexact: boolean
+  /** Numbers that would not survive as a double, by their position among all numbers of the text. */
+  exact: { readonly ordinal: number; readonly text: string }[]
   /** Escapes of surrogates occur; they may stand alone. */
   surrogateEscapes: boolean
   beyondLimits: boolean
@@ -137,9 +144,10 @@ interface Shape {
 /** One pass that trusts the native parser for the grammar. */
 function scan(text: string, limits: JsonLimits): Shape {
   const end = text.length
+  const exact: Shape['exact'] = []
   let keys = 0
   let depth = 0
-  let inexact = false
+  let numbers = 0
   let beyondLimits = false
   for (let i = 0; i < end; i++) {
     const c = text.charCodeAt(i)
@@ -157,12 +165,58 @@ function scan(text: string, limits: JsonLimits): Shape {
       while (isNumberPart(text.charCodeAt(i + 1))) i++
       if (i + 1 - start > limits.maxNumberLength) beyondLimits = true
       else if (!survives(text, start, i + 1)) {
-        inexact = true
-        if (HUGE_EXPONENT.test(text.slice(start, i + 1))) beyondLimits = true
+        const token = text.slice(start, i + 1)
+        exact.push({ ordinal: numbers, text: token })
+        if (HUGE_EXPONENT.test(token)) beyondLimits = true
       }
+      numbers++
     }
   }
-  return { keys, inexact, beyondLimits, surrogateEscapes: /\\u[dD][89a-fA-F]/.test(text) }
+  const surrogateEscapes = text.includes('\\u') && /\\u[dD][89a-fA-F]/.test(text)
+  return { keys, exact, beyondLimits, surrogateEscapes }
+}
+
+/** Counts the keys of all objects and puts exact numbers where they belong. */
+class NumberWalk {
+  keys = 0
+  /** A key is `__proto__`, which a later copy would turn into a prototype. */
+  prototypes = false
+  /** A key looks like an array index, so numbers do not come in the order of the text. */
+  reordered = false
+  private ordinal = 0
+  private at = 0
+  private next: number
+
+  constructor(private readonly shape: Shape) {
+    this.next = shape.exact[0]?.ordinal ?? -1
+  }
+
+  visit(value: JsonValue): void {
+    if (typeof value !== 'object' || value === null || value instanceof ExactNumber) return
+    if (Array.isArray(value)) {
+      for (let index = 0; index < value.length; index++) {
+        const item = value[index]
+        if (typeof item === 'object') this.visit(item)
+        else if (typeof item === 'number' && this.ordinal++ === this.next) value[index] = this.take()
+      }
+      return
+    }
+    for (const key in value) {
+      const first = key.charCodeAt(0)
+      if (first <= 0x39 && first >= 0x30) this.reordered = true
+      else if (key === '__proto__') this.prototypes = true
+      this.keys++
+      const item = value[key]
+      if (typeof item === 'object') this.visit(item)
+      else if (typeof item === 'number' && this.ordinal++ === this.next) value[key] = this.take()
+    }
+  }
+
+  private take(): ExactNumber {
+    const number = new ExactNumber(this.shape.exact[this.at]?.text ?? '')
+    this.next = this.shape.exact[++this.at]?.ordinal ?? -1
+    return number
+  }
 }
 
 /** Index of the quote that ends the string opened at `open`, or −1. */
@@ -190,23 +244,6 @@ function survives(text: string, start: number, end: number): boolean {
   }
   const token = text.slice(start, end)
   return String(Number(token)) === token
-}
-
-/** Keys in all objects; −1 if one of them is `__proto__`, which a later copy would turn into a prototype. */
-function countKeys(value: JsonValue): number {
-  if (typeof value !== 'object' || value === null || value instanceof ExactNumber) return 0
-  let count = 0
-  if (Array.isArray(value)) {
-    for (const item of value) if (typeof item === 'object') count += countKeys(item)
-    return count
-  }
-  for (const key in value) {
-    if (key === '__proto__') return Number.NEGATIVE_INFINITY
-    const item = value[key]
-    count++
-    if (typeof item === 'object') count += countKeys(item)
-  }
-  return count
 }
 
 function isWellFormed(value: JsonValue): boolean {

@@ -58,6 +58,18 @@ describe('exact numbers', () => {
     expect(() => numberFrom('2,5')).toThrow(RangeError)
   })
 
+  it('finds its place among other numbers, in objects with index-like keys too', () => {
+    for (const text of [
+      '[1,2.0,3,4.50,-5]',
+      '{"a":1,"b":[2.0,{"c":3}],"d":4.50}',
+      '{"1":1.0,"a":{"2":2,"b":3.00}}',
+      '1.0',
+    ]) {
+      expect(stringify(parseJson(text))).toBe(text)
+    }
+    expect(parseJson('{"b":1.0,"2":2,"1":3.0}')).toEqual({ b: new ExactNumber('1.0'), 1: new ExactNumber('3.0'), 2: 2 })
+  })
+
   it('does not take digits in strings for numbers', () => {
     expect(parseJson('{"a":"1.50","b\\"":"\\\\","c":"\\\\\\"1.50"}')).toEqual({ a: '1.50', 'b"': '\\', c: '\\"1.50' })
   })
@@ -119,6 +131,8 @@ describe('refusals name the place and the reason', () => {
   it('bounds size, depth and the length of numbers', () => {
     expect(refusal('[' + ' '.repeat(20) + ']', { maxBytes: 10 }).kind).toBe('too-large')
     expect(refusal('['.repeat(1_000_000)).message).toContain('deeper than the allowed 100')
+    expect(refusal('['.repeat(101) + ']'.repeat(101)).message).toContain('deeper than the allowed 100')
+    expect(refusal('{"a":'.repeat(101) + '1' + '}'.repeat(101)).message).toContain('deeper than the allowed 100')
     expect(parseJson('['.repeat(100) + ']'.repeat(100))).toBeInstanceOf(Array)
     expect(refusal(`[${'9'.repeat(101)}]`).message).toContain('longer than the allowed 100')
   })

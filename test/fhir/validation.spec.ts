@@ -578,6 +578,40 @@ describe('Bundles', () => {
   })
 })
 
+describe('a canonical', () => {
+  it('can be the use of a contained resource', () => {
+    const contained = [{ resourceType: 'ValueSet', id: 'v', status: 'active' }]
+    const item = (answerValueSet: string): Json[] => [{ linkId: '1', type: 'choice', answerValueSet }]
+    accept({ resourceType: 'Questionnaire', status: 'active', contained, item: item('#v') })
+    const unused = { resourceType: 'Questionnaire', status: 'active', contained, item: item('http://a.org/v') }
+    expectOnly(unused, 'Questionnaire.contained[0]', /dom-3/)
+  })
+})
+
+describe('a missing element', () => {
+  it('is told alone, without the invariants that presuppose it', () => {
+    expectOnly({ resourceType: 'Bundle', entry: [{ resource: patient() }] }, 'Bundle.type', /type is required/)
+  })
+})
+
+describe('the resource that an invariant is about', () => {
+  it('is the one around it again after a contained one', () => {
+    const code = { coding: [{ system: 'http://loinc.org', code: '1-8' }] }
+    const contained = [{ resourceType: 'Specimen', id: 's' }]
+    const component = [{ code, valueString: 'x' }]
+    const specimen = reference('#s')
+    expectOnly(observation({ code, contained, specimen, component, valueString: 'x' }), 'Observation', /obs-7/)
+  })
+
+  it('is the Parameters again after a resource in them', () => {
+    const parameter = [
+      { name: 'a', resource: patient({ active: true }) },
+      { name: 'b', valueReference: reference('#x') },
+    ]
+    expectOnly({ resourceType: 'Parameters', parameter }, 'Parameters.parameter[1].value.ofType(Reference)', /ref-1/)
+  })
+})
+
 describe('hostile values', () => {
   it('are refused without an exception', () => {
     let deep: unknown = { url: 'x', valueString: 'x' }

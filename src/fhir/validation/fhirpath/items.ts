@@ -1,7 +1,10 @@
 import { ExactNumber, isNumber, numberValue } from '../../json.js'
 import { dateRange } from '../../search/date-range.js'
 
-/** A collection of FHIRPath: JSON values, and `WITHOUT_VALUE` for a primitive that has only extensions. */
+/**
+ * A collection of FHIRPath: JSON values. A primitive that has only extensions is `WITHOUT_VALUE`, or the null that
+ * holds its place in an array.
+ */
 export type Items = readonly unknown[]
 
 export const NOTHING: Items = []

@@ -15,7 +15,7 @@ export function navigateTo(name: string): Navigate {
     if (!isMap(item)) return NOTHING
     env.spend(1)
     const value = item[name]
-    if (value !== undefined) return Array.isArray(value) ? pair(value, item[extension]) : [value]
+    if (value !== undefined) return Array.isArray(value) ? value : [value]
     if (item[extension] !== undefined) return withoutValue(item[extension])
     if (typed === undefined) return NOTHING
     for (const key in item) {
@@ -73,7 +73,7 @@ export function children(item: unknown, env: Environment): Items {
     const value = item[key]
     if (key.startsWith('_')) {
       if (item[key.slice(1)] === undefined) found.push(...withoutValue(value))
-    } else if (Array.isArray(value)) found.push(...pair(value, item[`_${key}`]))
+    } else if (Array.isArray(value)) found.push(...(value as unknown[]))
     else found.push(value)
   }
   env.spend(found.length + 1)
@@ -89,12 +89,6 @@ export function descendants(item: unknown, env: Environment): Items {
     stack.push(...children(next, env))
   }
   return all
-}
-
-/** Nulls in the array of a repeating primitive stand for items that have only extensions. */
-function pair(values: readonly unknown[], extensions: unknown): Items {
-  if (!Array.isArray(extensions) || !values.includes(null)) return values
-  return values.map((value) => (value === null ? WITHOUT_VALUE : value))
 }
 
 function withoutValue(extensions: unknown): Items {
