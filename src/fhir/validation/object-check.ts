@@ -44,6 +44,7 @@ export class ObjectCheck {
       walk.error('too-costly', `is nested deeper than the allowed ${WALK_LIMITS.depth} levels.`)
       return
     }
+    walk.budget += WALK_LIMITS.invariantStepsPerObject
     const object = value as JsonMap
     const plan = (this.plan ??= this.load())
     let seen = 0

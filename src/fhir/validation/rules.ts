@@ -66,7 +66,7 @@ class TooCostly extends Error {}
 
 /** Runs rules on a value; only `true` satisfies a rule, as the empty collection does not. */
 export function applyRules(rules: readonly Rule[], value: unknown, walk: Walk): void {
-  if (walk.budget < 0 || walk.tooDeep) return
+  if (walk.exhausted || walk.tooDeep) return
   const env: Environment = {
     context: value,
     resource: walk.resource,
@@ -82,6 +82,7 @@ export function applyRules(rules: readonly Rule[], value: unknown, walk: Walk): 
       if (test(value, env) !== true) walk.add(severity, 'invariant', `${key}: ${human}.`.replace('..', '.'))
     } catch (error) {
       if (!(error instanceof TooCostly)) throw error
+      walk.exhausted = true
       walk.error('too-costly', `the invariants of this resource need more work than allowed (at ${key}).`)
       return
     }

@@ -17,7 +17,7 @@ export interface Frame {
 }
 
 /** Limits that keep one hostile document from costing more than it should. */
-export const WALK_LIMITS = { issues: 100, depth: 120, invariantSteps: 5_000_000 }
+export const WALK_LIMITS = { issues: 100, depth: 120, invariantSteps: 2_000_000, invariantStepsPerObject: 100 }
 
 /**
  * The state of one validation: the place in the document and what was found there. The place is a stack of
@@ -28,8 +28,10 @@ export class Walk {
   /** The resource whose elements are visited; differs from `frame.root` inside a contained resource. */
   resource: object = {}
   frame: Frame | undefined
-  /** Steps that invariants may still take in this validation. */
+  /** Steps that invariants may still take in this validation; every object of the document adds some. */
   budget = WALK_LIMITS.invariantSteps
+  /** Set once the budget was spent: no invariant runs any more. */
+  exhausted = false
   /** Set once the document turned out deeper than any resource; recursive rules are then left out. */
   tooDeep = false
   private readonly steps: (string | number)[] = []
