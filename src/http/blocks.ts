@@ -44,7 +44,7 @@ export function blockGateway(server: FastifyInstance, read: BlockReader, rate: R
   )
 }
 
-/** Version 1, SHA-256, raw or dag-cbor: the only ones we make. The canonical base32 text comes back. */
+/** SHA-256, raw or dag-cbor: the only ones we make, and version 0 has neither codec. The canonical base32 text comes back. */
 function parseCid(text: string): string {
   let cid: CID
   try {
@@ -52,7 +52,7 @@ function parseCid(text: string): string {
   } catch {
     throw new ConsentryError('malformed', 'This is not a CID.')
   }
-  if (cid.version !== 1 || !CODECS.has(cid.code) || cid.multihash.code !== SHA2_256)
+  if (!CODECS.has(cid.code) || cid.multihash.code !== SHA2_256)
     throw new ConsentryError('malformed', 'Blocks here have CIDv1 with SHA-256 and the codec raw or dag-cbor.')
   return cid.toString()
 }

@@ -40,6 +40,11 @@ async function* failing() {
   throw new Error('lost')
 }
 
+async function* observed(began: string[]) {
+  began.push('asked')
+  yield 'a'
+}
+
 // eslint-disable-next-line require-yield -- it fails first
 async function* failingFirst(): AsyncGenerator<string> {
   throw new Error('lost')
@@ -237,6 +242,19 @@ describe('a response', () => {
   it('can be streamed, compressed too', async () => {
     const response = await rawGet(`${edge.fhir}/_history`, { authorization: bearer, 'accept-encoding': 'gzip' })
     expect(gunzipSync(response.body).toString()).toBe('{"part":0}\n{"part":1}\n')
+  })
+
+  it('reads nothing of a stream for HEAD', async () => {
+    const began: string[] = []
+    const watched = await startEdge({
+      interactions: { read: async () => ({ status: 200, headers: {}, body: observed(began) }) },
+    })
+    await request(watched.fhir)
+      .head('/Patient/1')
+      .set('Authorization', `Bearer ${await watched.token()}`)
+      .expect(200)
+    expect(began).toEqual([])
+    await watched.close()
   })
 
   it('is cut off, not ended, when a stream fails half way', async () => {
