@@ -16,7 +16,16 @@ contract RecordAnchors is IRecordAnchors, IdentityClient {
     /// @inheritdoc IRecordAnchors
     /// @dev Not stopped by retirement: a batch in the outbox must not be caught between two versions. The successor is
     /// public, and the entity moves between batches.
-    function anchor(bytes32 entity, uint40 sequence, bytes32 root, bytes32 manifest, uint32 count) external {
+    function anchor(
+        bytes32 entity,
+        uint40 sequence,
+        bytes32 root,
+        bytes32,
+        /* manifest */
+        uint32 count
+    )
+        external
+    {
         if (!_senderOperates(entity)) revert NotOperator(entity, msg.sender);
         if (count == 0) revert EmptyBatch();
         uint256 word = _heads[entity];

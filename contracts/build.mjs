@@ -49,8 +49,7 @@ if (!made || !existsSync(stamp) || readFileSync(stamp, 'utf8') !== current) {
   })
   mkdirSync(target, { recursive: true })
   for (const name of NAMES) {
-    const compiled = [name, `I${name}`].map((n) => join(root, 'out', `${n}.sol`, `${n}.json`)).find(existsSync)
-    const { abi, bytecode } = JSON.parse(readFileSync(compiled, 'utf8'))
+    const { abi, bytecode } = JSON.parse(readFileSync(join(root, 'out', `${name}.sol`, `${name}.json`), 'utf8'))
     write(join(target, `${name}.json`), JSON.stringify({ abi, bytecode: bytecode.object }))
   }
   write(stamp, current)

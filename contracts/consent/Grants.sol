@@ -49,10 +49,11 @@ abstract contract Grants is ConsentState {
         uint16 flags = ConsentWords.IN_CUSTODY | (terms.policyHash == 0 ? 0 : ConsentWords.POLICY);
         // Fails unless the sender operates the active entity: that is the authority for every patient in its custody.
         bool[] memory admitted = IDENTITY.admitPatients(msg.sender, entity, patients, keyCommitments);
+        // A patient begins in epoch 0: nobody could decide for it before it was registered.
+        ConsentWord placed = word.sealedWith(0, flags, uint32(block.timestamp));
         for (uint256 i = 0; i < patients.length; ++i) {
             if (!admitted[i]) continue;
             bytes32 patient = patients[i];
-            ConsentWord placed = word.sealedWith(_accounts[patient].epoch(), flags, uint32(block.timestamp));
             for (uint256 action = 0; action < ACTIONS; ++action) {
                 if (terms.actions >> action & 1 == 0) continue;
                 bytes32 location = ConsentWords.slot(patient, entity, ALL_LABELS, action);

@@ -20,7 +20,9 @@ abstract contract Consortium is Test {
     uint8 internal constant READ = 0;
     uint8 internal constant CAN_READ = 1;
     uint8 internal constant CREATE = 1;
+    uint8 internal constant CAN_CREATE = 2;
     uint8 internal constant UPDATE = 2;
+    uint8 internal constant CAN_UPDATE = 4;
     uint32 internal constant TREAT = 1 << 0;
     uint32 internal constant RESEARCH = 1 << 4;
     uint32 internal constant BREAK_GLASS = 1 << 7;

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {IIdentityRegistry} from "../../contracts/interfaces/IIdentityRegistry.sol";
+import {Consortium} from "./support/Consortium.sol";
+
+/// @notice A patient expects providers by commitment; only a provider that matches one is authenticated.
+contract ExpectedProvidersTest is Consortium {
+    bytes32 private constant GENERAL_INFORMATION = keccak256("salt, licence, name");
+    bytes32 private constant PRIMARY_INFORMATION = keccak256("salt, department, room");
+
+    function test_theExpectedProviderIsAuthenticated() public {
+        vm.prank(alice);
+        identity.expectProviders(ALICE, one(commitment(DOCTOR)));
+        assertTrue(identity.isExpected(ALICE, commitment(DOCTOR)), "expected");
+        assertFalse(identity.isAuthenticated(ALICE, DOCTOR), "not yet");
+        vm.expectEmit(address(identity));
+        emit IIdentityRegistry.ProviderAuthenticated(ALICE, DOCTOR);
+        vm.prank(doctor);
+        identity.authenticateProvider(ALICE, DOCTOR, GENERAL_INFORMATION, PRIMARY_INFORMATION);
+        assertTrue(identity.isAuthenticated(ALICE, DOCTOR), "authenticated");
+        assertFalse(identity.isExpected(ALICE, commitment(DOCTOR)), "met");
+    }
+
+    function testFuzz_anyOtherInformationIsRefused(bytes32 general, bytes32 primary) public {
+        vm.assume(general != GENERAL_INFORMATION || primary != PRIMARY_INFORMATION);
+        vm.prank(alice);
+        identity.expectProviders(ALICE, one(commitment(DOCTOR)));
+        vm.prank(doctor);
+        vm.expectRevert(abi.encodeWithSelector(IIdentityRegistry.NotExpected.selector, DOCTOR));
+        identity.authenticateProvider(ALICE, DOCTOR, general, primary);
+    }
+
+    function test_anotherProviderIsRefusedWithTheSameInformation() public {
+        vm.prank(alice);
+        identity.expectProviders(ALICE, one(commitment(DOCTOR)));
+        vm.prank(a);
+        vm.expectRevert(abi.encodeWithSelector(IIdentityRegistry.NotExpected.selector, A));
+        identity.authenticateProvider(ALICE, A, GENERAL_INFORMATION, PRIMARY_INFORMATION);
+        // Nor for the doctor by somebody else, nor for another patient.
+        vm.prank(a);
+        vm.expectRevert(abi.encodeWithSelector(IIdentityRegistry.NotAuthorised.selector, DOCTOR, a));
+        identity.authenticateProvider(ALICE, DOCTOR, GENERAL_INFORMATION, PRIMARY_INFORMATION);
+        vm.prank(doctor);
+        vm.expectRevert(abi.encodeWithSelector(IIdentityRegistry.NotExpected.selector, DOCTOR));
+        identity.authenticateProvider(CAROL, DOCTOR, GENERAL_INFORMATION, PRIMARY_INFORMATION);
+    }
+
+    function test_aSuspendedProviderIsRefused() public {
+        vm.prank(alice);
+        identity.expectProviders(ALICE, one(commitment(DOCTOR)));
+        vm.prank(b);
+        identity.setStatus(DOCTOR, IIdentityRegistry.Status.Suspended);
+        vm.prank(doctor);
+        vm.expectRevert(abi.encodeWithSelector(IIdentityRegistry.NotAuthorised.selector, DOCTOR, doctor));
+        identity.authenticateProvider(ALICE, DOCTOR, GENERAL_INFORMATION, PRIMARY_INFORMATION);
+    }
+
+    function test_expectationsAreThePatientsAndCanBeWithdrawn() public {
+        bytes32[] memory commitments = one(commitment(DOCTOR));
+        vm.prank(a);
+        vm.expectRevert(abi.encodeWithSelector(IIdentityRegistry.NotAuthorised.selector, ALICE, a));
+        identity.expectProviders(ALICE, commitments);
+        vm.prank(alice);
+        identity.expectProviders(ALICE, commitments);
+        vm.prank(alice);
+        identity.withdrawExpectation(ALICE, commitments[0]);
+        vm.prank(doctor);
+        vm.expectRevert(abi.encodeWithSelector(IIdentityRegistry.NotExpected.selector, DOCTOR));
+        identity.authenticateProvider(ALICE, DOCTOR, GENERAL_INFORMATION, PRIMARY_INFORMATION);
+        // Only patients expect.
+        vm.prank(a);
+        vm.expectPartialRevert(IIdentityRegistry.WrongKind.selector);
+        identity.expectProviders(A, commitments);
+    }
+
+    function test_signedTwin() public {
+        bytes32[] memory commitments = two(commitment(DOCTOR), commitment(B));
+        bytes32 structHash = keccak256(
+            abi.encode(
+                keccak256("ExpectProviders(bytes32 patient,bytes32[] commitments,uint256 nonce,uint256 deadline)"),
+                ALICE,
+                keccak256(abi.encodePacked(commitments)),
+                identity.nonces(ALICE),
+                uint256(NOW)
+            )
+        );
+        bytes memory by = signature(address(identity), "Consentry IdentityRegistry", structHash, ALICE_KEY);
+        identity.expectProvidersSigned(ALICE, commitments, NOW, by);
+        assertTrue(identity.isExpected(ALICE, commitments[1]), "both");
+        vm.expectRevert(abi.encodeWithSelector(IIdentityRegistry.NotAuthorised.selector, ALICE, address(this)));
+        identity.expectProvidersSigned(ALICE, commitments, NOW, by);
+    }
+
+    function commitment(bytes32 provider) private pure returns (bytes32) {
+        return keccak256(abi.encode(ALICE, provider, GENERAL_INFORMATION, PRIMARY_INFORMATION));
+    }
+}

@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {IIdentityRegistry} from "../../contracts/interfaces/IIdentityRegistry.sol";
+import {IRetirable} from "../../contracts/interfaces/IRetirable.sol";
+import {Consortium} from "./support/Consortium.sol";
+
+/// @notice Registration by the right party, standing, operators, authentication.
+contract IdentityRegistryTest is Consortium {
+    function test_entityIsRegisteredByTheAdministratorAlone() public {
+        bytes32 id = keccak256("hospital C");
+        vm.prank(a);
+        vm.expectRevert(abi.encodeWithSelector(IRetirable.NotAdministrator.selector, a));
+        identity.registerEntity(registration(id, stranger));
+
+        vm.expectEmit(address(identity));
+        emit IIdentityRegistry.EntityRegistered(id, stranger, NOW, OPEN_END, 0, key(id), "https://gateway.example");
+        vm.prank(admin);
+        identity.registerEntity(registration(id, stranger));
+        IIdentityRegistry.Party memory party = identity.party(id);
+        assertEq(party.controller, stranger, "controller");
+        assertTrue(party.kind == IIdentityRegistry.Kind.Entity, "kind");
+        assertTrue(party.status == IIdentityRegistry.Status.Active, "status");
+        assertEq(party.validFrom, NOW, "validFrom");
+        assertEq(party.validTo, OPEN_END, "validTo");
+        assertEq(party.parent, 0, "parent");
+        assertEq(party.keyCommitment, keccak256(key(id)), "key commitment");
+    }
+
+    function test_proxyIsRegisteredByTheAdministratorAlone() public {
+        bytes32 id = keccak256("proxy");
+        vm.prank(a);
+        vm.expectRevert(abi.encodeWithSelector(IRetirable.NotAdministrator.selector, a));
+        identity.registerProxy(registration(id, stranger), A);
+        vm.prank(admin);
+        identity.registerProxy(registration(id, stranger), A);
+        assertTrue(identity.kindOf(id) == IIdentityRegistry.Kind.Proxy, "kind");
+        assertEq(identity.parentOf(id), A, "owner");
+    }
+
+    function test_practitionerIsRegisteredByItsEntityAlone() public {
+        IIdentityRegistry.Registration memory nurse = registration(keccak256("nurse"), stranger);
+        nurse.endpoint = "";
+        address[3] memory others = [b, admin, doctor];
+        for (uint256 i = 0; i < 3; ++i) {
+            vm.prank(others[i]);
+            vm.expectRevert(abi.encodeWithSelector(IIdentityRegistry.NotAuthorised.selector, A, others[i]));
+            identity.registerPractitioner(A, nurse);
+        }
+        vm.prank(a);
+        identity.registerPractitioner(A, nurse);
+        assertEq(identity.parentOf(nurse.id), A, "parent");
+    }
+
+    function test_noTextAboutAPerson() public {
+        IIdentityRegistry.Registration memory nurse = registration(keccak256("nurse"), stranger);
+        nurse.endpoint = "https://example.org/dr-jane-doe";
+        vm.prank(a);
+        vm.expectRevert(IIdentityRegistry.TextAboutPerson.selector);
+        identity.registerPractitioner(A, nurse);
+    }
+
+    function test_patientIsRegisteredByAnActiveEntityAlone() public {
+        bytes32[] memory ids = one(keccak256("new patient"));
+        vm.expectRevert(abi.encodeWithSelector(IIdentityRegistry.NotAuthorised.selector, A, b));
+        vm.prank(b);
+        identity.registerPatients(A, ids, oneAddress(stranger), one(0));
+        vm.prank(admin);
+        identity.setStatus(A, IIdentityRegistry.Status.Suspended);
+        vm.expectRevert(abi.encodeWithSelector(IIdentityRegistry.NotAuthorised.selector, A, a));
+        vm.prank(a);
+        identity.registerPatients(A, ids, oneAddress(stranger), one(0));
+    }
+
+    function test_registeringAPatientAgainIsHarmless() public {
+        vm.recordLogs();
+        registerPatient(ALICE, alice);
+        registerPatient(CAROL, address(0));
+        assertEq(vm.getRecordedLogs().length, 0, "no event");
+        // Not in another way, nor by another entity.
+        vm.prank(a);
+        vm.expectRevert(abi.encodeWithSelector(IIdentityRegistry.AlreadyRegistered.selector, CAROL));
+        identity.registerPatients(A, one(CAROL), oneAddress(carol), one(0));
+        vm.prank(b);
+        vm.expectRevert(abi.encodeWithSelector(IIdentityRegistry.AlreadyRegistered.selector, CAROL));
+        identity.registerPatients(B, one(CAROL), oneAddress(address(0)), one(0));
+    }
+
+    function test_custodyCannotHideBehindTheEntitysOwnAccounts() public {
+        vm.prank(a);
+        identity.addOperator(A, stranger);
+        address[2] memory own = [a, stranger];
+        for (uint256 i = 0; i < 2; ++i) {
+            vm.prank(a);
+            vm.expectRevert(IIdentityRegistry.InvalidController.selector);
+            identity.registerPatients(A, one(keccak256("x")), oneAddress(own[i]), one(0));
+        }
+    }
+
+    function test_malformedRegistrationsAreRefused() public {
+        IIdentityRegistry.Registration memory bad = registration(0, stranger);
+        vm.prank(admin);
+        vm.expectRevert(IIdentityRegistry.InvalidId.selector);
+        identity.registerEntity(bad);
+        bad = registration(keccak256("x"), address(0));
+        vm.prank(admin);
+        vm.expectRevert(IIdentityRegistry.InvalidController.selector);
+        identity.registerEntity(bad);
+        bad = registration(keccak256("x"), stranger);
+        bad.validTo = NOW;
+        vm.prank(admin);
+        vm.expectRevert(abi.encodeWithSelector(IIdentityRegistry.InvalidValidity.selector, NOW, NOW));
+        identity.registerEntity(bad);
+        bad = registration(keccak256("x"), stranger);
+        bad.encryptionKey = abi.encodePacked(bytes1(0x04), bad.id);
+        vm.prank(admin);
+        vm.expectRevert(IIdentityRegistry.InvalidEncryptionKey.selector);
+        identity.registerEntity(bad);
+        bad = registration(A, stranger);
+        vm.prank(admin);
+        vm.expectRevert(abi.encodeWithSelector(IIdentityRegistry.AlreadyRegistered.selector, A));
+        identity.registerEntity(bad);
+        vm.prank(a);
+        vm.expectRevert(IIdentityRegistry.LengthMismatch.selector);
+        identity.registerPatients(A, one(keccak256("x")), new address[](0), one(0));
+    }
+
+    function test_activeIsStatusAndValidity() public {
+        IIdentityRegistry.Registration memory short = registration(keccak256("short"), stranger);
+        (short.validFrom, short.validTo) = (NOW + 10, NOW + 20);
+        vm.prank(admin);
+        identity.registerEntity(short);
+        uint40[4] memory times = [NOW + 9, NOW + 10, NOW + 19, NOW + 20];
+        bool[4] memory active = [false, true, true, false];
+        for (uint256 i = 0; i < 4; ++i) {
+            vm.warp(times[i]);
+            assertTrue(identity.isActive(short.id) == active[i], "active");
+            assertTrue(identity.operates(short.id, stranger) == active[i], "operates");
+            assertTrue(identity.speaksFor(short.id, stranger) == active[i], "speaks");
+        }
+        vm.prank(admin);
+        identity.setValidity(short.id, NOW, OPEN_END);
+        assertTrue(identity.isActive(short.id), "prolonged");
+        assertFalse(identity.isActive(keccak256("unknown")), "unknown");
+    }
+
+    function test_statusIsChangedByTheSupervisorAlone() public {
+        vm.prank(a);
+        vm.expectRevert(abi.encodeWithSelector(IIdentityRegistry.NotAuthorised.selector, B, a));
+        identity.setStatus(B, IIdentityRegistry.Status.Suspended);
+        vm.prank(admin);
+        vm.expectRevert(abi.encodeWithSelector(IIdentityRegistry.NotAuthorised.selector, DOCTOR, admin));
+        identity.setStatus(DOCTOR, IIdentityRegistry.Status.Suspended);
+        vm.prank(b);
+        identity.setStatus(DOCTOR, IIdentityRegistry.Status.Suspended);
+        assertFalse(identity.isActive(DOCTOR), "suspended");
+        vm.prank(b);
+        identity.setStatus(DOCTOR, IIdentityRegistry.Status.Active);
+        vm.prank(admin);
+        identity.setStatus(DOCTOR, IIdentityRegistry.Status.Revoked);
+        vm.prank(b);
+        vm.expectPartialRevert(IIdentityRegistry.InvalidStatus.selector);
+        identity.setStatus(DOCTOR, IIdentityRegistry.Status.Active);
+    }
+
+    function test_nobodySuspendsAPatient() public {
+        address[4] memory all = [admin, a, alice, stranger];
+        for (uint256 i = 0; i < 4; ++i) {
+            vm.prank(all[i]);
+            vm.expectPartialRevert(IIdentityRegistry.WrongKind.selector);
+            identity.setStatus(ALICE, IIdentityRegistry.Status.Suspended);
+        }
+    }
+
+    function test_operatorsActButDoNotAppoint() public {
+        vm.prank(a);
+        identity.addOperator(A, stranger);
+        assertTrue(identity.operates(A, stranger), "operates");
+        assertFalse(identity.operates(B, stranger), "another entity");
+        vm.prank(stranger);
+        identity.registerPatients(A, one(keccak256("x")), oneAddress(address(0)), one(0));
+        vm.prank(stranger);
+        vm.expectRevert(abi.encodeWithSelector(IIdentityRegistry.NotAuthorised.selector, A, stranger));
+        identity.addOperator(A, alice);
+        vm.prank(a);
+        identity.removeOperator(A, stranger);
+        assertFalse(identity.operates(A, stranger), "removed");
+    }
+
+    function test_aPendingPartyIsAdmittedOnlyByMatchingInformation() public {
+        (bytes32 general, bytes32 primary) = (keccak256("general, salted"), keccak256("primary, salted"));
+        bytes32 id = keccak256("hospital C");
+        IIdentityRegistry.Registration memory pending = registration(id, stranger);
+        pending.credential = keccak256(abi.encode(id, general, primary));
+        vm.prank(admin);
+        identity.registerEntity(pending);
+        assertFalse(identity.isActive(id), "pending");
+
+        vm.prank(stranger);
+        vm.expectRevert(abi.encodeWithSelector(IIdentityRegistry.NotExpected.selector, id));
+        identity.authenticate(id, general, keccak256("other"));
+        vm.prank(a);
+        vm.expectRevert(abi.encodeWithSelector(IIdentityRegistry.NotAuthorised.selector, id, a));
+        identity.authenticate(id, general, primary);
+        vm.prank(stranger);
+        identity.authenticate(id, general, primary);
+        assertTrue(identity.isActive(id), "authenticated");
+        vm.prank(stranger);
+        vm.expectPartialRevert(IIdentityRegistry.InvalidStatus.selector);
+        identity.authenticate(id, general, primary);
+    }
+
+    function test_keysAndEndpointsAreChangedByTheParty() public {
+        bytes memory next = abi.encodePacked(bytes1(0x03), keccak256("next"));
+        vm.prank(b);
+        vm.expectRevert(abi.encodeWithSelector(IIdentityRegistry.NotAuthorised.selector, A, b));
+        identity.changeEncryptionKey(A, next);
+        vm.prank(a);
+        identity.changeEncryptionKey(A, next);
+        assertEq(identity.party(A).keyCommitment, keccak256(next), "commitment");
+        vm.prank(a);
+        identity.changeEndpoint(A, "https://new.example");
+        vm.prank(alice);
+        vm.expectPartialRevert(IIdentityRegistry.WrongKind.selector);
+        identity.changeEndpoint(ALICE, "https://alice.example");
+    }
+
+    function test_administrationIsHandedOverInTwoSteps() public {
+        vm.prank(admin);
+        identity.proposeAdministrator(stranger);
+        assertEq(identity.administrator(), admin, "not yet");
+        vm.prank(a);
+        vm.expectRevert(abi.encodeWithSelector(IRetirable.NotAdministrator.selector, a));
+        identity.acceptAdministrator();
+        vm.prank(stranger);
+        identity.acceptAdministrator();
+        assertEq(identity.administrator(), stranger, "accepted");
+        vm.prank(stranger);
+        vm.expectRevert(abi.encodeWithSelector(IRetirable.NotAdministrator.selector, stranger));
+        identity.acceptAdministrator();
+    }
+
+    function test_anotherConsentRegistryOnlyAfterRetirement() public {
+        address next = vm.deployCode("ConsentRegistry.sol:ConsentRegistry", abi.encode(identity));
+        vm.prank(admin);
+        vm.expectRevert(abi.encodeWithSelector(IRetirable.InvalidSuccessor.selector, next));
+        identity.connectConsentRegistry(next);
+        vm.prank(stranger);
+        vm.expectRevert(abi.encodeWithSelector(IRetirable.NotAdministrator.selector, stranger));
+        IRetirable(address(consents)).retire(next);
+        vm.startPrank(admin);
+        IRetirable(address(consents)).retire(next);
+        identity.connectConsentRegistry(next);
+        vm.stopPrank();
+        assertEq(identity.consentRegistry(), next, "connected");
+    }
+
+    function test_aRetiredRegistryRegistersNothingMore() public {
+        IRetirable retirable = IRetirable(address(identity));
+        address next = address(new Empty());
+        vm.startPrank(admin);
+        vm.expectRevert(abi.encodeWithSelector(IRetirable.InvalidSuccessor.selector, stranger));
+        retirable.retire(stranger);
+        retirable.retire(next);
+        vm.expectRevert(abi.encodeWithSelector(IRetirable.RetiredInFavourOf.selector, next));
+        identity.registerEntity(registration(keccak256("x"), stranger));
+        vm.expectRevert(abi.encodeWithSelector(IRetirable.RetiredInFavourOf.selector, next));
+        retirable.retire(address(consents));
+        // What takes rights away goes on.
+        identity.setStatus(A, IIdentityRegistry.Status.Revoked);
+        vm.stopPrank();
+        assertFalse(identity.isActive(A), "revoked");
+    }
+}
+
+contract Empty {}
