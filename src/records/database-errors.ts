@@ -9,7 +9,7 @@ const DEADLOCK_DETECTED = '40P01'
 const UNAVAILABLE = /^(08|53|57P0|25006|57014)/
 const SOCKET = /^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOTFOUND|EHOSTUNREACH|ENETUNREACH|EAI_AGAIN|ENOENT)$/
 /** Texts of pg and pg-pool, which give no code. */
-const LOST = /^(Connection terminated|timeout exceeded when trying to connect|timeout expired|Client was closed)/
+const LOST = /^(Connection terminated|Client (was closed|has encountered)|timeout (exceeded|expired))/
 
 interface SqlError extends Error {
   readonly code?: string

@@ -41,18 +41,23 @@ function postgres(databaseUrl: string): Engine {
   return {
     name: 'PostgreSQL',
     open: async () => {
-      const schema = `consentry_test_${randomBytes(6).toString('hex')}`
-      await administer(databaseUrl, `CREATE SCHEMA ${schema}`)
+      const { schema, drop } = await ownSchema(databaseUrl)
       const database = await openDatabase({ url: databaseUrl, schema })
       return {
         database,
         close: async () => {
           await database.close()
-          await administer(databaseUrl, `DROP SCHEMA ${schema} CASCADE`)
+          await drop()
         },
       }
     },
   }
+}
+
+export async function ownSchema(databaseUrl: string): Promise<{ schema: string; drop: () => Promise<void> }> {
+  const schema = `consentry_test_${randomBytes(6).toString('hex')}`
+  await administer(databaseUrl, `CREATE SCHEMA ${schema}`)
+  return { schema, drop: () => administer(databaseUrl, `DROP SCHEMA ${schema} CASCADE`) }
 }
 
 async function administer(databaseUrl: string, statement: string): Promise<void> {
