@@ -107,8 +107,8 @@ export class CommitQueue {
   }
 
   async #write(group: readonly Pending[]): Promise<Verdict[]> {
-    const created = group.flatMap(({ versions }) => versions.filter(({ version }) => version === 1))
-    const keys = await this.keys.take(created.length)
+    const fresh = group.flatMap(({ versions }) => versions.filter(mayBeNew))
+    const keys = await this.keys.take(fresh.length)
     const isNew = group.every(
       ({ change, versions }) => !change.claims?.length && versions.every((v) => v.version === 1),
     )
@@ -162,4 +162,9 @@ export class CommitQueue {
       return verdicts
     })
   }
+}
+
+/** An imported record may come to us with a later version than its first. */
+function mayBeNew({ version, source }: NewVersion): boolean {
+  return version === 1 || source !== null
 }

@@ -27,9 +27,11 @@ export async function lock(session: Session, versions: readonly NewVersion[]): P
 
 /** `undefined`: every version follows the one that is there. */
 export function verdict(versions: readonly NewVersion[], rows: ReadonlyMap<string, LockedRow>): Committed | undefined {
-  const conflicts = versions.flatMap(({ type, id, version }): Conflict[] => {
+  const conflicts = versions.flatMap(({ type, id, version, source }): Conflict[] => {
     const current = rows.get(`${type}/${id}`)
-    if ((current?.version ?? 0) === version - 1) return []
+    // Of an imported record we may not see every version, so any later one follows.
+    const follows = source === null ? (current?.version ?? 0) === version - 1 : (current?.version ?? 0) < version
+    if (follows) return []
     return [
       {
         kind: 'version',

@@ -35,7 +35,7 @@ const READ_VERSION: Statement = {
 
 const HISTORY: Statement = {
   name: 'history',
-  text: `SELECT r.version AS total, ${OLD_VERSION_COLUMNS} FROM resource r JOIN resource_version v ON v.resource_pk = r.pk
+  text: `SELECT (SELECT count(*) FROM resource_version WHERE resource_pk = r.pk) AS total, ${OLD_VERSION_COLUMNS} FROM resource r JOIN resource_version v ON v.resource_pk = r.pk
     WHERE r.type = $1 AND r.id = $2 AND v.version < $3 ORDER BY v.version DESC LIMIT $4`,
 }
 
@@ -77,7 +77,7 @@ export async function history(database: Database, ref: Ref, count: number, curso
       expression: ['http.cursor'],
     })
   }
-  const { rows } = await database.run<SqlVersion & { total: number }>(HISTORY, [
+  const { rows } = await database.run<SqlVersion & { total: bigint }>(HISTORY, [
     ref.type,
     ref.id,
     cursor === undefined ? LARGEST : Number(cursor),
@@ -86,7 +86,7 @@ export async function history(database: Database, ref: Ref, count: number, curso
   const page = rows.slice(0, count).map(storedVersion)
   return {
     rows: page,
-    total: rows[0]?.total ?? 0,
+    total: Number(rows[0]?.total ?? 0),
     next: rows.length > count ? String(page.at(-1)?.version) : null,
   }
 }

@@ -1,7 +1,10 @@
 /** 32 bytes as `0x` and 64 lower-case hex digits: parties and patients on the ledger. */
 export type Hex = `0x${string}`
 
-/** One version to be written. `version` 1 creates; n replaces version n − 1, which must be the current one. */
+/**
+ * One version to be written. `version` 1 creates; n replaces version n − 1, which must be the current one. Of an imported
+ * record any later version follows the current one or none.
+ */
 export interface NewVersion {
   readonly type: string
   readonly id: string

@@ -77,6 +77,15 @@ describe.each(ENGINES)('commit on $name', ({ open }) => {
     expect((await store.readVersion([first]))[0]?.labels).toBe(6n)
   })
 
+  it('takes any later version of an imported record', async () => {
+    const third = version({ source: 'urn:b', version: 3, origin: hex() })
+    expect(await store.commit({ versions: [third, version()] })).toEqual(committed)
+    expect(await store.commit({ versions: [{ ...third, version: 7, cid: 'seven' }] })).toEqual(committed)
+    expect(await store.commit({ versions: [{ ...third, version: 7 }] })).toMatchObject({ committed: false })
+    expect(await store.commit({ versions: [{ ...third, version: 5 }] })).toMatchObject({ committed: false })
+    expect(await store.history(third, { count: 5 })).toMatchObject({ rows: [{ version: 7 }, { version: 3 }], total: 2 })
+  })
+
   it('writes nothing of a change with one stale version, and says which', async () => {
     const first = version()
     await store.commit({ versions: [first] })

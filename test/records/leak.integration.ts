@@ -75,19 +75,6 @@ describe('a dump of the database', () => {
     return [...found(dump, wanted), ...found(dump, wanted, 'hex')]
   }
 
-  it('would show a text that is stored in the clear', async () => {
-    await database.query("CREATE TABLE careless (v text); INSERT INTO careless VALUES ('Herr Quillfeather')")
-    expect(await foundInTables(needles(KNOWN['Patient'] ?? []))).toEqual(['quillfeather'])
-    await database.query('CHECKPOINT')
-    expect(found(changed(empty, files(directory)), needles(KNOWN['Patient'] ?? []))).toEqual(['quillfeather'])
-    await database.query(
-      "CREATE TABLE careless_times (v timestamptz, w bytea); INSERT INTO careless_times VALUES ('1961-04-17', '1487.25')",
-    )
-    const all = [...needles(KNOWN['Patient'] ?? []), ...needles(KNOWN['Observation'] ?? [])]
-    expect((await foundInTables(all)).sort()).toEqual(['1487.25', '1961-04-17', 'quillfeather'])
-    await database.query('DROP TABLE careless; DROP TABLE careless_times')
-  })
-
   it('has no text, code, number or date of a known record in its tables', async () => {
     await commit(Object.entries(KNOWN))
     const dump = await tables(database)
@@ -100,8 +87,6 @@ describe('a dump of the database', () => {
     const file = listShared('synthea', '2019-smart').find((name) => !/^(hospital|practitioner)/.test(name)) as string
     const bundle = readShared('synthea', '2019-smart', file) as unknown as { entry: { resource: ValidResource }[] }
     const values = bundle.entry.map(({ resource }) => [resource.resourceType, indexValues(resource)] as const)
-    // the heap still has the rows of the test above that fails on purpose
-    await database.query('VACUUM FULL')
     await commit(values)
     await database.query('CHECKPOINT')
     const named = new Set([
@@ -116,6 +101,19 @@ describe('a dump of the database', () => {
     const catalogue = found(Buffer.concat([...empty.values()]), suspect)
     expect(suspect.filter((one) => !catalogue.includes(one))).toEqual([])
     expect(wanted.length - catalogue.length).toBeGreaterThan(200)
+  })
+
+  it('would show a text that is stored in the clear', async () => {
+    await database.query("CREATE TABLE careless (v text); INSERT INTO careless VALUES ('Herr Quillfeather')")
+    expect(await foundInTables(needles(KNOWN['Patient'] ?? []))).toEqual(['quillfeather'])
+    await database.query('CHECKPOINT')
+    expect(found(changed(empty, files(directory)), needles(KNOWN['Patient'] ?? []))).toEqual(['quillfeather'])
+    await database.query(
+      "CREATE TABLE careless_times (v timestamptz, w bytea); INSERT INTO careless_times VALUES ('1961-04-17', '1487.25')",
+    )
+    const all = [...needles(KNOWN['Patient'] ?? []), ...needles(KNOWN['Observation'] ?? [])]
+    expect((await foundInTables(all)).sort()).toEqual(['1487.25', '1961-04-17', 'quillfeather'])
+    await database.query('DROP TABLE careless; DROP TABLE careless_times')
   })
 })
 
@@ -153,10 +151,11 @@ function found(haystack: Buffer, wanted: readonly string[], encoding: 'latin1' |
   const text = haystack.toString('latin1').toLowerCase()
   return [...new Set(wanted)].filter((needle) => {
     const plain = Buffer.from(needle).toString(encoding)
+    if (!text.includes(plain)) return false
     // a code such as 718-7 also stands where two parts of a UUID meet
-    return encoding === 'latin1' && /^[0-9a-f-]+$/.test(plain)
-      ? new RegExp(`(?<![0-9a-f-])${plain}(?![0-9a-f-])`).test(text)
-      : text.includes(plain)
+    return (
+      encoding === 'hex' || !/^[0-9a-f-]+$/.test(plain) || new RegExp(`(?<![0-9a-f-])${plain}(?![0-9a-f-])`).test(text)
+    )
   })
 }
 
