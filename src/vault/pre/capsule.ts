@@ -1,62 +1,71 @@
 import { ConsentryError } from '../../errors.js'
 import { defaultGroup } from './default-group.js'
-import { compress, type Group, type Point, samePoint, type Scalar } from './group.js'
-import { hashToScalar, isScalar, keyOfPoint, randomScalar } from './hashing.js'
-import type { PublicKey, SecretKey } from './keys.js'
-import { decode, encode } from './wire.js'
+import { compress, G, type Group, type Point, samePoint, type Scalar } from './group.js'
+import { hashToScalar } from './hashing.js'
+import { isScalar } from './scalar.js'
+import { encode, WireReader } from './wire.js'
 
-/** (E, V, s) with sG = V + H(E, V)·E. It exists only checked. */
+export interface CapsuleParts {
+  /** E = rG */
+  readonly e: Point
+  /** V = uG */
+  readonly v: Point
+  /** s = u + r·H(CAPSULE_POINTS, E, V): whoever made E and V knew r and u. */
+  readonly s: Scalar
+}
+
+/** For the files of this folder. */
+export let capsuleParts: (capsule: Capsule) => CapsuleParts
+/** For `encapsulate`, whose capsules hold by construction. */
+export let capsuleOf: (parts: CapsuleParts) => Capsule
+
+/** (E, V, s) with sG = V + H(CAPSULE_POINTS, E, V)·E. It exists only checked. */
 export class Capsule {
-  private constructor(
-    readonly e: Point,
-    readonly v: Point,
-    readonly s: Scalar,
-  ) {}
+  readonly #parts: CapsuleParts
+
+  private constructor(parts: CapsuleParts) {
+    this.#parts = parts
+  }
+
+  static {
+    capsuleParts = (capsule) => capsule.#parts
+    capsuleOf = (parts) => new Capsule(parts)
+  }
 
   /** @param bytes 105 bytes, MessagePack `[E, V, s]`. @throws ConsentryError `malformed`, also when the check fails */
   static fromBytes(bytes: Uint8Array, group: Group = defaultGroup): Capsule {
-    const [e, v, s] = decode(bytes, [33, 33, 32], 'capsule') as [Uint8Array, Uint8Array, Uint8Array]
-    const capsule = isScalar(s) ? new Capsule(group.decompress(e), group.decompress(v), s) : null
-    if (capsule === null || !capsule.holds(group)) {
+    const reader = new WireReader(bytes, 'capsule')
+    reader.list(3)
+    const e = group.decompress(reader.bytes(33))
+    const v = group.decompress(reader.bytes(33))
+    const s = reader.bytes(32)
+    reader.end()
+    if (!isScalar(s)) throw reader.malformed()
+    const claim = { z: s, h: capsuleChallenge({ e, v }), bases: [{ base: G, commitment: v, image: e }] }
+    // With V = −E the check holds too, but there is no shared point: nobody makes such a capsule by chance.
+    if (!group.claimsHold([claim]) || opposite(e, v)) {
       throw new ConsentryError('malformed', 'The capsule does not pass its check.')
     }
-    return capsule
+    return new Capsule({ e, v, s })
   }
 
-  /** For `encapsulate`, whose capsules hold by construction. */
-  static made(e: Point, v: Point, s: Scalar): Capsule {
-    return new Capsule(e, v, s)
-  }
-
+  /** 105 bytes. */
   toBytes(): Uint8Array {
-    return encode([compress(this.e), compress(this.v), this.s])
+    const { e, v, s } = this.#parts
+    return encode([compress(e), compress(v), s])
   }
 
-  /** H(CAPSULE_POINTS, E, V) */
-  challenge(): Scalar {
-    return hashToScalar('CAPSULE_POINTS', [this.e, this.v])
-  }
-
-  private holds(group: Group): boolean {
-    const right = group.sum([this.v, group.multiply(this.e, this.challenge())])
-    return samePoint(group.multiplyBase(this.s), right)
+  equals(other: Capsule): boolean {
+    const [a, b] = [this.#parts, other.#parts]
+    return samePoint(a.e, b.e) && samePoint(a.v, b.v) && Buffer.compare(a.s, b.s) === 0
   }
 }
 
-/** A fresh key that only the holder of the secret of `policyKey`, or m re-encryptions toward a grantee, gives back. */
-export function encapsulate(policyKey: PublicKey, group: Group = defaultGroup): { capsule: Capsule; key: Uint8Array } {
-  const r = randomScalar()
-  const u = randomScalar()
-  const e = group.multiplyBase(r)
-  const v = group.multiplyBase(u)
-  const s = group.add(u, group.times(r, hashToScalar('CAPSULE_POINTS', [e, v])))
-  const shared = group.multiply(policyKey.point, group.add(r, u))
-  const key = keyOfPoint(shared)
-  for (const secret of [r, u, shared]) secret.fill(0)
-  return { capsule: Capsule.made(e, v, s), key }
+/** H(CAPSULE_POINTS, E, V) */
+export function capsuleChallenge({ e, v }: Pick<CapsuleParts, 'e' | 'v'>): Scalar {
+  return hashToScalar('CAPSULE_POINTS', [e, v])
 }
 
-/** The key of a capsule for the delegator: a·(E + V). */
-export function decapsulateOriginal(secret: SecretKey, capsule: Capsule, group: Group = defaultGroup): Uint8Array {
-  return keyOfPoint(group.multiply(group.sum([capsule.e, capsule.v]), secret.expose()))
+function opposite(a: Point, b: Point): boolean {
+  return Buffer.compare(a.subarray(1, 33), b.subarray(1, 33)) === 0 && !samePoint(a, b)
 }

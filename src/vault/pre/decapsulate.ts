@@ -1,17 +1,30 @@
 import { ConsentryError } from '../../errors.js'
-import type { Capsule } from './capsule.js'
-import type { CapsuleFragParts, VerifiedCapsuleFrag } from './capsule-frag.js'
+import { type Capsule, capsuleChallenge, capsuleParts } from './capsule.js'
+import { capsuleFragParts, capsuleOfFrag, type CapsuleFragParts, type VerifiedCapsuleFrag } from './capsule-frag.js'
 import { defaultGroup } from './default-group.js'
-import { type Group, type Point, samePoint, type Scalar } from './group.js'
-import { inverse, keyOfPoint } from './hashing.js'
+import { type Group, type Point, samePoint, type Scalar, unreachable } from './group.js'
+import { keyOfPoint } from './hashing.js'
 import { polynomialArgument, sharedSecret } from './key-frag.js'
-import type { PublicKey, SecretKey } from './keys.js'
+import { pointOf, type PublicKey, scalarOf, type SecretKey } from './keys.js'
+import { lagrangeAtZero } from './lagrange.js'
+import { wipe } from './scalar.js'
+
+/** The key of a capsule for the delegator, 32 bytes: a·(E + V). */
+export function decapsulateOriginal(secret: SecretKey, capsule: Capsule, group: Group = defaultGroup): Uint8Array {
+  const { e, v } = capsuleParts(capsule)
+  const sum = group.sum([e, v])
+  if (sum === null) throw unreachable('A checked capsule has no shared point.')
+  const shared = group.multiply(sum, scalarOf(secret))
+  const key = keyOfPoint(shared)
+  wipe(shared)
+  return key
+}
 
 /**
- * The key of a capsule for the grantee, from m verified fragments of one policy; more than m do no harm.
+ * The key of a capsule for the grantee, 32 bytes, from m verified fragments of one policy; more than m do no harm.
  *
- * @throws ConsentryError `invalid` when the fragments are of different policies or repeat one, or when they are too
- * few or not for this capsule: then the closing check fails.
+ * @throws ConsentryError `invalid` when the fragments are of different policies or capsules or repeat one (the message
+ * says which by its place), or when they are too few or not for this receiver: then the closing check fails.
  */
 export function decapsulateReencrypted(
   receiving: SecretKey,
@@ -20,44 +33,51 @@ export function decapsulateReencrypted(
   frags: readonly VerifiedCapsuleFrag[],
   group: Group = defaultGroup,
 ): Uint8Array {
-  const parts = frags.map((frag) => frag.parts)
-  const precursor = parts[0]?.precursor
-  if (precursor === undefined || parts.some((part) => !samePoint(part.precursor, precursor))) {
-    throw new ConsentryError('invalid', 'The capsule fragments are not of one policy.')
-  }
-  const b = receiving.publicKey.point
-  const dh = group.multiply(precursor, receiving.expose())
-  const lambdas = lagrange(group, parts, (id) => polynomialArgument(precursor, b, dh, id))
-  const combine = (pick: (part: CapsuleFragParts) => Point): Point =>
-    group.sum(parts.map((part, i) => group.multiply(pick(part), lambdas[i] as Scalar)))
-  const e = combine((part) => part.e1)
-  const v = combine((part) => part.v1)
+  const { precursor, parts } = ofOnePolicy(frags, capsule)
+  const b = pointOf(receiving.publicKey)
+  const dh = group.multiply(precursor, scalarOf(receiving))
   const d = sharedSecret(precursor, b, dh)
-  const left = group.multiply(delegating.point, group.times(capsule.s, inverse(group, d)))
-  if (!samePoint(left, group.sum([v, group.multiply(e, capsule.challenge())]))) {
-    throw new ConsentryError('invalid', 'The capsule fragments do not open this capsule.')
-  }
-  const shared = group.multiply(group.sum([e, v]), d)
-  const key = keyOfPoint(shared)
-  for (const secret of [dh, d, shared]) secret.fill(0)
+  const args = parts.map(({ id }) => polynomialArgument(precursor, b, dh, id))
+  const { lambdas, inverse: inverseOfD } = lagrangeAtZero(group, args, d)
+  // The arguments are a secret of the policy, so the coefficients go through constant-time multiplication too.
+  const combine = (pick: (part: CapsuleFragParts) => Point) =>
+    group.sum(parts.map((part, i) => group.multiply(pick(part), lambdas[i]!)))
+  const e = combine(({ e1 }) => e1)
+  const v = combine(({ v1 }) => v1)
+  const shared = e && v && group.sum([e, v])
+  const opens = e && v && check(group, capsule, pointOf(delegating), inverseOfD, e, v)
+  if (!opens || !shared) throw new ConsentryError('invalid', 'The capsule fragments do not open this capsule.')
+  const point = group.multiply(shared, d)
+  const key = keyOfPoint(point)
+  wipe(dh, d, inverseOfD, ...args, ...lambdas, point)
   return key
 }
 
-/** Lagrange coefficients at 0: the product of x_j / (x_j − x_i) over j ≠ i. */
-function lagrange(group: Group, parts: readonly CapsuleFragParts[], argument: (id: Uint8Array) => Scalar): Scalar[] {
-  const ids = new Set(parts.map(({ id }) => Buffer.from(id).toString('hex')))
-  if (ids.size !== parts.length) throw new ConsentryError('invalid', 'A capsule fragment is there twice.')
-  const xs = parts.map(({ id }) => argument(id))
-  return xs.map((xi, i) => {
-    let numerator = ONE
-    let denominator = ONE
-    for (const [j, xj] of xs.entries()) {
-      if (j === i) continue
-      numerator = group.times(numerator, xj)
-      denominator = group.times(denominator, group.add(xj, group.negate(xi)))
-    }
-    return group.times(numerator, inverse(group, denominator))
-  })
+/** (s·d⁻¹)·A = V' + H(CAPSULE_POINTS, E, V)·E' */
+function check(group: Group, capsule: Capsule, a: Point, inverseOfD: Scalar, e: Point, v: Point): boolean {
+  const parts = capsuleParts(capsule)
+  const left = group.multiply(a, group.times(parts.s, inverseOfD))
+  const right = group.sum([v, group.multiplyPublic(e, capsuleChallenge(parts))])
+  return right !== null && samePoint(left, right)
 }
 
-const ONE = new Uint8Array(32).fill(1, 31) as Scalar
+function ofOnePolicy(
+  frags: readonly VerifiedCapsuleFrag[],
+  capsule: Capsule,
+): { precursor: Point; parts: CapsuleFragParts[] } {
+  const parts = frags.map(capsuleFragParts)
+  const precursor = parts[0]?.precursor
+  if (precursor === undefined) throw new ConsentryError('invalid', 'No capsule fragments are given.')
+  const seen = new Set<string>()
+  frags.forEach((frag, i) => {
+    const { id, precursor: own } = parts[i]!
+    const key = Buffer.from(id).toString('hex')
+    if (!samePoint(own, precursor)) throw new ConsentryError('invalid', `Capsule fragment ${i} is of another policy.`)
+    if (!capsuleOfFrag(frag).equals(capsule)) {
+      throw new ConsentryError('invalid', `Capsule fragment ${i} is of another capsule.`)
+    }
+    if (seen.has(key)) throw new ConsentryError('invalid', `Capsule fragment ${i} is there twice.`)
+    seen.add(key)
+  })
+  return { precursor, parts }
+}

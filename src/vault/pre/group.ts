@@ -30,8 +30,8 @@ export interface Claim {
  * What Umbral needs of the group, once over libsecp256k1 and once over @noble/curves. Both speak the same
  * bytes, so a capsule read with one backend opens with the other.
  *
- * `multiply*` take secret scalars and are constant time as far as the backend can be; only `claimHolds`
- * may take time that depends on its inputs, all of which are public.
+ * Secret scalars are welcome, in constant time as far as the backend can, wherever nothing else is said: only
+ * `multiplyPublic`, `claimsHold` and `verify` may take time that depends on their scalars, which must be public.
  */
 export interface Group {
   readonly name: 'native' | 'noble'
@@ -43,8 +43,10 @@ export interface Group {
   multiplyU(k: Scalar): Point
   /** k·P */
   multiply(p: Point, k: Scalar): Point
-  /** Sum of one or more points. Throws `internal` when it is the identity. */
-  sum(points: readonly Point[]): Point
+  /** k·P for a public k, in time that depends on k. */
+  multiplyPublic(p: Point, k: Scalar): Point
+  /** Sum of one or more points; `null` for the identity, which has no encoding. */
+  sum(points: readonly Point[]): Point | null
   /** a + b mod n, as a new array. Throws `internal` when it is zero. */
   add(a: Scalar, b: Scalar): Scalar
   /** a·b mod n, as a new array. */
@@ -73,9 +75,14 @@ export const G = Uint8Array.from(
 
 /** SEC1 compressed form, 33 bytes. */
 export function compress(p: Point): Uint8Array {
-  const out = p.slice(0, 33)
-  out[0] = 2 | (p[64]! & 1)
+  const out = new Uint8Array(33)
+  writeCompressed(out, 0, p)
   return out
+}
+
+export function writeCompressed(out: Uint8Array, at: number, p: Point): void {
+  out.set(p.subarray(0, 33), at)
+  out[at] = 2 | (p[64]! & 1)
 }
 
 export function samePoint(a: Point, b: Point): boolean {

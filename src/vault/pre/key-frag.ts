@@ -1,12 +1,12 @@
-import { randomBytes } from 'node:crypto'
-import { inspect } from 'node:util'
 import { ConsentryError } from '../../errors.js'
 import { defaultGroup } from './default-group.js'
-import { compress, type Group, type Point, samePoint, type Scalar } from './group.js'
-import { hashToScalar, inverse, isScalar, randomScalar } from './hashing.js'
-import type { PublicKey, SecretKey, Signer } from './keys.js'
+import { compress, type Group, type Point, samePoint, type Scalar, unreachable } from './group.js'
+import { hashToScalar } from './hashing.js'
+import { pointOf, type PublicKey } from './keys.js'
 import { U } from './parameters.js'
-import { decode, encode } from './wire.js'
+import { isScalar, wipe } from './scalar.js'
+import { Secret } from './secret.js'
+import { encode, WireReader } from './wire.js'
 
 /** What a fragment is made of, UMBRAL, "Operations". */
 export interface KeyFragParts {
@@ -20,150 +20,121 @@ export interface KeyFragParts {
   readonly commitment: Point
   readonly signatureForProxy: Uint8Array
   readonly signatureForReceiver: Uint8Array
+  /** Whether the signature for the proxy is over the delegating key, and over the receiving key. */
+  readonly delegatingSigned: boolean
+  readonly receivingSigned: boolean
 }
 
-const SHAPE = [[33], 32, 32, 33, [33, 64, 64, true, true]] as const
+/** For the files of this folder. */
+export let keyFragParts: (frag: VerifiedKeyFrag) => KeyFragParts
+/** For `generateKeyFrags`, whose fragments hold by construction. */
+export let keyFragOf: (parts: KeyFragParts) => VerifiedKeyFrag
 
 /** A key fragment as it came: it re-encrypts nothing before `verify`. */
-export class KeyFrag {
-  private constructor(private readonly parts: KeyFragParts) {}
+export class KeyFrag extends Secret {
+  readonly #parts: KeyFragParts
+
+  private constructor(parts: KeyFragParts) {
+    super()
+    this.#parts = parts
+  }
 
   /** @param bytes 310 bytes. @throws ConsentryError `malformed` */
   static fromBytes(bytes: Uint8Array, group: Group = defaultGroup): KeyFrag {
-    const [u, id, rk, x, u1, forProxy, forReceiver] = decode(bytes, SHAPE, 'key fragment') as [
-      Uint8Array,
-      Uint8Array,
-      Uint8Array,
-      Uint8Array,
-      Uint8Array,
-      Uint8Array,
-      Uint8Array,
-    ]
-    if (!isScalar(rk) || Buffer.compare(u, compress(U)) !== 0) {
-      throw new ConsentryError('malformed', 'The bytes are not a key fragment under the parameters of Umbral.')
-    }
-    return new KeyFrag({
-      id,
-      rk,
-      precursor: group.decompress(x),
-      commitment: group.decompress(u1),
-      signatureForProxy: forProxy,
-      signatureForReceiver: forReceiver,
-    })
+    const reader = new WireReader(bytes, 'key fragment')
+    reader.list(5)
+    reader.list(1)
+    const u = reader.bytes(33)
+    const id = reader.bytes(32)
+    const rk = reader.bytes(32)
+    const precursor = group.decompress(reader.bytes(33))
+    reader.list(5)
+    const commitment = group.decompress(reader.bytes(33))
+    const [signatureForProxy, signatureForReceiver] = [reader.bytes(64), reader.bytes(64)]
+    const [delegatingSigned, receivingSigned] = [reader.flag(), reader.flag()]
+    reader.end()
+    if (!isScalar(rk) || Buffer.compare(u, compress(U)) !== 0) throw reader.malformed()
+    const signed = { signatureForProxy, signatureForReceiver, delegatingSigned, receivingSigned }
+    return new KeyFrag({ id, rk, precursor, commitment, ...signed })
   }
 
   /**
-   * The proxy's check: u1 = rk·U, and the patient's signer gave it for this policy key and this receiver.
+   * The proxy's check: u1 = rk·U, and the patient's signer signed it for the keys given. Every key that is given must
+   * be under a signature; with both at hand (always, in Consentry) the receiver's signature is checked as well, so
+   * that a proxy does not store a fragment whose re-encryptions the receiver would refuse.
    * @throws ConsentryError `invalid`
    */
   verify(
     verifyingKey: PublicKey,
-    delegating: PublicKey,
-    receiving: PublicKey,
+    delegating?: PublicKey,
+    receiving?: PublicKey,
     group: Group = defaultGroup,
   ): VerifiedKeyFrag {
-    const { rk, commitment, signatureForProxy } = this.parts
-    const signed = signedText(this.parts, delegating, receiving)
-    if (!samePoint(group.multiplyU(rk), commitment) || !verifyingKey.verify(signatureForProxy, signed, group)) {
+    const { rk, commitment, signatureForProxy, signatureForReceiver, delegatingSigned, receivingSigned } = this.#parts
+    const both = delegating !== undefined && receiving !== undefined
+    if ((delegatingSigned && !delegating) || (receivingSigned && !receiving)) {
+      throw new ConsentryError('invalid', 'The key fragment is signed for a delegating or receiving key not given.')
+    }
+    const signed = signedText(this.#parts, delegatingSigned ? delegating : null, receivingSigned ? receiving : null)
+    const full = both ? signedText(this.#parts, delegating, receiving) : null
+    // With both keys signed, RFC 6979 makes the two signatures one: no need to check it twice.
+    const same = full !== null && sameBytes(full, signed) && sameBytes(signatureForProxy, signatureForReceiver)
+    const genuine =
+      (both || ((delegatingSigned || !delegating) && (receivingSigned || !receiving))) &&
+      samePoint(group.multiplyU(rk), commitment) &&
+      verifyingKey.verify(signatureForProxy, signed, group) &&
+      (full === null || same || verifyingKey.verify(signatureForReceiver, full, group))
+    if (!genuine) {
       throw new ConsentryError('invalid', 'The key fragment was not made by this signer for this policy and receiver.')
     }
-    return VerifiedKeyFrag.made(this.parts)
+    return keyFragOf(this.#parts)
   }
 
-  toString(): string {
-    return 'KeyFrag'
-  }
-
-  toJSON(): string {
-    return 'KeyFrag'
-  }
-
-  [inspect.custom](): string {
-    return 'KeyFrag'
+  /** Overwrites the secret, which the verified fragment shares. */
+  override destroy(): void {
+    wipe(this.#parts.rk)
   }
 }
 
-/** A fragment that its maker or a check vouches for. Secret; it does not print itself. */
-export class VerifiedKeyFrag {
+/** A fragment that its maker or a check vouches for. */
+export class VerifiedKeyFrag extends Secret {
   readonly #parts: KeyFragParts
 
   private constructor(parts: KeyFragParts) {
+    super()
     this.#parts = parts
   }
 
-  static made(parts: KeyFragParts): VerifiedKeyFrag {
-    return new VerifiedKeyFrag(parts)
-  }
-
-  /** For the files of this folder. */
-  expose(): KeyFragParts {
-    return this.#parts
+  static {
+    keyFragOf = (parts) => new VerifiedKeyFrag(parts)
+    keyFragParts = (frag) => {
+      if (!isScalar(frag.#parts.rk)) throw unreachable('A destroyed key fragment was used.')
+      return frag.#parts
+    }
   }
 
   /** 310 bytes, secret. */
   toBytes(): Uint8Array {
-    const { id, rk, precursor, commitment, signatureForProxy, signatureForReceiver } = this.#parts
-    const proof = [compress(commitment), signatureForProxy, signatureForReceiver, true, true] as const
+    const { id, rk, precursor, commitment, ...signed } = keyFragParts(this)
+    const { signatureForProxy, signatureForReceiver, delegatingSigned, receivingSigned } = signed
+    const proof = [compress(commitment), signatureForProxy, signatureForReceiver, delegatingSigned, receivingSigned]
     return encode([[compress(U)], id, rk, compress(precursor), proof])
   }
 
-  /** Overwrites the secret; the fragment cannot be used afterwards. */
-  destroy(): void {
-    this.#parts.rk.fill(0)
-  }
-
-  toString(): string {
-    return 'VerifiedKeyFrag'
-  }
-
-  toJSON(): string {
-    return 'VerifiedKeyFrag'
-  }
-
-  [inspect.custom](): string {
-    return 'VerifiedKeyFrag'
+  override destroy(): void {
+    wipe(this.#parts.rk)
   }
 }
 
-export interface KeyFragOptions {
-  readonly delegating: SecretKey
-  readonly receiving: PublicKey
-  readonly signer: Signer
-  /** m, from 1 to n. */
-  readonly threshold: number
-  /** n, at most 255. */
-  readonly shares: number
-}
-
-/** Splits the re-encryption key toward `receiving` into n fragments, any m of which re-encrypt. */
-export function generateKeyFrags(options: KeyFragOptions, group: Group = defaultGroup): VerifiedKeyFrag[] {
-  const { delegating, receiving, signer, threshold, shares } = options
-  if (
-    !Number.isInteger(threshold) ||
-    !Number.isInteger(shares) ||
-    threshold < 1 ||
-    shares < threshold ||
-    shares > 255
-  ) {
-    throw new ConsentryError('internal', `A threshold of ${threshold} of ${shares} fragments is not possible.`)
-  }
-  const x = randomScalar()
-  const precursor = group.multiplyBase(x)
-  const dh = group.multiply(receiving.point, x)
-  const d = sharedSecret(precursor, receiving.point, dh)
-  const coefficients = [group.times(delegating.expose(), inverse(group, d))]
-  while (coefficients.length < threshold) coefficients.push(randomScalar())
-  const frags = Array.from({ length: shares }, () => {
-    const id = new Uint8Array(randomBytes(32))
-    const rk = evaluate(group, coefficients, polynomialArgument(precursor, receiving.point, dh, id))
-    const commitment = group.multiplyU(rk)
-    const text = signedText({ id, commitment, precursor }, delegating.publicKey, receiving)
-    const signatureForProxy = signer.sign(text, group)
-    const signatureForReceiver = signer.sign(text, group)
-    return VerifiedKeyFrag.made({ id, rk, precursor, commitment, signatureForProxy, signatureForReceiver })
-  })
-  for (const secret of [x, dh, d, ...coefficients]) secret.fill(0)
-  return frags
+/** id ‖ u1 ‖ X, then 01 ‖ A and 01 ‖ B; 00 for a key that is left out. */
+export function signedText(
+  { id, commitment, precursor }: Pick<KeyFragParts, 'id' | 'commitment' | 'precursor'>,
+  delegating: PublicKey | null | undefined,
+  receiving: PublicKey | null | undefined,
+): Uint8Array {
+  const key = (key: PublicKey | null | undefined) =>
+    key ? [Uint8Array.of(1), compress(pointOf(key))] : [Uint8Array.of(0)]
+  return Buffer.concat([id, compress(commitment), compress(precursor), ...key(delegating), ...key(receiving)])
 }
 
 /** d = H(SHARED_SECRET, X, B, dh) */
@@ -176,29 +147,6 @@ export function polynomialArgument(precursor: Point, receiving: Point, dh: Point
   return hashToScalar('POLYNOMIAL_ARG', [precursor, receiving, dh], id)
 }
 
-/** id ‖ u1 ‖ X ‖ 01 ‖ A ‖ 01 ‖ B */
-export function signedText(
-  { id, commitment, precursor }: Pick<KeyFragParts, 'id' | 'commitment' | 'precursor'>,
-  delegating: PublicKey,
-  receiving: PublicKey,
-): Uint8Array {
-  const present = Uint8Array.of(1)
-  return Buffer.concat([
-    id,
-    compress(commitment),
-    compress(precursor),
-    present,
-    delegating.toBytes(),
-    present,
-    receiving.toBytes(),
-  ])
-}
-
-/** f(x) by Horner's rule, coefficient 0 first; an array of its own, since the coefficients are overwritten. */
-function evaluate(group: Group, coefficients: readonly Scalar[], x: Scalar): Scalar {
-  return coefficients.reduceRight<Scalar | null>(
-    (sum, coefficient) =>
-      sum === null ? (coefficient.slice() as Scalar) : group.add(group.times(sum, x), coefficient),
-    null,
-  ) as Scalar
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return Buffer.compare(a, b) === 0
 }

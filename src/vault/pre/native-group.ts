@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { createRequire } from 'node:module'
 import { ConsentryError } from '../../errors.js'
-import { G, samePoint, unreachable, type Claim, type Group, type Point, type Scalar } from './group.js'
+import { G, samePoint, type Claim, type Group, type Point, type Scalar } from './group.js'
 import { U } from './parameters.js'
 
 /** The part of https://github.com/cryptocoinjs/secp256k1-node (5.0.2, API.md) that we use. */
@@ -56,9 +56,16 @@ function groupOver(lib: LibSecp256k1): Group {
   const multiplyPublic = (p: Point, k: Scalar) =>
     (p === G ? lib.publicKeyCreate(k, false) : lib.publicKeyTweakMul(p, k, false)) as Point
 
+  const sum = (points: readonly Point[]): Point | null => {
+    try {
+      return lib.publicKeyCombine(points, false) as Point
+    } catch {
+      return null
+    }
+  }
   const holds = ({ z, h, bases }: Claim): boolean =>
     bases.every(({ base, commitment, image }) => {
-      const right = sumOrNull(lib, [commitment, multiplyPublic(image, h)])
+      const right = sum([commitment, multiplyPublic(image, h)])
       return right !== null && samePoint(multiplyPublic(base, z), right)
     })
 
@@ -75,14 +82,12 @@ function groupOver(lib: LibSecp256k1): Group {
     multiplyBase: (k) => lib.publicKeyCreate(k, false) as Point,
     multiplyU: (k) => multiply(U, k),
     multiply,
-    sum: (points) => {
-      const sum = sumOrNull(lib, points)
-      if (sum === null) throw unreachable('A sum of points is the identity.')
-      return sum
-    },
-    add: (a, b) => lib.privateKeyTweakAdd(a.slice(), b) as Scalar,
-    times: (a, b) => lib.privateKeyTweakMul(a.slice(), b) as Scalar,
-    negate: (a) => lib.privateKeyNegate(a.slice()) as Scalar,
+    multiplyPublic,
+    sum,
+    // The library works in place, so it is given a copy; not by `slice`, which in a Buffer copies nothing.
+    add: (a, b) => lib.privateKeyTweakAdd(new Uint8Array(a), b) as Scalar,
+    times: (a, b) => lib.privateKeyTweakMul(new Uint8Array(a), b) as Scalar,
+    negate: (a) => lib.privateKeyNegate(new Uint8Array(a)) as Scalar,
     // Each relation on its own: without multi-scalar multiplication, a random linear combination of the three
     // would cost eight multiplications instead of six (README, "Figures").
     claimsHold: (claims) => claims.every(holds),
@@ -90,20 +95,13 @@ function groupOver(lib: LibSecp256k1): Group {
     verify: (signature, digest, key) => {
       try {
         // The library accepts low s only.
-        return signature.length === 64 && lib.ecdsaVerify(lib.signatureNormalize(signature.slice()), digest, key)
+        return (
+          signature.length === 64 && lib.ecdsaVerify(lib.signatureNormalize(new Uint8Array(signature)), digest, key)
+        )
       } catch {
         return false
       }
     },
-  }
-}
-
-/** `null` for the identity, which has no encoding. */
-function sumOrNull(lib: LibSecp256k1, points: readonly Point[]): Point | null {
-  try {
-    return lib.publicKeyCombine(points, false) as Point
-  } catch {
-    return null
   }
 }
 

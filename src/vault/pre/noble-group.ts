@@ -2,7 +2,7 @@ import { mulAddUnsafe } from '@noble/curves/abstract/curve.js'
 import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { randomBytes } from 'node:crypto'
 import { ConsentryError } from '../../errors.js'
-import { ORDER, unreachable, type Claim, type Group, type Point, type Scalar } from './group.js'
+import { unreachable, type Claim, type Group, type Point, type Scalar } from './group.js'
 import { U } from './parameters.js'
 
 const Curve = secp256k1.Point
@@ -37,10 +37,10 @@ export const nobleGroup: Group = {
   multiplyBase: (k) => bytes(Curve.BASE.multiply(integer(k))),
   multiplyU: (k) => bytes(curveU.multiply(integer(k))),
   multiply: (p, k) => bytes(curvePoint(p).multiply(integer(k))),
+  multiplyPublic: (p, k) => bytes(curvePoint(p).multiplyUnsafe(integer(k))),
   sum: (points) => {
     const sum = points.map(curvePoint).reduce((a, b) => a.add(b))
-    if (sum.is0()) throw unreachable('A sum of points is the identity.')
-    return bytes(sum)
+    return sum.is0() ? null : bytes(sum)
   },
   add: (a, b) => scalar(Fn.add(integer(a), integer(b))),
   times: (a, b) => scalar(Fn.mul(integer(a), integer(b))),
@@ -57,7 +57,7 @@ export const nobleGroup: Group = {
 }
 
 /**
- * All relations at once: Σ wᵢ·(z·base − h·image − commitment) = 0 with weights of 128 random bits, which a
+ * All relations at once: Σ wᵢ·(commitment + h·image − z·base) = 0 with weights of 128 random bits, which a
  * false relation survives with probability 2⁻¹²⁸. Bases that several relations share are multiplied once.
  */
 function claimsHold(claims: readonly Claim[]): boolean {
@@ -67,10 +67,9 @@ function claimsHold(claims: readonly Claim[]): boolean {
     const [zn, hn] = [integer(z), integer(h)]
     for (const { base, commitment, image } of bases) {
       const weight = integer(randomBytes(16))
-      put(base, Fn.mul(weight, zn))
-      put(image, Fn.neg(Fn.mul(weight, hn)))
-      // A short factor on the negated point: half the additions of a factor of full length.
-      put(commitment, ORDER - weight)
+      put(commitment, weight)
+      put(image, Fn.mul(weight, hn))
+      put(base, Fn.neg(Fn.mul(weight, zn)))
     }
   }
   return mulAddUnsafe(Curve, [...factors.keys()].map(curvePoint), [...factors.values()]).is0()

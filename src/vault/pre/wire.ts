@@ -1,54 +1,66 @@
 import { ConsentryError } from '../../errors.js'
 
-/**
- * The fixed shapes of umbral-pre's MessagePack (https://github.com/msgpack/msgpack/blob/master/spec.md): a list is
- * a fixarray, bytes are bin8, and flags are true. A shape says what must stand where; anything else is refused, so
- * there is one encoding of each value.
- */
-export type Shape = number | true | readonly Shape[]
-
+// The corner of MessagePack (https://github.com/msgpack/msgpack/blob/master/spec.md) in which umbral-pre writes: lists
+// of known length are fixarrays, byte strings are bin8, flags are true or false. Anything else is refused, so that
+// there is one encoding of each value.
 const FIXARRAY = 0x90
 const BIN8 = 0xc4
+const FALSE = 0xc2
 const TRUE = 0xc3
 
-export type Value = Uint8Array | true | readonly Value[]
+export type Value = Uint8Array | boolean | readonly Value[]
 
 export function encode(value: Value): Uint8Array {
-  const chunks: Uint8Array[] = []
-  append(chunks, value)
-  return new Uint8Array(Buffer.concat(chunks))
+  const out: number[] = []
+  append(out, value)
+  const bytes = Uint8Array.from(out)
+  out.fill(0)
+  return bytes
 }
 
-function append(chunks: Uint8Array[], value: Value): void {
-  if (value === true) chunks.push(Uint8Array.of(TRUE))
-  else if (value instanceof Uint8Array) chunks.push(Uint8Array.of(BIN8, value.length), value)
+function append(out: number[], value: Value): void {
+  if (typeof value === 'boolean') out.push(value ? TRUE : FALSE)
+  else if (value instanceof Uint8Array) out.push(BIN8, value.length, ...value)
   else {
-    chunks.push(Uint8Array.of(FIXARRAY | value.length))
-    for (const item of value) append(chunks, item)
+    out.push(FIXARRAY | value.length)
+    for (const item of value) append(out, item)
   }
 }
 
-/** The byte strings of `bytes` in order, flags left out. @throws ConsentryError `malformed` unless it has exactly this shape */
-export function decode(bytes: Uint8Array, shape: Shape, what: string): Uint8Array[] {
-  const found: Uint8Array[] = []
-  const end = take(bytes, 0, shape, found)
-  if (end !== bytes.length) throw new ConsentryError('malformed', `The bytes are not a ${what}.`)
-  return found
-}
+/** Reads a value whose shape is known, front to back; every step throws `malformed` where the shape does not fit. */
+export class WireReader {
+  #at = 0
 
-/** Position behind the value; −1 when the shape does not fit. */
-function take(bytes: Uint8Array, at: number, shape: Shape, found: Uint8Array[]): number {
-  if (shape === true) return bytes[at] === TRUE ? at + 1 : -1
-  if (typeof shape === 'number') {
-    if (bytes[at] !== BIN8 || bytes[at + 1] !== shape || at + 2 + shape > bytes.length) return -1
-    found.push(bytes.slice(at + 2, at + 2 + shape))
-    return at + 2 + shape
+  constructor(
+    private readonly input: Uint8Array,
+    private readonly what: string,
+  ) {}
+
+  /** The head of a list of `length` items; the items follow. */
+  list(length: number): void {
+    if (this.input[this.#at++] !== (FIXARRAY | length)) throw this.malformed()
   }
-  if (bytes[at] !== (FIXARRAY | shape.length)) return -1
-  let next = at + 1
-  for (const item of shape) {
-    next = take(bytes, next, item, found)
-    if (next < 0) return -1
+
+  /** `length` bytes, copied: what is checked must not change later with the caller's array. */
+  bytes(length: number): Uint8Array {
+    const [start, end] = [this.#at + 2, this.#at + 2 + length]
+    const fits = this.input[this.#at] === BIN8 && this.input[this.#at + 1] === length && end <= this.input.length
+    if (!fits) throw this.malformed()
+    this.#at = end
+    return new Uint8Array(this.input.subarray(start, end))
   }
-  return next
+
+  flag(): boolean {
+    const byte = this.input[this.#at++]
+    if (byte !== TRUE && byte !== FALSE) throw this.malformed()
+    return byte === TRUE
+  }
+
+  end(): void {
+    if (this.#at !== this.input.length) throw this.malformed()
+  }
+
+  malformed(): ConsentryError {
+    return new ConsentryError('malformed', `The bytes are not a ${this.what}.`)
+  }
 }
