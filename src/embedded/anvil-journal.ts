@@ -7,6 +7,7 @@ import type { Hex } from '../ledger/hex.js'
 export interface JournalBlock {
   readonly number: number
   readonly hash: Hex
+  readonly parent: Hex
   /** Seconds since the epoch. */
   readonly timestamp: number
   /** Wei per gas, as a quantity. */

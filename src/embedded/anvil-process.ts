@@ -12,6 +12,8 @@ export interface AnvilArguments {
   readonly directory: string
   readonly port: number
   readonly chainId: number
+  /** Name of the log file; the one whose exit dump counts has none. */
+  readonly log?: string
   /** A dump to begin from. */
   readonly state?: string
   /** Seconds since the epoch that the chain's clock begins at; blocks before it are refused. */
@@ -38,11 +40,12 @@ export function anvilBinary(): string {
  * default anvil writes the whole state of every block below the home directory (1.7 GB for 10,000 blocks here).
  */
 export async function startAnvil(args: AnvilArguments): Promise<number> {
-  const log = openSync(join(args.directory, 'anvil.log'), 'w', 0o600)
+  const log = openSync(join(args.directory, args.log ?? 'anvil.log'), 'w', 0o600)
   const line = [
     ...['--host', '127.0.0.1', '--port', String(args.port), '--chain-id', String(args.chainId), '--quiet', '--no-cors'],
     ...['--accounts', '1', '--order', 'fifo', '--no-mining', '--prune-history', '16'],
-    ...['--cache-path', cachePath(args.directory), '--dump-state', exitDump(args.directory)],
+    ...['--cache-path', cachePath(args.directory)],
+    ...(args.log === undefined ? ['--dump-state', exitDump(args.directory)] : []),
     ...(args.state === undefined ? [] : ['--load-state', args.state]),
     ...(args.timestamp === undefined ? [] : ['--timestamp', String(args.timestamp)]),
   ]
@@ -51,7 +54,7 @@ export async function startAnvil(args: AnvilArguments): Promise<number> {
   child.unref()
   let failure: string | undefined
   child.on('error', (error) => (failure = error.message))
-  child.on('exit', (code) => (failure = `it ended with code ${code}; see anvil.log`))
+  child.on('exit', (code) => (failure = `it ended with code ${code}; see ${args.log ?? 'anvil.log'}`))
   const rpc = new Rpc(`http://127.0.0.1:${args.port}`, { timeoutMs: 1_000, connections: 1 })
   try {
     const limit = Date.now() + START_LIMIT
@@ -133,20 +136,26 @@ export async function freePort(wanted: number): Promise<number> {
 
 /**
  * Ends an anvil that nobody owns any more: its gateway was killed and never started again. A small shell loop looks every
- * five seconds whether the process named in `ownerFile` lives.
+ * five seconds whether the note still names this anvil and a process that lives: "<gateway> <anvil>".
  */
-export function watchOrphan(pid: number, ownerFile: string, seconds: number): void {
+export function watchOrphan(pid: number, noteFile: string, seconds: number): void {
   const script = `idle=0
 while kill -0 "$1" 2>/dev/null; do
   sleep 5
-  owner=$(cat "$2" 2>/dev/null)
-  if [ -n "$owner" ] && kill -0 "$owner" 2>/dev/null; then idle=0; else idle=$((idle + 5)); fi
+  owner= anvil=
+  [ -r "$2" ] && read -r owner anvil < "$2"
+  if [ "$anvil" = "$1" ] && kill -0 "$owner" 2>/dev/null; then idle=0; else idle=$((idle + 5)); fi
   if [ "$idle" -ge "$3" ]; then kill "$1"; exit; fi
 done`
-  const args = ['-c', script, 'consentry-orphan', String(pid), ownerFile, String(seconds)]
+  const args = ['-c', script, 'consentry-orphan', String(pid), noteFile, String(seconds)]
   const watch = spawn('/bin/sh', args, { detached: true, stdio: 'ignore' })
   watch.on('error', () => undefined)
   watch.unref()
+}
+
+/** What the watch reads: this process owns that anvil. */
+export function ownership(pid: number): string {
+  return `${process.pid} ${pid}\n`
 }
 
 function cachePath(directory: string): string {

@@ -1,23 +1,13 @@
-import { existsSync, readFileSync } from 'node:fs'
-import { rm, rename } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
+import { keccak256 } from 'ethers'
 import { header } from '../ledger/chain.js'
+import type { Hex } from '../ledger/hex.js'
 import { Rpc } from '../ledger/rpc.js'
-import { endProcess, exitDump, freePort, startAnvil } from './anvil-process.js'
-import { writeDurably, type Journal, type JournalBlock } from './anvil-journal.js'
-
-export function checkpointFile(directory: string): string {
-  return join(directory, 'checkpoint.json')
-}
-
-/** Writes the whole chain as it is now; returns the number of the last block in it. About 40 µs per block. */
-export async function writeCheckpoint(rpc: Rpc, directory: string): Promise<number> {
-  const dump = (await rpc.send('anvil_dumpState')) as string
-  const state = gunzipSync(Buffer.from(dump.slice(2), 'hex'))
-  await writeDurably(checkpointFile(directory), state)
-  return lastBlock(state.toString('utf8')) ?? 0
-}
+import { endProcess, freePort, isOurs, ownership, startAnvil, watchOrphan } from './anvil-process.js'
+import { writeDurably, type JournalBlock } from './anvil-journal.js'
 
 export interface RestoreOptions {
   readonly binary: string
@@ -26,56 +16,66 @@ export interface RestoreOptions {
   readonly onProblem: (problem: string) => void
 }
 
+export function checkpointFile(directory: string): string {
+  return join(directory, 'checkpoint.json')
+}
+
+/** Number of the last block in the checkpoint. */
+export async function checkpointBlock(directory: string): Promise<number> {
+  return lastBlock(await readFile(checkpointFile(directory), 'utf8')) ?? 0
+}
+
+/** A chain as anvil loads it. */
+export interface ChainState {
+  /** Of the last block. */
+  readonly number: number
+  readonly bytes: Uint8Array
+}
+
+/** The whole chain as it is now: about 40 µs per block. Nothing may be mined meanwhile, see `sound`. */
+export async function dump(rpc: Rpc): Promise<ChainState> {
+  const answer = (await rpc.send('anvil_dumpState')) as string
+  const bytes = gunzipSync(Buffer.from(answer.slice(2), 'hex'))
+  return { number: lastBlock(bytes.toString('utf8')) ?? 0, bytes }
+}
+
+export async function writeCheckpoint(state: ChainState, directory: string): Promise<void> {
+  await writeDurably(checkpointFile(directory), state.bytes)
+}
+
 /**
- * Brings the checkpoint to the last block that was acknowledged: adopts what anvil wrote when it was asked to end, or else
- * makes the blocks of the journal again, on a port that nobody knows. Made from the same time and transactions a block
- * gets the same hash, so a follower sees no reorganisation.
+ * Whether the state that a node holds is that of its last block. anvil dumps accounts and blocks one after the other without
+ * stopping, so a dump made while it mines holds accounts of blocks that the dump does not hold; found by measurement.
  */
-export async function restore(journal: Journal, options: RestoreOptions): Promise<void> {
-  const { directory, onProblem } = options
-  const checkpoint = checkpointFile(directory)
-  const left = exitDump(directory)
-  const known = journal.last?.number ?? (existsSync(checkpoint) ? stateOf(checkpoint) : 0) ?? 0
-  const reached = existsSync(left) ? stateOf(left) : null
-  if (reached !== null && reached >= known) {
-    await rename(left, checkpoint)
-    await journal.forget(reached)
-    return
-  }
-  await rm(left, { force: true })
-  const blocks = journal.blocks()
+export async function sound(rpc: Rpc): Promise<boolean> {
+  const [block, proof] = await rpc.all([
+    { method: 'eth_getBlockByNumber', params: ['latest', false] },
+    { method: 'eth_getProof', params: [`0x${'00'.repeat(20)}`, [], 'latest'] },
+  ])
+  const [root] = (proof as { accountProof: Hex[] }).accountProof
+  return root !== undefined && keccak256(root) === (block as { stateRoot: Hex }).stateRoot
+}
+
+/**
+ * Makes the blocks of a journal again, above the checkpoint, in an anvil that nobody knows. From the same time, base fee and
+ * transactions each block gets the same hash, so followers see no change. `null` when the checkpoint holds them already.
+ */
+export async function compact(blocks: readonly JournalBlock[], options: RestoreOptions): Promise<ChainState | null> {
   const [first] = blocks
-  if (!first) return
-  const port = await freePort(0)
-  const pid = await startAnvil({ ...options, port, state: checkpoint, timestamp: first.timestamp - 1 })
-  const rpc = new Rpc(`http://127.0.0.1:${port}`, { connections: 1 })
-  try {
-    await replay(rpc, blocks, onProblem)
-    await writeCheckpoint(rpc, directory)
-    await journal.forget()
-  } finally {
-    await rpc.close()
-    await endProcess(pid, 'SIGKILL')
-  }
+  if (!first) return null
+  return await withScratch({ ...options, timestamp: first.timestamp - 1 }, async (rpc) => {
+    await replay(rpc, blocks, options.onProblem)
+    return await dump(rpc)
+  })
 }
 
-async function replay(rpc: Rpc, blocks: readonly JournalBlock[], onProblem: (problem: string) => void): Promise<void> {
-  let { number: head } = await header(rpc, 'latest')
-  for (const block of blocks) {
-    if (block.number <= head) continue
-    if (block.number !== head + 1) return onProblem(`The journal of the embedded chain lacks block ${head + 1}.`)
-    for (const raw of block.transactions) await rpc.send('eth_sendRawTransaction', [raw])
-    await rpc.send('anvil_setNextBlockBaseFeePerGas', [block.baseFee])
-    await rpc.send('evm_mine', [{ timestamp: block.timestamp }])
-    const made = await header(rpc, 'latest')
-    if (made.hash !== block.hash)
-      onProblem(`Block ${block.number} of the embedded chain has come back with another hash.`)
-    head = made.number
-  }
+/** Whether the checkpoint on disk can be loaded and is not torn. */
+export async function checkpointIsSound(options: RestoreOptions): Promise<boolean> {
+  return await withScratch(options, sound)
 }
 
-/** Number of the last block in a dump on disk, `null` when the file is torn. */
-function stateOf(path: string): number | null {
+/** Number of the last block in a dump on disk, `null` when there is none or the file ends too early. */
+export function stateOf(path: string): number | null {
   try {
     const text = readFileSync(path, 'utf8')
     JSON.parse(text)
@@ -83,6 +83,52 @@ function stateOf(path: string): number | null {
   } catch {
     return null
   }
+}
+
+/** Ends the scratch anvils of a gateway that was killed while it had one. */
+export async function endScratches(directory: string): Promise<void> {
+  for (const name of await readdir(directory)) {
+    const pid = Number(/^scratch-(\d+)$/.exec(name)?.[1])
+    if (Number.isNaN(pid)) continue
+    if (isOurs(pid, directory)) await endProcess(pid, 'SIGKILL')
+    await rm(join(directory, name), { force: true })
+  }
+}
+
+async function withScratch<T>(
+  options: RestoreOptions & { timestamp?: number },
+  work: (rpc: Rpc) => Promise<T>,
+): Promise<T> {
+  const { directory } = options
+  const port = await freePort(0)
+  const pid = await startAnvil({ ...options, port, state: checkpointFile(directory), log: 'scratch.log' })
+  const note = join(directory, `scratch-${pid}`)
+  await writeFile(note, ownership(pid))
+  watchOrphan(pid, note, 10)
+  const rpc = new Rpc(`http://127.0.0.1:${port}`, { connections: 1 })
+  try {
+    return await work(rpc)
+  } finally {
+    await rpc.close()
+    await endProcess(pid, 'SIGKILL')
+    await rm(note, { force: true })
+  }
+}
+
+async function replay(rpc: Rpc, blocks: readonly JournalBlock[], onProblem: (problem: string) => void): Promise<void> {
+  let { number, hash } = await header(rpc, 'latest')
+  for (const block of blocks) {
+    if (block.number <= number) continue
+    // What a reorganisation has left over if the machine died just then.
+    if (block.parent !== hash) return onProblem(`Block ${block.number} of the journal does not continue the chain.`)
+    await rpc.send('anvil_setNextBlockBaseFeePerGas', [block.baseFee])
+    for (const raw of block.transactions) await rpc.send('eth_sendRawTransaction', [raw])
+    await rpc.send('evm_mine', [{ timestamp: block.timestamp }])
+    ;({ number, hash } = block)
+  }
+  const made = await header(rpc, 'latest')
+  // Each block holds the hash of the one before, so that the last one speaks for all.
+  if (made.hash !== hash) onProblem(`Block ${number} of the embedded chain has come back with another hash.`)
 }
 
 function lastBlock(state: string): number | null {

@@ -1,15 +1,36 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ConsentryError } from '../errors.js'
-import { header, headerCall, parseHeader } from '../ledger/chain.js'
+import { header } from '../ledger/chain.js'
 import { HeadSignal } from '../ledger/heads.js'
 import type { Hex } from '../ledger/hex.js'
 import { Rpc } from '../ledger/rpc.js'
-import { Journal, writeDurably, type JournalBlock } from './anvil-journal.js'
-import { anvilBinary, answers, endProcess, freePort, isOurs, startAnvil, watchOrphan } from './anvil-process.js'
-import { checkpointFile, restore, writeCheckpoint } from './anvil-restore.js'
+import { Journal, writeDurably } from './anvil-journal.js'
+import {
+  anvilBinary,
+  answers,
+  endProcess,
+  exitDump,
+  freePort,
+  isOurs,
+  ownership,
+  startAnvil,
+  watchOrphan,
+} from './anvil-process.js'
+import { BlockRecorder } from './anvil-recorder.js'
+import {
+  checkpointBlock,
+  checkpointFile,
+  compact,
+  dump,
+  endScratches,
+  sound,
+  stateOf,
+  writeCheckpoint,
+  type RestoreOptions,
+} from './anvil-restore.js'
 
 /**
  * The first account of anvil's public mnemonic, with 10,000 ether: whoever reaches the loopback port may use it, as they
@@ -39,27 +60,22 @@ interface Settings {
   readonly pid: number
 }
 
-const CHECKPOINT_BLOCKS = 300
 /** Milliseconds between two looks at the process and at blocks that no signal announced. */
 const WATCH = 500
-const FETCH = 64
 
 /**
- * An anvil of our own whose blocks last. What is guaranteed, and by what, stands in README.md, "The embedded chain".
+ * An anvil of our own whose blocks last. What is guaranteed, and by what: src/ledger/README.md, "The embedded chain".
  */
 export class EmbeddedChain {
   readonly #options: EmbeddedChainOptions
   readonly #journal: Journal
+  readonly #recorder: BlockRecorder
   #settings: Settings
   #rpc: Rpc
   #signal: HeadSignal | undefined
-  #work: Promise<unknown> = Promise.resolve()
-  #queued: Promise<void> | undefined
   #watch: NodeJS.Timeout | undefined
-  #checkpoint = 0
-  #last: { number: number; hash: Hex } = { number: 0, hash: '0x' }
   #stopping = false
-  /** True when a start found the anvil of the process before it alive. */
+  /** True when the start found the anvil of the process before it alive. */
   readonly attached: boolean
 
   private constructor(options: EmbeddedChainOptions, journal: Journal, settings: Settings, attached: boolean) {
@@ -68,6 +84,8 @@ export class EmbeddedChain {
     this.#settings = settings
     this.#rpc = new Rpc(this.url)
     this.attached = attached
+    const mining = { pause: () => this.#pause(), resume: () => this.#mine() }
+    this.#recorder = new BlockRecorder(journal, this.#restoring, mining)
   }
 
   /** Attaches to the anvil that a killed gateway left behind, or starts one with everything that was acknowledged. */
@@ -79,12 +97,19 @@ export class EmbeddedChain {
       const text = `The embedded chain of this data directory has id ${chainId}, not ${options.chainId}.`
       throw new ConsentryError('internal', text)
     }
+    await endScratches(options.directory)
     const journal = await Journal.open(options.directory)
     const attached = known !== null && (await attach(known, options.directory))
     const settings = { chainId, port: known?.port ?? options.port ?? 0, pid: known?.pid ?? 0 }
     const chain = new EmbeddedChain(options, journal, settings, attached)
-    if (!attached) await chain.#launch()
-    await chain.#own()
+    try {
+      if (!attached) await chain.#launch()
+      await chain.#own()
+    } catch (error) {
+      await chain.detach()
+      if (!attached && isOurs(chain.pid, options.directory)) await endProcess(chain.pid, 'SIGTERM')
+      throw error
+    }
     chain.#watchLater()
     return chain
   }
@@ -108,68 +133,103 @@ export class EmbeddedChain {
 
   /** Resolves when the block is on the disk, and so survives the death of everything; `unavailable` if the chain lost it. */
   async kept(blockNumber: number): Promise<void> {
-    if (this.#last.number < blockNumber) await this.#record()
-    // The work under way may have looked before the block was made.
-    if (this.#last.number < blockNumber) await this.#record()
-    if (this.#last.number < blockNumber) {
-      throw new ConsentryError('unavailable', `The embedded chain has no block ${blockNumber}.`, {
-        retryAfterSeconds: 1,
-      })
-    }
+    await this.#recorder.kept(blockNumber)
   }
 
   /** Records the last blocks, then ends anvil, which writes its state. */
   async stop(): Promise<void> {
+    await this.#letGo(async () => {
+      await this.#recorder.record().catch(() => undefined)
+    })
+    if (isOurs(this.pid, this.#options.directory)) await endProcess(this.pid, 'SIGTERM')
+    await this.#save({ ...this.#settings, pid: 0 })
+  }
+
+  /** Lets go without recording or ending anything: anvil lives on, as when the gateway is killed, and the next start attaches. */
+  async detach(): Promise<void> {
+    await this.#letGo(async () => undefined)
+  }
+
+  async #letGo(last: () => Promise<void>): Promise<void> {
     this.#stopping = true
     clearTimeout(this.#watch)
     this.#signal?.close()
-    await this.#record().catch(() => undefined)
-    await this.#work
-    if (isOurs(this.pid, this.#options.directory)) await endProcess(this.pid, 'SIGTERM')
-    await this.#save({ ...this.#settings, pid: 0 })
+    await last()
+    await this.#recorder.idle()
     await this.#rpc.close()
     await this.#journal.close()
   }
 
-  /** Lets go at once, as a killed gateway does: nothing more is recorded, and anvil lives on. For tests of just that. */
-  abandon(): void {
-    this.#stopping = true
-    clearTimeout(this.#watch)
-    this.#signal?.close()
-  }
-
+  /** Starts anvil with all that was acknowledged: what it wrote itself when it was asked to end, or checkpoint and journal. */
   async #launch(): Promise<void> {
     const { directory } = this.#options
-    const binary = this.#options.binary ?? anvilBinary()
-    const { chainId } = this.#settings
-    await restore(this.#journal, { binary, directory, chainId, onProblem: (problem) => this.#problem(problem) })
     const port = await freePort(this.#settings.port)
     if (this.#settings.port !== 0 && port !== this.#settings.port) {
       this.#problem(`Port ${this.#settings.port} of the embedded chain is taken; it is at ${port} now.`)
     }
-    const state = checkpointFile(directory)
-    const pid = await startAnvil({ binary, directory, port, chainId, ...(existsSync(state) ? { state } : {}) })
+    if (await this.#adopt(port)) return
+    const checkpoint = checkpointFile(directory)
+    if (!existsSync(checkpoint)) return await this.#run(port)
+    const state = await compact(this.#journal.blocks(), this.#restoring)
+    if (state) await writeCheckpoint(state, directory)
+    await this.#journal.forget()
+    await this.#run(port, checkpoint)
+  }
+
+  /** Begins with the dump of an orderly end, if there is one, it is whole, and it holds everything that we know. */
+  async #adopt(port: number): Promise<boolean> {
+    const { directory } = this.#options
+    const left = exitDump(directory)
+    const number = stateOf(left)
+    const { last } = this.#journal
+    if (number !== null && number >= (last?.number ?? 0)) {
+      await this.#run(port, left)
+      const agrees = last === null || (await header(this.#rpc, last.number)).hash === last.hash
+      if (agrees && (await sound(this.#rpc))) {
+        await rename(left, checkpointFile(directory))
+        await this.#journal.forget()
+        return true
+      }
+      await endProcess(this.pid, 'SIGKILL')
+    }
+    await rm(left, { force: true })
+    return false
+  }
+
+  async #run(port: number, state?: string): Promise<void> {
+    const { binary, directory, chainId } = this.#restoring
+    const pid = await startAnvil({ binary, directory, port, chainId, ...(state === undefined ? {} : { state }) })
+    watchOrphan(pid, join(directory, 'owner'), this.#options.orphanSeconds ?? 600)
     await this.#save({ chainId, port, pid })
     await this.#rpc.close()
     this.#rpc = new Rpc(this.url)
-    if (!existsSync(state)) await writeCheckpoint(this.#rpc, directory)
   }
 
   /** The anvil at the port is up and holds all we know: from here on it is ours to watch. */
   async #own(): Promise<void> {
-    const { directory, blockTime, orphanSeconds = 600 } = this.#options
-    const owner = join(directory, 'owner')
-    await writeFile(owner, String(process.pid))
-    watchOrphan(this.pid, owner, orphanSeconds)
-    const head = this.#journal.last ?? (await header(this.#rpc, 'latest'))
-    this.#last = { number: head.number, hash: head.hash }
-    this.#checkpoint = head.number
-    // A journal without blocks says nothing of what an orphan has made since: the checkpoint does not hold it.
-    if (this.attached && this.#journal.last === null) await this.#rebase()
-    await this.#recordNow()
-    await this.#rpc.send(...(blockTime === undefined ? automine() : intervalMining(blockTime)))
+    const { directory } = this.#options
+    await writeFile(join(directory, 'owner'), ownership(this.pid))
+    // The very first start: nothing has been mined yet.
+    if (!existsSync(checkpointFile(directory))) await writeCheckpoint(await dump(this.#rpc), directory)
+    const last = this.#journal.last ?? (await header(this.#rpc, await checkpointBlock(directory)))
+    await this.#recorder.begin(this.#rpc, last)
+    await this.#mine()
     this.#signal?.close()
-    this.#signal = new HeadSignal(this.socketUrl, () => void this.#record().catch(() => undefined))
+    this.#signal = new HeadSignal(this.socketUrl, () => void this.#recorder.record().catch(() => undefined))
+  }
+
+  async #pause(): Promise<void> {
+    await this.#rpc.send('evm_setAutomine', [false])
+    await this.#rpc.send('evm_setIntervalMining', [0])
+  }
+
+  /** Lets anvil make blocks, and one at once for whatever came while it did not. */
+  async #mine(): Promise<void> {
+    const { blockTime } = this.#options
+    if (blockTime !== undefined) return void (await this.#rpc.send('evm_setIntervalMining', [blockTime]))
+    await this.#rpc.send('evm_setAutomine', [true])
+    const { pending } = (await this.#rpc.send('txpool_status')) as { pending: Hex }
+    if (Number(pending) > 0) await this.#rpc.send('evm_mine')
   }
 
   #watchLater(): void {
@@ -180,7 +240,7 @@ export class EmbeddedChain {
 
   async #look(): Promise<void> {
     try {
-      if (isOurs(this.pid, this.#options.directory)) await this.#record()
+      if (isOurs(this.pid, this.#options.directory)) await this.#recorder.record()
       else await this.#restart()
     } catch (error) {
       this.#problem(error instanceof Error ? error.message : 'The embedded chain fails.')
@@ -191,65 +251,15 @@ export class EmbeddedChain {
   async #restart(): Promise<void> {
     if (this.#stopping) return
     this.#problem('The embedded chain has died and is started again from what was kept.')
-    await this.#inTurn(async () => {
+    await this.#recorder.inTurn(async () => {
       await this.#launch()
       await this.#own()
     })
   }
 
-  /** Brings the journal to the head; calls that come while it waits for its turn are served by the same look. */
-  #record(): Promise<void> {
-    return (this.#queued ??= this.#inTurn(async () => {
-      this.#queued = undefined
-      await this.#recordNow()
-    }))
-  }
-
-  #inTurn(step: () => Promise<void>): Promise<void> {
-    const run = this.#work.then(step)
-    this.#work = run.catch(() => undefined)
-    return run
-  }
-
-  async #recordNow(): Promise<void> {
-    const { number: head } = await header(this.#rpc, 'latest')
-    if (head < this.#last.number) await this.#rebase()
-    while (this.#last.number < head) {
-      const blocks = await this.#blocks(this.#last.number + 1, Math.min(head, this.#last.number + FETCH))
-      if (!blocks) {
-        await this.#rebase()
-        break
-      }
-      await this.#journal.append(blocks)
-      this.#last = blocks.at(-1) ?? this.#last
-    }
-    if (this.#journal.length >= Math.max(CHECKPOINT_BLOCKS, this.#checkpoint / 10)) await this.#rebase()
-  }
-
-  /** `null` when they do not continue the last block recorded: somebody has reorganised the chain. */
-  async #blocks(from: number, to: number): Promise<JournalBlock[] | null> {
-    const numbers = Array.from({ length: to - from + 1 }, (_, i) => from + i)
-    const raws = await this.#rpc.all(numbers.map(headerCall))
-    const blocks: JournalBlock[] = []
-    let parent = this.#last.hash
-    for (const raw of raws) {
-      const block = parseHeader(raw)
-      if (block?.parentHash !== parent) return null
-      const { transactions: hashes, baseFeePerGas: baseFee } = raw as { transactions: Hex[]; baseFeePerGas: Hex }
-      const calls = hashes.map((hash) => ({ method: 'eth_getRawTransactionByHash', params: [hash] }))
-      const transactions = (await this.#rpc.all(calls)) as Hex[]
-      blocks.push({ number: block.number, hash: block.hash, timestamp: block.timestamp, baseFee, transactions })
-      parent = block.hash
-    }
-    return blocks
-  }
-
-  /** A checkpoint of all there is; the journal begins anew above it. */
-  async #rebase(): Promise<void> {
-    this.#checkpoint = await writeCheckpoint(this.#rpc, this.#options.directory)
-    await this.#journal.forget()
-    const { number, hash } = await header(this.#rpc, this.#checkpoint)
-    this.#last = { number, hash }
+  get #restoring(): RestoreOptions {
+    const { directory, binary = anvilBinary() } = this.#options
+    return { binary, directory, chainId: this.chainId, onProblem: (problem) => this.#problem(problem) }
   }
 
   async #save(settings: Settings): Promise<void> {
@@ -260,14 +270,6 @@ export class EmbeddedChain {
   #problem(problem: string): void {
     this.#options.onProblem?.(problem)
   }
-}
-
-function automine(): [string, unknown[]] {
-  return ['evm_setAutomine', [true]]
-}
-
-function intervalMining(seconds: number): [string, unknown[]] {
-  return ['evm_setIntervalMining', [seconds]]
 }
 
 /** The anvil of an earlier process, if it answers; one that hangs is ended. */

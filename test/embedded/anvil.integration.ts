@@ -1,6 +1,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Wallet } from 'ethers'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { EmbeddedChain, FAUCET_KEY } from '../../src/embedded/anvil.js'
@@ -34,15 +35,15 @@ async function start(options: { blockTime?: number } = {}): Promise<EmbeddedChai
 }
 
 /** What a killed gateway leaves: nobody who stops anything, and the next start finds only the disk. */
-function abandon(chain: EmbeddedChain): void {
+async function abandon(chain: EmbeddedChain): Promise<void> {
   opened.splice(opened.indexOf(chain), 1)
-  chain.abandon()
+  await chain.detach()
 }
 
-async function pay(chain: EmbeddedChain, times: number): Promise<Hex[]> {
+async function pay(chain: EmbeddedChain, times: number, kept = chain.kept.bind(chain)): Promise<Hex[]> {
   const rpc = new Rpc(chain.url)
-  const kept = (receipt: { blockNumber: number }): Promise<void> => chain.kept(receipt.blockNumber)
-  const sender = new TransactionSender({ rpc, chainId: chain.chainId, signer: new Wallet(FAUCET_KEY), kept })
+  const signer = new Wallet(FAUCET_KEY)
+  const sender = new TransactionSender({ rpc, chainId: chain.chainId, signer, kept: (r) => kept(r.blockNumber) })
   try {
     const to = Wallet.createRandom().address.toLowerCase() as Hex
     const sent = []
@@ -53,6 +54,8 @@ async function pay(chain: EmbeddedChain, times: number): Promise<Hex[]> {
     await rpc.close()
   }
 }
+
+const lines = (): number => readFileSync(join(directory, 'journal.jsonl'), 'utf8').split('\n').length - 1
 
 async function headOf(chain: EmbeddedChain): Promise<{ number: number; hash: Hex }> {
   const rpc = new Rpc(chain.url)
@@ -84,8 +87,8 @@ describe('the embedded chain', () => {
   it('is found alive by the gateway that follows a killed one, with the blocks made meanwhile', async () => {
     const first = await start()
     await pay(first, 3)
-    abandon(first)
-    await pay(first, 2).catch(() => undefined)
+    await abandon(first)
+    await pay(first, 2, async () => undefined)
     const head = await headOf(first)
 
     const second = await start()
@@ -98,7 +101,7 @@ describe('the embedded chain', () => {
     const first = await start()
     const hashes = await pay(first, 20)
     const head = await headOf(first)
-    abandon(first)
+    await abandon(first)
     await endProcess(first.pid, 'SIGKILL')
     expect(existsSync(join(directory, 'exit.json'))).toBe(false)
 
@@ -116,7 +119,7 @@ describe('the embedded chain', () => {
   it('keeps what an orphan made when it is asked to end', async () => {
     const first = await start()
     await pay(first, 2)
-    abandon(first)
+    await abandon(first)
     const rpc = new Rpc(first.url)
     await rpc.send('evm_mine')
     await rpc.close()
@@ -143,7 +146,7 @@ describe('the embedded chain', () => {
     const first = await start()
     await pay(first, 3)
     const head = await headOf(first)
-    abandon(first)
+    await abandon(first)
     await endProcess(first.pid, 'SIGKILL')
     const { appendFileSync, writeFileSync } = await import('node:fs')
     appendFileSync(join(directory, 'journal.jsonl'), '{"number":4,"hash":"0x')
@@ -162,7 +165,7 @@ describe('the embedded chain', () => {
     const reorganised = await headOf(first)
     await pay(first, 2)
     const head = await headOf(first)
-    abandon(first)
+    await abandon(first)
     await endProcess(first.pid, 'SIGKILL')
 
     expect(head.number).toBe(reorganised.number + 2)
@@ -178,7 +181,7 @@ describe('the embedded chain', () => {
   it('tells the time of the wall clock after a replay', async () => {
     const first = await start()
     await pay(first, 2)
-    abandon(first)
+    await abandon(first)
     await endProcess(first.pid, 'SIGKILL')
     const second = await start()
     await pay(second, 1)
@@ -186,6 +189,50 @@ describe('the embedded chain', () => {
     const { timestamp } = await header(rpc, 'latest')
     await rpc.close()
     expect(Math.abs(timestamp - Date.now() / 1000)).toBeLessThan(3)
+  })
+
+  it('loses nothing that was acknowledged, whenever it is killed', async () => {
+    const seen = new Map<Hex, Hex>()
+    for (let life = 0; life < 8; life++) {
+      const chain = await start()
+      const rpc = new Rpc(chain.url)
+      for (const [hash, block] of seen) {
+        expect(await rpc.send('eth_getTransactionReceipt', [hash])).toMatchObject({ blockHash: block, status: '0x1' })
+      }
+      const kept = (receipt: { blockNumber: number }): Promise<void> => chain.kept(receipt.blockNumber)
+      const sender = new TransactionSender({ rpc, chainId: chain.chainId, signer: new Wallet(FAUCET_KEY), kept })
+      const before = seen.size
+      let running = true
+      const load = async (): Promise<void> => {
+        while (running) {
+          const sent = await sender.send({ to: sender.address, data: '0x', gasLimit: 21_000n })
+          const receipt = await sent.wait()
+          seen.set(receipt.hash, receipt.blockHash)
+        }
+      }
+      const loads = Promise.allSettled([load(), load(), load()])
+      // Long enough for a compaction to be under way in some lives.
+      await sleep(20 + life * 60)
+      await expect.poll(() => seen.size).toBeGreaterThan(before)
+      await abandon(chain)
+      running = false
+      await sender.close()
+      await loads
+      await rpc.close()
+      if (life % 4 !== 3) await endProcess(chain.pid, 'SIGKILL')
+    }
+    expect(problems).toEqual([])
+  })
+
+  it('compacts its journal beside the running chain', async () => {
+    const chain = await start()
+    await pay(chain, 160)
+    await expect.poll(() => lines(), { timeout: 10_000 }).toBeLessThan(150)
+    const head = await headOf(chain)
+    await abandon(chain)
+    await endProcess(chain.pid, 'SIGKILL')
+    expect(await headOf(await start())).toEqual(head)
+    expect(problems).toEqual([])
   })
 
   it('refuses another chain id than that of its first start', async () => {

@@ -5,7 +5,11 @@ import { deploy, ensureDeployed, verifyDeployment, type Deployment } from '../..
 import type { Hex } from '../../src/ledger/hex.js'
 import { consentProof, verifyProof } from '../../src/ledger/proof.js'
 import { ContractRefusal } from '../../src/ledger/refusal.js'
-import { Rpc } from '../../src/ledger/rpc.js'
+import { Rpc, RpcError } from '../../src/ledger/rpc.js'
+import { header } from '../../src/ledger/chain.js'
+import { Contracts } from '../../src/ledger/contracts.js'
+import { LedgerReader, questionData } from '../../src/ledger/reads.js'
+import { ConsentryError } from '../../src/errors.js'
 import {
   digestOf,
   relayCall,
@@ -270,9 +274,35 @@ function suite(start: () => Promise<TestNode>): void {
     const grant = await grantOf()
     await relay('Grant', grant)
     const question = { ...grant, label: grant.labels[0] ?? ZERO, action: 0, purpose: TREAT, categories: 1n }
-    const questions = Array.from({ length: 250 }, (_, i) => (i % 5 ? { ...question, label: randomId() } : question))
+    const questions = Array.from({ length: 300 }, (_, i) => (i % 5 ? { ...question, label: randomId() } : question))
+    const [label] = grant.labels
+    const args = [grant.patient, grant.grantee, label ?? ZERO, 0n, BigInt(TREAT), 1n] as const
+    for (const name of ['check', 'denial'] as const) {
+      expect(questionData(name, question)).toBe(at.contracts.read('ConsentRegistry', name, ...args).data)
+    }
     const answers = await at.reader.check(questions)
     expect(answers).toEqual(questions.map((_, i) => i % 5 === 0))
+    const denials = await at.reader.denials(questions)
+    expect(denials).toEqual(questions.map((_, i) => (i % 5 === 0 ? 0 : 1)))
+    const { number } = await header(node.rpc, 'latest')
+    const { hash } = await header(node.rpc, number - 1)
+    expect(await at.reader.check([question, question], { blockHash: hash })).toEqual([false, false])
+    const batch = node.rpc.batch.bind(node.rpc)
+    try {
+      // A node that runs no code without an address.
+      node.rpc.batch = async (calls) =>
+        (await batch(calls)).map((answer, i) =>
+          (calls[i]?.params?.[0] as { to?: Hex }).to
+            ? answer
+            : new RpcError('eth_call', -32_602, 'to is missing', null),
+        )
+      expect(await at.reader.check(questions)).toEqual(answers)
+    } finally {
+      node.rpc.batch = batch
+    }
+    const AuditLog = at.contracts.addresses.AuditLog
+    const elsewhere = new Contracts(node.chainId, { ...at.contracts.addresses, ConsentRegistry: AuditLog })
+    await expect(new LedgerReader(node.rpc, elsewhere).denials([question, question])).rejects.toThrow(ConsentryError)
   })
 
   it('knows its deployment again, and refuses one that is not there', async () => {
