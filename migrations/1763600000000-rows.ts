@@ -192,16 +192,14 @@ const WORK = [
     CONSTRAINT outbox_kind_key UNIQUE (kind, key)
   )`,
   'CREATE INDEX outbox_waiting ON outbox (kind, due, id) WHERE done_at IS NULL',
-  `CREATE TABLE feed (
-    origin bytea PRIMARY KEY,
-    block_number bigint NOT NULL,
-    log_index integer NOT NULL
-  )`,
+  'CREATE TABLE feed (origin bytea PRIMARY KEY, author_keys bytea[] NOT NULL)',
   `CREATE TABLE feed_item (
     origin bytea NOT NULL,
     root bytea NOT NULL,
     leaf_index integer NOT NULL,
     cid text NOT NULL,
+    leaf bytea NOT NULL,
+    tags bytea[] NOT NULL,
     state text NOT NULL,
     patient bytea,
     capsules bytea[],
@@ -210,5 +208,16 @@ const WORK = [
     PRIMARY KEY (root, leaf_index)
   )`,
   'CREATE INDEX feed_item_state ON feed_item (state, origin)',
+  'CREATE INDEX feed_item_tags ON feed_item USING gin (tags)',
   'CREATE INDEX feed_item_patient ON feed_item (patient) WHERE patient IS NOT NULL',
+  `CREATE TABLE shared_policy (
+    patient bytea NOT NULL,
+    label_mask bigint NOT NULL,
+    epoch integer NOT NULL,
+    policy_key bytea NOT NULL,
+    verifying_key bytea NOT NULL,
+    threshold integer NOT NULL,
+    proxies jsonb NOT NULL,
+    PRIMARY KEY (patient, label_mask)
+  )`,
 ]

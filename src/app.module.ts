@@ -17,16 +17,27 @@ import { entityKeys } from './embedded/entity-keys.js'
 import { openLedger } from './embedded/ledger.js'
 import { startPglite } from './embedded/pglite.js'
 import { ConsentryError } from './errors.js'
+import { Feeds } from './exchange/feeds.js'
+import { Granting } from './exchange/granting.js'
+import { Importing } from './exchange/importing.js'
+import { OpenedCapsules } from './exchange/opened-capsules.js'
+import { SharedPolicies } from './exchange/policies.js'
+import { Purging } from './exchange/purging.js'
+import { RemoteBlocks } from './exchange/remote-blocks.js'
+import { ExchangeWorker } from './exchange/worker.js'
 import { Access } from './gateway/access.js'
 import { Admission } from './gateway/admission.js'
 import { Anchoring } from './gateway/anchoring.js'
 import { Bodies, sealInline } from './gateway/bodies.js'
 import { CapsuleKeys } from './gateway/capsule-keys.js'
 import { GatewayChainSink } from './gateway/chain-sink.js'
-import { Custody, CustodyPolicies, noSharedPolicies } from './gateway/custody.js'
+import { consentOperations } from './gateway/consent-operations.js'
+import { Custody, CustodyPolicies, sharedPolicyKey } from './gateway/custody.js'
+import { feedTagsOf } from './gateway/feed-tags.js'
 import { interactionsOf } from './gateway/interactions.js'
 import type { GatewayParts } from './gateway/parts.js'
 import { Patients } from './gateway/patients.js'
+import { StoredPreparedGrants } from './gateway/prepared-grants.js'
 import type { Part } from './http/drain.js'
 import { FHIR_BASE, OAUTH_BASE, type EdgeParts } from './http/mount.js'
 
@@ -34,6 +45,7 @@ import { ChainFollower } from './ledger/follower.js'
 import { Anchors } from './records/anchors.js'
 import { BlindIndex } from './records/blind-index.js'
 import { type Database, openDatabase } from './records/database.js'
+import { Outbox } from './records/outbox.js'
 import { RecordStore } from './records/record-store.js'
 import type { BlockStore } from './vault/blocks/block-store.js'
 import { CachedBlockStore } from './vault/blocks/cached.js'
@@ -99,24 +111,25 @@ async function assemble(
   const records = new RecordStore(database, index)
   const mirror = new ConsentMirror(database)
   const custody = new Custody(keys.master)
-  const policies: CustodyPolicies = new CustodyPolicies(
-    custody,
-    keys.root,
-    (p) => patients.wrappedRoot(p),
-    noSharedPolicies,
-  )
+  const policies: CustodyPolicies = new CustodyPolicies(custody, keys.root, (p) => patients.wrappedRoot(p), {
+    policyKey: (owner, label) => sharedPolicyKey(shared, owner, label),
+  })
   const capsuleKeys = new CapsuleKeys(database, keys.id, keys.master, policies, clock)
   const author = { id: Buffer.from(keys.id.slice(2), 'hex'), key: keys.author }
+  const remote = new RemoteBlocks(blocks)
+  const feeds = new Feeds(keys.id, database, mirror, remote)
+  const shared = new SharedPolicies(keys.id, keys.encryption, database, mirror, remote)
   const anchoring = new Anchoring(
     keys.id,
+    keys.author.publicKey.toBytes(),
     new Anchors(database),
     blocks,
     ledger.contracts,
     ledger.sender,
-    async (versions) => versions.map(() => []),
+    feedTagsOf(database, keys.id, policies),
     problem('anchoring has a problem and tries again'),
   )
-  const sink = new GatewayChainSink(database, mirror, [anchoring])
+  const sink = new GatewayChainSink(database, mirror, [anchoring, feeds], () => exchange.poke())
   const follower = new ChainFollower({
     rpc: ledger.rpc,
     ...(ledger.socketUrl === undefined ? {} : { socketUrl: ledger.socketUrl }),
@@ -135,7 +148,7 @@ async function assemble(
     limitMs: config.chain.freshnessSeconds * 1000,
   })
   const bodies = new Bodies(keys.id, author, capsuleKeys, blocks, async (party) =>
-    party === keys.id ? [keys.author.publicKey.toBytes()] : [],
+    party === keys.id ? [keys.author.publicKey.toBytes()] : feeds.authorKeys(party),
   )
   const trailKey = await capsuleKeys.forTrail()
   const audit = new AuditTrail(keys.id, baseUrl, index, (items) => sealInline(items, author, trailKey))
@@ -157,16 +170,68 @@ async function assemble(
       maxBundleEntries: config.limits.bundleEntries,
     },
   }
+  const importing = new Importing({
+    entity: keys.id,
+    clock,
+    freshness,
+    sql: database,
+    mirror,
+    policies: shared,
+    feeds,
+    capsules: new OpenedCapsules(keys.id, keys.encryption, keys.operator, keys.master, database, clock),
+    remote,
+    blocks,
+    records,
+    index,
+    audit,
+  })
+  const purging = new Purging({
+    entity: keys.id,
+    clock,
+    sql: database,
+    mirror,
+    policies: shared,
+    records,
+    blocks,
+    audit,
+    forgetKeys: () => capsuleKeys.forgetAll(),
+  })
+  const exchange = new ExchangeWorker(
+    new Outbox(database),
+    feeds,
+    shared,
+    importing,
+    purging,
+    problem('the exchange has a problem and tries again'),
+  )
+  const operations = {
+    ...consentOperations(parts, {
+      mirror,
+      granting: new Granting(mirror, blocks),
+      contracts: ledger.contracts,
+      reader: ledger.reader,
+      sender: ledger.sender,
+      follower,
+      rootOf: async (patient) => {
+        const wrapped = await patients.wrappedRoot(patient)
+        return wrapped === null ? null : custody.root(patient, wrapped)
+      },
+      prepared: new StoredPreparedGrants(database),
+      rotate: (patient) => capsuleKeys.rotate(patient),
+    }),
+  }
   follower.start()
   await opened('follower', Promise.resolve(follower), (f) => f.stop())
   anchoring.start()
   await opened('anchoring', Promise.resolve(anchoring), (a) => a.stop())
+  exchange.start()
+  await opened('exchange', Promise.resolve(exchange), (e) => e.stop())
 
   const clients = fixedRegistry(await demoClients(directory, keys.id))
   const access = await composeAccess(config, publicUrl, clients, secretsOf(keystore), onFault)
   return {
     edge: {
-      interactions: interactionsOf(parts),
+      interactions: interactionsOf(parts, operations),
       ...access,
       readBlock: async (cid) => (await blocks.get([cid])).get(cid),
       checks: [

@@ -31,6 +31,8 @@ export interface Config {
     readonly ratePerSecond: number
     readonly rateBurst: number
   }
+  /** Re-encryption proxies that are started beside an embedded chain, each as a process of its own. */
+  readonly embeddedProxies: number
   /** Contracts of a consortium that exist already. Null: ours, deployed at the first start. */
   readonly deployment: Deployment | null
   readonly chain: {
@@ -106,6 +108,7 @@ export function readConfig(environment: Environment = process.env): Config {
       ratePerSecond: read.integer('RATE_PER_SECOND', 5000, 1, 1_000_000),
       rateBurst: read.integer('RATE_BURST', 10_000, 1, 10_000_000),
     },
+    embeddedProxies: read.integer('EMBEDDED_PROXIES', 3, 0, 9),
     deployment: read.deployment('LEDGER_DEPLOYMENT'),
     chain: {
       freshnessSeconds: read.integer('FRESHNESS_SECONDS', 60, 1, 86_400),
@@ -228,4 +231,48 @@ class Reader {
         )
     if (this.#problems.length > 0) throw new ConfigurationError(this.#problems)
   }
+}
+
+/** Configuration of a proxy process (src/proxy). */
+export interface ProxyConfig {
+  readonly host: string
+  readonly port: number
+  /** How others reach it; null: as it listens. */
+  readonly publicUrl: string | null
+  readonly dataDirectory: string
+  readonly ethRpcUrl: string
+  readonly deployment: Deployment
+  readonly passphrase: string
+}
+
+/** Reads and checks the variables of a proxy; nothing has a default that another owner should choose. */
+export function readProxyConfig(environment: Environment = process.env): ProxyConfig {
+  const read = new Reader(environment)
+  const required = <T>(name: string, value: T | null, right: string): T => {
+    if (value === null) read.problem(name, 'is missing', right)
+    return value as T
+  }
+  const config = {
+    host: read.text('HOST', /^[A-Za-z0-9.:_-]+$/, 'an address such as 127.0.0.1 or ::') ?? '127.0.0.1',
+    port: read.integer('PORT', 9000, 0, 65_535),
+    publicUrl: read.origin('PUBLIC_URL'),
+    dataDirectory: resolve(read.text('CONSENTRY_DATA', /^[^\0]+$/, 'a directory') ?? '.consentry-proxy'),
+    ethRpcUrl: required(
+      'ETH_RPC_URL',
+      read.url('ETH_RPC_URL', ['http:', 'https:', 'ws:', 'wss:'], 'ws://127.0.0.1:8545'),
+      'the URL of the proxy’s own Ethereum node',
+    ),
+    deployment: required(
+      'LEDGER_DEPLOYMENT',
+      read.deployment('LEDGER_DEPLOYMENT'),
+      'the content of deployment.json of whoever deployed the contracts',
+    ),
+    passphrase: required(
+      'CONSENTRY_PASSPHRASE',
+      read.text('CONSENTRY_PASSPHRASE', /^.{12,1024}$/su, 'at least 12 characters'),
+      'at least 12 characters',
+    ),
+  }
+  read.finish()
+  return config
 }

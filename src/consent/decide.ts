@@ -118,6 +118,8 @@ function inForce(question: Question, facts: Facts, parties: ReadonlySet<PartyId>
 }
 
 function covered(subject: RecordSubject, words: readonly GrantWord[]): boolean {
+  // As in the contract: a question about nothing is not permitted.
+  if (subject.categories === 0n || subject.labels === 0n) return false
   let labels = 0n
   for (const word of words) {
     if ((word.categories & subject.categories) === subject.categories) labels |= word.labels

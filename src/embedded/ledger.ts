@@ -1,16 +1,18 @@
-import { parseEther, Wallet } from 'ethers'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Wallet } from 'ethers'
 import type { Config } from '../config.js'
-import { ConsentryError } from '../errors.js'
 import { type Deployment, ensureDeployed } from '../ledger/deploy.js'
 import type { Contracts } from '../ledger/contracts.js'
-import { bigQuantity, fromQuantity, type Hex } from '../ledger/hex.js'
+import { fromQuantity, type Hex } from '../ledger/hex.js'
 import { LedgerReader } from '../ledger/reads.js'
 import { Rpc } from '../ledger/rpc.js'
 import { TransactionSender } from '../ledger/sender.js'
 import type { Keystore } from '../vault/keystore.js'
-import { EmbeddedChain, FAUCET_KEY } from './anvil.js'
+import { EmbeddedChain } from './anvil.js'
 import type { DataDirectory } from './data-directory.js'
 import { administratorKey, type EntityKeys } from './entity-keys.js'
+import { startProxy } from './proxies.js'
+import { fund, isRegistered, register, type RegistrationRequest } from './registration.js'
 
 export interface Ledger {
   readonly rpc: Rpc
@@ -55,7 +57,7 @@ export async function openLedger(
 
   const sender = senderOf(keys.operator)
   const administrator = senderOf(await administratorKey(keystore))
-  if (embedded) await fund(rpc, senderOf(new Wallet(FAUCET_KEY)), [sender.address, administrator.address])
+  if (embedded) await fund(rpc, chainId, [sender.address, administrator.address])
   const known = config.deployment ?? (await knownDeployment(directory))
   const { deployment, contracts } = await ensureDeployed({
     rpc,
@@ -67,6 +69,15 @@ export async function openLedger(
   })
   const reader = new LedgerReader(rpc, contracts)
   await ensureRegistered(reader, administrator, keys, publicUrl)
+  const proxies = await Promise.all(
+    Array.from({ length: embedded ? config.embeddedProxies : 0 }, (_, i) =>
+      startProxy({ directory: directory.file('proxies', String(i + 1)), rpcUrl, deployment }),
+    ),
+  )
+  for (const { identity } of proxies) {
+    await fund(rpc, chainId, [identity.controller])
+    await register(reader, administrator, 'proxy', identity)
+  }
   await administrator.close()
   return {
     rpc,
@@ -78,6 +89,7 @@ export async function openLedger(
     sender,
     embedded,
     close: async () => {
+      await Promise.all(proxies.map((proxy) => proxy.stop()))
       await sender.close()
       await rpc.close()
       await embedded?.stop()
@@ -90,45 +102,24 @@ async function knownDeployment(directory: DataDirectory): Promise<Deployment | n
   return file === undefined ? null : (JSON.parse(file.toString()) as Deployment)
 }
 
-/** Registers the entity if we are the administrator; otherwise says what the administrator has to register. */
+/** Registers the entity if we are the administrator; otherwise tells what is to be registered, and waits for it. */
 async function ensureRegistered(
   reader: LedgerReader,
   administrator: TransactionSender,
   keys: EntityKeys,
   endpoint: string,
 ): Promise<void> {
-  const party = await reader.read('IdentityRegistry', 'party', keys.id)
-  if (Number(party.kind) !== 0) return
-  const registration = {
+  if (await isRegistered(reader, keys.id)) return
+  const request: RegistrationRequest = {
     id: keys.id,
     controller: keys.operator.address.toLowerCase() as Hex,
-    validFrom: 0,
-    validTo: 2 ** 40 - 1,
-    credential: `0x${'00'.repeat(32)}`,
     encryptionKey: `0x${Buffer.from(keys.encryption.publicKey.toBytes()).toString('hex')}`,
     endpoint,
   }
   const present = await reader.read('IdentityRegistry', 'administrator')
-  if (String(present).toLowerCase() !== administrator.address) {
-    throw new ConsentryError(
-      'unavailable',
-      `This entity is not registered on the ledger. Its administrator has to register: ${JSON.stringify(registration)}`,
-      { retryAfterSeconds: 60 },
-    )
-  }
-  const call = reader.contracts.write('IdentityRegistry', 'registerEntity', registration)
-  await (await administrator.send(call)).wait()
+  if (present.toLowerCase() === administrator.address) return register(reader, administrator, 'entity', request)
+  process.stdout.write(`Waiting to be registered by the administrator: ${JSON.stringify(request)}\n`)
+  while (!(await isRegistered(reader, keys.id))) await sleep(WAIT_MS)
 }
 
-/** Ether for gas on our own chain, where it is worth nothing. */
-async function fund(rpc: Rpc, faucet: TransactionSender, addresses: readonly Hex[]): Promise<void> {
-  const balances = await rpc.all(
-    addresses.map((address) => ({ method: 'eth_getBalance', params: [address, 'latest'] })),
-  )
-  const poor = addresses.filter((_, i) => bigQuantity(balances[i]) < parseEther('10'))
-  const sent = await Promise.all(
-    poor.map((to) => faucet.send({ to, data: '0x', value: parseEther('1000'), gasLimit: 21_000n })),
-  )
-  await Promise.all(sent.map((transaction) => transaction.wait()))
-  await faucet.close()
-}
+const WAIT_MS = 500

@@ -10,6 +10,8 @@ import type { PatientAdmission } from './patients.js'
 /** Patients of one transaction: 200 take about 25 million gas, below the limit of common blocks. */
 const BATCH = 200
 
+const NO_POLICY: Hex = `0x${'00'.repeat(32)}`
+
 /** The care grant that the entity is given when it admits a patient: everything but breaking the glass. */
 const CARE_TERMS = {
   actions: actionMask(ACTIONS),
@@ -17,7 +19,7 @@ const CARE_TERMS = {
   categories: ALL_CATEGORIES,
   from: 0,
   to: OPEN_END,
-  policyHash: `0x${'00'.repeat(32)}`,
+  policyHash: NO_POLICY,
 }
 
 interface Waiting {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import * as dagCbor from '@ipld/dag-cbor'
 import type { PartyId } from '../consent/permit.js'
+import { encodeManifest } from '../exchange/manifest.js'
 import type { ChainStep } from '../ledger/sink.js'
 import type { Contracts } from '../ledger/contracts.js'
 import type { Hex } from '../ledger/hex.js'
@@ -9,7 +9,6 @@ import type { TransactionSender } from '../ledger/sender.js'
 import type { Anchors } from '../records/anchors.js'
 import type { Sql } from '../records/database.js'
 import type { BlockStore } from '../vault/blocks/block-store.js'
-import { cidBytes, rawBlock } from '../vault/envelope.js'
 import { merkleRoot } from '../vault/merkle.js'
 import type { ChainShare } from './chain-sink.js'
 
@@ -19,18 +18,10 @@ const BATCH = 1_000
 const GATHER_MS = 50
 const RETRY_MS = 2_000
 
-/** One line of a manifest: feed tags (one per label), CID of the envelope, leaf. */
-export type ManifestEntry = readonly [tags: readonly Uint8Array[], cid: Uint8Array, leaf: Uint8Array]
-
-/** The public list of a batch: who holds a policy key finds the records of its feed in it, and nobody else does. */
-export interface Manifest {
-  readonly v: 1
-  readonly entity: Uint8Array
-  readonly entries: readonly ManifestEntry[]
-}
-
-/** Feed tags of versions by CID; exchange knows how they are made. */
-export type FeedTags = (versions: readonly { type: string; id: string; version: number }[]) => Promise<Uint8Array[][]>
+/** Feed tags of versions, in their order: one for each label of the record, none for what is not shared. */
+export type FeedTags = (
+  versions: readonly { readonly resourcePk: bigint; readonly version: number }[],
+) => Promise<Uint8Array[][]>
 
 /**
  * Anchors committed versions on chain: gather a batch → manifest durable → batch durable → send → the follower's event
@@ -44,6 +35,8 @@ export class Anchoring implements ChainShare {
 
   constructor(
     private readonly entity: PartyId,
+    /** The key that signs our envelopes, 33 bytes. */
+    private readonly authorKey: Uint8Array,
     private readonly anchors: Anchors,
     private readonly blocks: BlockStore,
     private readonly contracts: Contracts,
@@ -111,16 +104,15 @@ export class Anchoring implements ChainShare {
     const waiting = await this.anchors.waiting(BATCH)
     if (waiting.length === 0) return false
     const tags = await this.feedTags(waiting)
-    const manifest: Manifest = {
-      v: 1,
-      entity: Buffer.from(this.entity.slice(2), 'hex'),
-      entries: waiting.map(({ cid, leaf }, i): ManifestEntry => [
-        tags[i] ?? [],
-        cidBytes(cid as string),
-        new Uint8Array(leaf),
-      ]),
-    }
-    const block = rawBlock(dagCbor.encode(manifest))
+    const block = encodeManifest({
+      entity: this.entity,
+      authorKey: this.authorKey,
+      entries: waiting.map(({ cid, leaf }, i) => ({
+        tags: tags[i] ?? [],
+        cid: cid as string,
+        leaf: new Uint8Array(leaf),
+      })),
+    })
     await this.blocks.put([block])
     await this.anchors.prepare({
       root: hex(merkleRoot(waiting.map(({ leaf }) => leaf))),

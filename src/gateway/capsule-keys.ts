@@ -84,9 +84,9 @@ export class CapsuleKeys {
     ])
   }
 
-  /** Keys that left the database must leave the memory. */
-  forget(ids: readonly Uint8Array[]): void {
-    for (const id of ids) this.#opened.delete(Buffer.from(id).toString('hex'))
+  /** Keys that left the database leave the memory; those that did not are fetched again. */
+  forgetAll(): void {
+    this.#opened.clear()
   }
 
   #currentKey(owner: Owner, label: KeyLabel): Promise<CapsuleKey> {

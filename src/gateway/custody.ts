@@ -1,6 +1,7 @@
 import type { PatientId } from '../consent/permit.js'
 import { ConsentryError } from '../errors.js'
 import { policySecret, randomKey, signerOf, unwrap, wrap } from '../vault/keys.js'
+import type { SharedPolicies } from '../exchange/policies.js'
 import type { PublicKey, SecretKey } from '../vault/pre/index.js'
 import type { KeyLabel, Owner, PolicyKeys } from './capsule-keys.js'
 import type { CustodyKeys } from './patients.js'
@@ -51,9 +52,9 @@ export class CustodyPolicies implements PolicyKeys {
   }
 }
 
-/** For a gateway that holds no grant packages. */
-export const noSharedPolicies: PolicyKeys = {
-  async policyKey() {
-    throw new ConsentryError('forbidden', 'No policy key of this patient is known here: nothing can be sealed for it.')
-  },
+/** The policy key that a patient of another entity shares with us. @throws ConsentryError `forbidden` */
+export async function sharedPolicyKey(policies: SharedPolicies, owner: Owner, label: KeyLabel): Promise<PublicKey> {
+  const key = owner === null || label === 'audit' ? null : await policies.policyKey(owner, label)
+  if (key !== null) return key
+  throw new ConsentryError('forbidden', 'No policy key of this patient is known here: nothing can be sealed for it.')
 }

@@ -4,6 +4,7 @@ import { deleteResource } from './delete.js'
 import { historyInstance } from './history.js'
 import type { FhirInteractions } from './interaction.js'
 import { structures } from '../fhir/definitions/structures.js'
+import { operation, type OperationTable } from './operations.js'
 import type { GatewayParts } from './parts.js'
 import { read, vread } from './read.js'
 import { searchType } from './search.js'
@@ -11,7 +12,7 @@ import { transaction } from './transaction.js'
 import { update } from './update.js'
 
 /** Every interaction that is served, by the specification's names; the CapabilityStatement is built from this table. */
-export function interactionsOf(parts: GatewayParts): FhirInteractions {
+export function interactionsOf(parts: GatewayParts, operations: OperationTable): FhirInteractions {
   const interactions: FhirInteractions = {
     types: new Set(structures().resources),
     capabilities: capabilities(parts),
@@ -23,6 +24,7 @@ export function interactionsOf(parts: GatewayParts): FhirInteractions {
     delete: deleteResource(parts),
     'search-type': searchType(parts),
     transaction: transaction(parts, () => interactions),
+    operation: operation(parts, operations),
   }
   return interactions
 }

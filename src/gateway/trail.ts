@@ -9,6 +9,8 @@ export class Trail {
   readonly #data = new Map<string, number | undefined>()
   /** The raw query of a search. */
   query: string | undefined
+  /** What authorised the wallet service to sign for a patient in custody. */
+  authorisedBy: string | null = null
 
   /** @param reference `Patient/id` of this server */
   concerns(patient: PatientId, reference: string): void {

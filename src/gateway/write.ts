@@ -112,6 +112,7 @@ async function attemptWrite(
         outcome: '0',
         patients: d.subject.patient === null ? [] : [{ id: d.subject.patient, reference: localIds(d.subject.patient) }],
         data: [{ reference: `${d.intent.type}/${d.intent.id}`, version: d.version }],
+        ...(trail.authorisedBy === null ? {} : { outcomeDescription: `authorised by ${trail.authorisedBy}` }),
       }),
     ),
   )

@@ -59,17 +59,15 @@ export class CapsuleKeyEntity {
   expiresAt!: bigint | null
 }
 
-/** How far the anchors of another entity have been read. */
+/** Another entity whose anchored batches are read. */
 @Entity('feed')
 export class FeedEntity {
   @PrimaryColumn({ type: 'bytea', primaryKeyConstraintName: 'feed_pkey' })
   origin!: Buffer
 
-  @Column({ name: 'block_number', type: 'bigint' })
-  blockNumber!: bigint
-
-  @Column({ name: 'log_index', type: 'integer' })
-  logIndex!: number
+  /** Keys that its envelopes are signed with, each of an account that operated it on the ledger. 33 bytes. */
+  @Column({ name: 'author_keys', type: 'bytea', array: true })
+  authorKeys!: Buffer[]
 }
 
 /** One record of another entity's batch, and what became of it here. */
@@ -89,6 +87,14 @@ export class FeedItemEntity {
   @Column({ type: 'text' })
   cid!: string
 
+  @Column({ type: 'bytea' })
+  leaf!: Buffer
+
+  /** Feed tags, one for each label of the record. */
+  @Index('feed_item_tags', { type: 'gin' })
+  @Column({ type: 'bytea', array: true })
+  tags!: Buffer[]
+
   @Column({ type: 'text' })
   state!: string
 
@@ -103,4 +109,29 @@ export class FeedItemEntity {
 
   @Column({ type: 'text', nullable: true })
   reason!: string | null
+}
+
+/** A policy key that a patient's grant package gave us, and the proxies that re-encrypt under it. */
+@Entity('shared_policy')
+export class SharedPolicyEntity {
+  @PrimaryColumn({ type: 'bytea', primaryKeyConstraintName: 'shared_policy_pkey' })
+  patient!: Buffer
+
+  @PrimaryColumn({ name: 'label_mask', type: 'bigint', primaryKeyConstraintName: 'shared_policy_pkey' })
+  labelMask!: bigint
+
+  @Column({ type: 'integer' })
+  epoch!: number
+
+  @Column({ name: 'policy_key', type: 'bytea' })
+  policyKey!: Buffer
+
+  @Column({ name: 'verifying_key', type: 'bytea' })
+  verifyingKey!: Buffer
+
+  @Column({ type: 'integer' })
+  threshold!: number
+
+  @Column({ type: 'jsonb' })
+  proxies!: unknown
 }

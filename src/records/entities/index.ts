@@ -1,4 +1,5 @@
-import { CapsuleKeyEntity, FeedEntity, FeedItemEntity, PatientLinkEntity } from './exchange.js'
+import { AuditHeadEntity, AuditNodeEntity } from './audit-log.js'
+import { CapsuleKeyEntity, FeedEntity, FeedItemEntity, PatientLinkEntity, SharedPolicyEntity } from './exchange.js'
 import { ClaimEntity, OrderedEntity, ReferenceEntity } from './index-rows.js'
 import {
   ChainBlockEntity,
@@ -19,6 +20,8 @@ export const ENTITIES = [
   OrderedEntity,
   ClaimEntity,
   AuditLeafEntity,
+  AuditNodeEntity,
+  AuditHeadEntity,
   AnchorEntity,
   OutboxEntity,
   LedgerEventEntity,
@@ -31,4 +34,5 @@ export const ENTITIES = [
   CapsuleKeyEntity,
   FeedEntity,
   FeedItemEntity,
+  SharedPolicyEntity,
 ]

@@ -1,0 +1,165 @@
+import { createHash } from 'node:crypto'
+import type { Wallet } from 'ethers'
+import { labelBits, labelId } from '../consent/labels.js'
+import type { PartyId } from '../consent/permit.js'
+import { ConsentryError } from '../errors.js'
+import type { Sql } from '../records/database.js'
+import { unwrap, wrap } from '../vault/keys.js'
+import {
+  Capsule,
+  CapsuleFrag,
+  decapsulateReencrypted,
+  type SecretKey,
+  type VerifiedCapsuleFrag,
+} from '../vault/pre/index.js'
+import type { SharedPolicy } from './policies.js'
+import { type ReencryptionItems, requestReencryption } from './proxies.js'
+
+/** A capsule of another author under a policy that is shared with us. */
+export interface ForeignCapsule {
+  readonly capsule: Uint8Array
+  readonly author: PartyId
+  readonly policy: SharedPolicy
+}
+
+/** Purpose and category bits of the grant under which we ask. */
+export interface AskingTerms {
+  readonly purpose: number
+  readonly categories: bigint
+}
+
+/** Keys of capsules that m proxies re-encrypted for us: asked for once, then kept wrapped by the master key until a purge. */
+export class OpenedCapsules {
+  constructor(
+    private readonly entity: PartyId,
+    private readonly encryption: SecretKey,
+    private readonly operator: Wallet,
+    private readonly master: Uint8Array,
+    private readonly sql: Sql,
+    private readonly clock: () => number,
+  ) {}
+
+  /**
+   * The keys by hex of the capsule's id; capsules of one call are of one patient's policies.
+   * @throws ConsentryError `unavailable` when fewer than m proxies give a correct fragment
+   */
+  async keys(capsules: readonly ForeignCapsule[], terms: AskingTerms): Promise<Map<string, Uint8Array>> {
+    const wanted = new Map(capsules.map((foreign) => [capsuleIdOf(foreign.capsule).toString('hex'), foreign]))
+    const keys = await this.#kept([...wanted.keys()])
+    const missing = [...wanted].filter(([id]) => !keys.has(id))
+    if (missing.length === 0) return keys
+    for (const group of byProxies(missing.map(([, foreign]) => foreign))) {
+      for (const [id, key] of await this.#ask(group, terms)) keys.set(id, key)
+    }
+    return keys
+  }
+
+  async #kept(ids: readonly string[]): Promise<Map<string, Uint8Array>> {
+    const { rows } = await this.sql.query<{ id: Buffer; wrapped_key: Buffer }>(
+      'SELECT id, wrapped_key FROM capsule_key WHERE id = ANY($1::bytea[])',
+      [ids.map((id) => Buffer.from(id, 'hex'))],
+    )
+    return new Map(
+      rows.map(({ id, wrapped_key }) => {
+        const name = id.toString('hex')
+        return [name, unwrap(this.master, wrapped_key, `capsule ${name}`)]
+      }),
+    )
+  }
+
+  /** All proxies at once; those that fail or lie are left out, and m correct answers are enough. */
+  async #ask(group: readonly ForeignCapsule[], terms: AskingTerms): Promise<Map<string, Uint8Array>> {
+    const { threshold, proxies } = (group[0] as ForeignCapsule).policy
+    const items = group.map(({ capsule, policy }): ReencryptionItems[number] => ({
+      patient: policy.patient,
+      label: labelId(policy.label),
+      epoch: policy.epoch,
+      capsules: [Buffer.from(capsule).toString('base64')],
+    }))
+    const asked = { purpose: terms.purpose, categories: String(terms.categories) }
+    const answers = await Promise.allSettled(
+      proxies.map((proxy) => requestReencryption(proxy, this.entity, asked, items, this.operator)),
+    )
+    const opened = new Map<string, Uint8Array>()
+    for (const [i, foreign] of group.entries()) {
+      const frags = answers.flatMap((answer) => {
+        const result = answer.status === 'fulfilled' ? answer.value[i] : undefined
+        return result && 'capsuleFrags' in result ? verified(result.capsuleFrags[0], foreign, this.encryption) : []
+      })
+      if (frags.length < threshold) {
+        throw new ConsentryError(
+          'unavailable',
+          `${frags.length} of ${proxies.length} proxies gave a correct fragment; ${threshold} are needed.`,
+          { retryAfterSeconds: 5 },
+        )
+      }
+      const capsule = Capsule.fromBytes(foreign.capsule)
+      const key = decapsulateReencrypted(this.encryption, foreign.policy.policyKey, capsule, frags.slice(0, threshold))
+      opened.set(capsuleIdOf(foreign.capsule).toString('hex'), key)
+    }
+    await this.#keep(group, opened)
+    return opened
+  }
+
+  async #keep(group: readonly ForeignCapsule[], opened: ReadonlyMap<string, Uint8Array>): Promise<void> {
+    const ids = group.map(({ capsule }) => capsuleIdOf(capsule))
+    await this.sql.query(
+      `INSERT INTO capsule_key (id, capsule, patient, label_mask, author, epoch, wrapped_key, imported, created_at)
+       SELECT i.*, true, $7 FROM unnest($1::bytea[], $2::bytea[], $3::bytea[], $4::bigint[], $5::bytea[], $6::int[], $8::bytea[])
+         AS i(id, capsule, patient, label_mask, author, epoch, wrapped_key)
+       ON CONFLICT DO NOTHING`,
+      [
+        ids,
+        group.map(({ capsule }) => Buffer.from(capsule)),
+        group.map(({ policy }) => bytes(policy.patient)),
+        group.map(({ policy }) => labelBits([policy.label])),
+        group.map(({ author }) => bytes(author)),
+        group.map(({ policy }) => policy.epoch),
+        this.clock(),
+        ids.map((id) => {
+          const name = id.toString('hex')
+          return Buffer.from(wrap(this.master, opened.get(name) as Uint8Array, `capsule ${name}`))
+        }),
+      ],
+    )
+  }
+}
+
+function verified(
+  frag: string | undefined,
+  { capsule, policy }: ForeignCapsule,
+  receiver: SecretKey,
+): VerifiedCapsuleFrag[] {
+  try {
+    const context = {
+      capsule: Capsule.fromBytes(capsule),
+      verifyingKey: policy.verifyingKey,
+      delegating: policy.policyKey,
+      receiving: receiver.publicKey,
+    }
+    return [CapsuleFrag.fromBytes(Buffer.from(frag ?? '', 'base64')).verify(context)]
+  } catch {
+    return []
+  }
+}
+
+/** Policies of one grant share their proxies, so one request per proxy is enough. */
+function byProxies(capsules: readonly ForeignCapsule[]): ForeignCapsule[][] {
+  const groups = new Map<string, ForeignCapsule[]>()
+  for (const foreign of capsules) {
+    const name = JSON.stringify([foreign.policy.threshold, foreign.policy.proxies])
+    const group = groups.get(name)
+    if (group) group.push(foreign)
+    else groups.set(name, [foreign])
+  }
+  return [...groups.values()]
+}
+
+/** SHA-256 of the capsule. */
+export function capsuleIdOf(capsule: Uint8Array): Buffer {
+  return createHash('sha256').update(capsule).digest()
+}
+
+function bytes(value: string): Buffer {
+  return Buffer.from(value.slice(2), 'hex')
+}

@@ -1,0 +1,115 @@
+import type { AuditTrail } from '../audit/audit-trail.js'
+import type { ConsentMirror } from '../consent/mirror.js'
+import type { PartyId, PatientId } from '../consent/permit.js'
+import type { Sql } from '../records/database.js'
+import type { RecordStore } from '../records/record-store.js'
+import type { BlockStore } from '../vault/blocks/block-store.js'
+import { chunksOf } from '../vault/open.js'
+import type { SharedPolicies } from './policies.js'
+
+export interface PurgeParts {
+  readonly entity: PartyId
+  readonly clock: () => number
+  readonly sql: Sql
+  readonly mirror: ConsentMirror
+  readonly policies: SharedPolicies
+  readonly records: RecordStore
+  readonly blocks: BlockStore
+  readonly audit: AuditTrail
+  /** Opened keys of this patient must leave the memory. */
+  readonly forgetKeys: () => void
+}
+
+/** What every label means, as a signed 64-bit set. */
+const EVERY_LABEL = -1n
+
+/**
+ * Forgets what a patient no longer shares: rows, index, keys, blocks and links of every label that no grant in force
+ * covers, and records that it did. Asks the mirror anew, so doing it twice, or after a new grant, does no harm.
+ */
+export class Purging {
+  constructor(private readonly parts: PurgeParts) {}
+
+  async purge(patient: PatientId): Promise<{ removed: number }> {
+    const { parts } = this
+    const labels = await this.#ended(patient)
+    await parts.policies.forget(patient, labels)
+    const reference = await this.#reference(patient)
+    const envelopes = await this.#envelopes(patient, labels)
+    const { removed, cids } = await parts.records.purge({ patient, labels })
+    const gone = new Set(cids)
+    const chunks = [...envelopes].flatMap(([cid, envelope]) => (gone.has(cid) ? chunksOf(envelope) : []))
+    await parts.blocks.delete([...cids, ...chunks])
+    parts.forgetKeys()
+    await this.#forgetLinks(patient)
+    await parts.sql.query(
+      `UPDATE feed_item SET state = 'seen', patient = NULL WHERE patient = $1 AND state <> 'seen'`,
+      [bytes(patient)],
+    )
+    if (removed > 0) {
+      const audit = parts.audit.records([
+        {
+          interaction: 'delete',
+          outcome: '0',
+          outcomeDescription: `${removed} imported records were purged because no grant covers them any more`,
+          recorded: parts.clock(),
+          requestId: 'exchange',
+          agent: { self: true },
+          patients: [{ id: patient, reference }],
+          data: [],
+        },
+      ])
+      await parts.records.commit({ audit })
+    }
+    return { removed }
+  }
+
+  /** Patients with imported records that no word in force covers: their period is over. */
+  async expired(): Promise<PatientId[]> {
+    const { rows } = await this.parts.sql.query<{ patient: Buffer }>(
+      `SELECT DISTINCT r.patient FROM resource r WHERE r.source IS NOT NULL AND r.labels & coalesce((
+         SELECT bit_or(g.label_mask) FROM "grant" g WHERE g.patient = r.patient AND g.grantee = $1 AND g.action = 0
+           AND g.valid_to > $2), 0) <> r.labels`,
+      [bytes(this.parts.entity), Math.floor(this.parts.clock() / 1000)],
+    )
+    return rows.map((row): PatientId => `0x${row.patient.toString('hex')}`)
+  }
+
+  /** Labels that no grant to us covers any more. */
+  async #ended(patient: PatientId): Promise<bigint> {
+    const now = Math.floor(this.parts.clock() / 1000)
+    const words = await this.parts.mirror.words([patient], [this.parts.entity], 'read')
+    const held = words.filter(({ to }) => to > now).reduce((bits, { labels }) => bits | labels, 0n)
+    return BigInt.asIntN(64, EVERY_LABEL ^ held)
+  }
+
+  async #envelopes(patient: PatientId, labels: bigint): Promise<Map<string, Uint8Array>> {
+    const { rows } = await this.parts.sql.query<{ cid: string }>(
+      `SELECT v.cid FROM resource r JOIN resource_version v ON v.resource_pk = r.pk
+       WHERE r.source IS NOT NULL AND r.patient = $1 AND (r.labels & $2) <> 0 AND v.cid IS NOT NULL`,
+      [bytes(patient), labels],
+    )
+    return this.parts.blocks.get(rows.map(({ cid }) => cid))
+  }
+
+  /** Links of imported Patients that are no longer here. */
+  async #forgetLinks(patient: PatientId): Promise<void> {
+    await this.parts.sql.query(
+      `DELETE FROM patient_link l WHERE l.imported AND l.patient = $1
+         AND NOT EXISTS (SELECT 1 FROM resource r WHERE r.type = 'Patient' AND r.id = l.local_id)`,
+      [bytes(patient)],
+    )
+  }
+
+  async #reference(patient: PatientId): Promise<string> {
+    const { rows } = await this.parts.sql.query<{ local_id: string }>(
+      'SELECT local_id FROM patient_link WHERE patient = $1 ORDER BY imported LIMIT 1',
+      [bytes(patient)],
+    )
+    return `Patient/${rows[0]?.local_id ?? 'unknown'}`
+  }
+}
+
+function bytes(value: string): Buffer {
+  return Buffer.from(value.slice(2), 'hex')
+}

@@ -1,0 +1,97 @@
+import { createHash } from 'node:crypto'
+
+/**
+ * What gateways and proxies say to one another, JSON over HTTP. Bytes are base64, ids of the ledger are `0x` and hex,
+ * times are seconds since the epoch.
+ */
+type Hex = `0x${string}`
+
+/** POST /kfrags: a patient's fragment for one grantee and policy key. 201, or a refusal with `error`. */
+export interface KeyFragDelivery {
+  readonly patient: Hex
+  readonly grantee: Hex
+  /** bytes32 label of the ledger. */
+  readonly label: Hex
+  readonly epoch: number
+  /** 33 bytes each. */
+  readonly policyKey: string
+  readonly verifyingKey: string
+  readonly receivingKey: string
+  /** The fragment, sealed to the proxy's encryption key for KEY_FRAG_PURPOSE. */
+  readonly keyFrag: string
+}
+
+export const KEY_FRAG_PURPOSE = 'consentry key fragment'
+
+/** POST /reencrypt */
+export interface SignedReencryption {
+  /** JSON of a ReencryptionRequest: the signature is over exactly this text. */
+  readonly request: string
+  /** EIP-191 signature of `request` by an account that operates the grantee. */
+  readonly signature: Hex
+}
+
+export interface ReencryptionRequest {
+  readonly proxy: Hex
+  readonly grantee: Hex
+  /** Purpose and category bits of the contract's `check`. */
+  readonly purpose: number
+  readonly categories: string
+  /** Random; a proxy answers it once. */
+  readonly nonce: string
+  readonly at: number
+  readonly items: readonly {
+    readonly patient: Hex
+    readonly label: Hex
+    readonly epoch: number
+    readonly capsules: readonly string[]
+  }[]
+}
+
+export interface ReencryptionResponse {
+  /** In the order of the items: fragments in the order of their capsules, or why not. */
+  readonly results: readonly ({ readonly capsuleFrags: readonly string[] } | { readonly denied: string })[]
+  readonly receipt: Receipt
+}
+
+/** What a proxy has done, signed and chained: `previous` is the hash of the receipt before, so none can be taken out. */
+export interface Receipt {
+  readonly sequence: number
+  readonly kind: 'stored' | 'reencrypted' | 'denied' | 'deleted'
+  readonly proxy: Hex
+  readonly patient: Hex
+  readonly grantee: Hex
+  readonly label: Hex
+  readonly capsules: number
+  readonly at: number
+  readonly previous: string
+  /** ECDSA over SHA-256 of the receipt's text without this member, compact, base64. */
+  readonly signature: string
+}
+
+/** The text that a receipt's signature and the chain are over. */
+export function receiptText({
+  signature: _,
+  ...receipt
+}: Receipt | (Omit<Receipt, 'signature'> & { signature?: string })): string {
+  const { sequence, kind, proxy, patient, grantee, label, capsules, at, previous } = receipt
+  return JSON.stringify([sequence, kind, proxy, patient, grantee, label, capsules, at, previous])
+}
+
+export function receiptHash(receipt: Receipt): string {
+  return createHash('sha256').update(receiptText(receipt)).update(receipt.signature).digest('base64')
+}
+
+/** How far the clock of a grantee may be off, seconds. */
+export const CLOCK_SKEW = 60
+/** Most capsules of one request. */
+export const MAX_CAPSULES = 1_000
+
+/** GET /: who the proxy is; also printed when it is ready. */
+export interface ProxyIdentity {
+  readonly id: Hex
+  readonly controller: Hex
+  readonly encryptionKey: Hex
+  readonly receiptKey: Hex
+  readonly endpoint: string
+}
