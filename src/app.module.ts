@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { Module, type DynamicModule } from '@nestjs/common'
-import { AuditTrail } from './audit/audit-trail.js'
+import { AuditTrail, type SealInline } from './audit/audit-trail.js'
+import { type LogOptions, VerifiableLog } from './audit/log.js'
 import { tokenAuthenticator } from './auth/authenticate.js'
 import { authorizationServer } from './auth/authorization-server.js'
 import { fixedRegistry, type ClientRegistry } from './auth/clients.js'
@@ -11,6 +12,7 @@ import { smartConfiguration } from './auth/smart-configuration.js'
 import type { Config } from './config.js'
 import { type Freshness, isStale } from './consent/decide.js'
 import { ConsentMirror } from './consent/mirror.js'
+import { fileRegistry } from './embedded/client-registry.js'
 import { type DataDirectory, openDataDirectory } from './embedded/data-directory.js'
 import { demoClients } from './embedded/demo-clients.js'
 import { entityKeys } from './embedded/entity-keys.js'
@@ -38,6 +40,7 @@ import { interactionsOf } from './gateway/interactions.js'
 import type { GatewayParts } from './gateway/parts.js'
 import { Patients } from './gateway/patients.js'
 import { StoredPreparedGrants } from './gateway/prepared-grants.js'
+import { verifyOperations } from './gateway/verify.js'
 import type { Part } from './http/drain.js'
 import { FHIR_BASE, OAUTH_BASE, type EdgeParts } from './http/mount.js'
 
@@ -116,6 +119,21 @@ async function assemble(
   })
   const capsuleKeys = new CapsuleKeys(database, keys.id, keys.master, policies, clock)
   const author = { id: Buffer.from(keys.id.slice(2), 'hex'), key: keys.author }
+  const trailKey = await capsuleKeys.forTrail()
+  const sealTrail: SealInline = (items) => sealInline(items, author, trailKey)
+  const audit = new AuditTrail(keys.id, baseUrl, index, sealTrail)
+  const log = new VerifiableLog(
+    {
+      entity: keys.id,
+      database,
+      blocks,
+      reader: ledger.reader,
+      sender: ledger.sender,
+      seal: sealTrail,
+      onProblem: problem('the audit log has a problem and tries again'),
+    },
+    ledger.embedded === null ? AUDIT_HEADS : { ...AUDIT_HEADS, publishAfterMs: 1_000 },
+  )
   const remote = new RemoteBlocks(blocks)
   const feeds = new Feeds(keys.id, database, mirror, remote)
   const shared = new SharedPolicies(keys.id, keys.encryption, database, mirror, remote)
@@ -129,7 +147,7 @@ async function assemble(
     feedTagsOf(database, keys.id, policies),
     problem('anchoring has a problem and tries again'),
   )
-  const sink = new GatewayChainSink(database, mirror, [anchoring, feeds], () => exchange.poke())
+  const sink = new GatewayChainSink(database, mirror, [anchoring, feeds, log], () => exchange.poke())
   const follower = new ChainFollower({
     rpc: ledger.rpc,
     ...(ledger.socketUrl === undefined ? {} : { socketUrl: ledger.socketUrl }),
@@ -150,8 +168,6 @@ async function assemble(
   const bodies = new Bodies(keys.id, author, capsuleKeys, blocks, async (party) =>
     party === keys.id ? [keys.author.publicKey.toBytes()] : feeds.authorKeys(party),
   )
-  const trailKey = await capsuleKeys.forTrail()
-  const audit = new AuditTrail(keys.id, baseUrl, index, (items) => sealInline(items, author, trailKey))
 
   const parts: GatewayParts = {
     entity: keys.id,
@@ -219,6 +235,7 @@ async function assemble(
       prepared: new StoredPreparedGrants(database),
       rotate: (patient) => capsuleKeys.rotate(patient),
     }),
+    ...verifyOperations(parts, log, ledger.contracts),
   }
   follower.start()
   await opened('follower', Promise.resolve(follower), (f) => f.stop())
@@ -226,8 +243,10 @@ async function assemble(
   await opened('anchoring', Promise.resolve(anchoring), (a) => a.stop())
   exchange.start()
   await opened('exchange', Promise.resolve(exchange), (e) => e.stop())
+  log.start()
+  await opened('audit log', Promise.resolve(log), (l) => l.stop())
 
-  const clients = fixedRegistry(await demoClients(directory, keys.id))
+  const clients = fileRegistry(directory.file('clients.json'), fixedRegistry(await demoClients(directory, keys.id)))
   const access = await composeAccess(config, publicUrl, clients, secretsOf(keystore), onFault)
   return {
     edge: {
@@ -310,6 +329,9 @@ function requireFresh(freshness: Freshness, now: number): void {
 function secretsOf(keystore: Keystore): SecretStore {
   return { read: async (name) => keystore.get(name), write: (name, secret) => keystore.set(name, secret) }
 }
+
+/** A head a minute costs little gas; on our own chain, where gas costs nothing, they come faster. */
+const AUDIT_HEADS: LogOptions = { publishAfterMs: 60_000, publishAtLeaves: 10_000, lookEveryMs: 1_000 }
 
 const BLOCK_CACHE_BYTES = 256 * 1024 * 1024
 
