@@ -17,6 +17,8 @@ export interface LogOptions {
   readonly publishAfterMs: number
   /** Leaves after which a head is published at once. */
   readonly publishAtLeaves: number
+  /** Milliseconds between two looks for leaves that nobody announced: reads are audited without a word to us. */
+  readonly lookEveryMs: number
 }
 
 export interface LogParts {
@@ -190,16 +192,16 @@ export class VerifiableLog {
         this.#running = null
         const next = this.#again ? GATHER_MS : pause
         this.#again = false
-        if (next !== null) this.#later(next)
+        this.#later(next)
       })
     }, ms)
   }
 
-  /** @returns milliseconds until the next round, `null`: when someone pokes */
-  async #run(): Promise<number | null> {
+  /** @returns milliseconds until the next round */
+  async #run(): Promise<number> {
     try {
       await this.advance()
-      return this.#waitingSince === null ? null : this.options.publishAfterMs
+      return this.options.lookEveryMs
     } catch (error) {
       this.parts.onProblem(error)
       return RETRY_MS

@@ -26,7 +26,7 @@ const partsOf = (change: Partial<LogParts> = {}): LogParts => ({
   },
   ...change,
 })
-const options = { publishAfterMs: 60_000, publishAtLeaves: 10_000 }
+const options = { publishAfterMs: 60_000, publishAtLeaves: 10_000, lookEveryMs: 60_000 }
 const openLog = (change: Partial<LogParts> = {}): VerifiableLog => new VerifiableLog(partsOf(change), options)
 const head = async () => h.reader.read('AuditLog', 'headOf', h.entity)
 const allLeaves = async (log: VerifiableLog): Promise<Uint8Array[]> =>
