@@ -63,6 +63,23 @@ contract CompactGrantsTest is Consortium {
         assertFalse(mayRead(ALICE, B), "skipped");
     }
 
+    function test_noReplay() public {
+        IConsentRegistry.CompactGrant memory lean = compact(grantOf(ALICE, B), ALICE_KEY);
+        consents.grantCompact(lean);
+        bytes memory used = abi.encodeWithSelector(
+            IConsentRegistry.RelayRefused.selector, ALICE, IConsentRegistry.InvalidNonce.selector
+        );
+        vm.expectRevert(used);
+        consents.grantCompact(lean);
+        // The other s of the same signature is no second right.
+        uint256 order = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141;
+        uint256 high = uint256(lean.vs) >> 255;
+        uint256 s = uint256(lean.vs) & (type(uint256).max >> 1);
+        lean.vs = bytes32((order - s) & (type(uint256).max >> 1) | ((1 - high) << 255));
+        vm.expectPartialRevert(IConsentRegistry.RelayRefused.selector);
+        consents.grantCompact(lean);
+    }
+
     function test_voidAfterARevocation() public {
         IConsentRegistry.CompactGrant memory lean = compact(grantOf(ALICE, B), ALICE_KEY);
         vm.prank(alice);

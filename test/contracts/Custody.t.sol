@@ -117,6 +117,15 @@ contract CustodyTest is Consortium {
         consents.grantSigned(consent, early);
     }
 
+    function test_onlyTheIdentityRegistryTellsOfControllers() public {
+        address[3] memory others = [admin, a, alice];
+        for (uint256 i = 0; i < others.length; ++i) {
+            vm.prank(others[i]);
+            vm.expectRevert(abi.encodeWithSelector(IConsentRegistry.NotIdentityRegistry.selector, others[i]));
+            consents.controllerChanged(ALICE, others[i]);
+        }
+    }
+
     function test_aContractWalletSpeaksByErc1271() public {
         Wallet wallet = new Wallet(vm.addr(CAROL_KEY));
         bytes memory acceptance = changeSignature(CAROL, address(wallet), NOW, CAROL_KEY);

@@ -175,6 +175,27 @@ contract DelegationsTest is Consortium {
         consents.revokeDelegationSigned(ALICE, DOCTOR, one(HIV), nonce, END, by);
     }
 
+    function test_notBeforeItBeginsAndNotByASuspendedDelegate() public {
+        vm.warp(NOW + 1);
+        IConsentRegistry.Delegation memory delegation = boundsOf(ALICE, one(HIV));
+        delegation.from = NOW + 10;
+        delegates(alice, delegation);
+        IConsentRegistry.Grant memory consent = within();
+        (consent.labels, consent.from) = (one(HIV), NOW + 10);
+        vm.prank(doctor);
+        vm.expectRevert(abi.encodeWithSelector(IConsentRegistry.BeyondDelegation.selector, ALICE, DOCTOR, HIV));
+        consents.grantAsDelegate(DOCTOR, consent);
+        vm.warp(NOW + 10);
+        bytes memory by = signature(TypedData.hash(DOCTOR, consent), DOCTOR_KEY);
+        vm.prank(b);
+        identity.setStatus(DOCTOR, IIdentityRegistry.Status.Suspended);
+        vm.expectRevert(abi.encodeWithSelector(IConsentRegistry.InvalidSignature.selector, ALICE));
+        consents.grantAsDelegateSigned(DOCTOR, consent, by);
+        vm.prank(b);
+        identity.setStatus(DOCTOR, IIdentityRegistry.Status.Active);
+        consents.grantAsDelegateSigned(DOCTOR, consent, by);
+    }
+
     function test_aResignationIsNotUndoneByReplay() public {
         vm.warp(NOW + 1);
         IConsentRegistry.Delegation memory delegation = boundsOf(ALICE, one(HIV));

@@ -147,6 +147,46 @@ contract SignaturesTest is Consortium {
         consents.revokeSigned(revocation, grantSignature);
     }
 
+    /// @dev Each signed twin, signed by another, and signed rightly but too late.
+    function test_everyTwinAsksWhoAndWhen() public {
+        bytes[] memory calls = twins(STRANGER_KEY);
+        for (uint256 i = 0; i < calls.length; ++i) {
+            refuses(calls[i], abi.encodeWithSelector(IConsentRegistry.InvalidSignature.selector, ALICE));
+        }
+        calls = twins(ALICE_KEY);
+        vm.warp(NOW + 1);
+        for (uint256 i = 0; i < calls.length; ++i) {
+            refuses(calls[i], abi.encodeWithSelector(IConsentRegistry.SignatureExpired.selector, NOW));
+        }
+    }
+
+    function refuses(bytes memory call_, bytes memory reason) private {
+        (bool done, bytes memory actual) = address(consents).call(call_);
+        assertFalse(done, "refused");
+        assertEq(keccak256(actual), keccak256(reason), "reason");
+    }
+
+    /// @dev Calls of all signed twins but the grant's, with a signature of `by` and the deadline NOW.
+    function twins(uint256 by) private view returns (bytes[] memory calls) {
+        uint64 nonce = consents.revocationNonce(ALICE);
+        calls = new bytes[](5);
+        bytes memory signature_ = signature(TypedData.revokeAll(ALICE, nonce, NOW), by);
+        calls[0] = abi.encodeCall(consents.revokeAllSigned, (ALICE, nonce, NOW, signature_));
+        signature_ = signature(TypedData.emergencyVeto(ALICE, true, nonce, NOW), by);
+        calls[1] = abi.encodeCall(consents.setEmergencyVetoSigned, (ALICE, true, nonce, NOW, signature_));
+        signature_ = signature(TypedData.revokeDelegation(ALICE, DOCTOR, one(GENERAL), nonce, NOW), by);
+        calls[2] =
+            abi.encodeCall(consents.revokeDelegationSigned, (ALICE, DOCTOR, one(GENERAL), nonce, NOW, signature_));
+        IConsentRegistry.Delegation memory delegation;
+        (delegation.patient, delegation.delegate, delegation.labels) = (ALICE, DOCTOR, one(GENERAL));
+        (delegation.actions, delegation.purposes, delegation.categories) = (1, 1, 1);
+        (delegation.to, delegation.nonce, delegation.deadline) = (OPEN_END, consents.grantNonce(ALICE), NOW);
+        calls[3] = abi.encodeCall(consents.delegateSigned, (delegation, signature(TypedData.hash(delegation), by)));
+        IConsentRegistry.Revocation memory revocation = revocationOf(ALICE, B);
+        revocation.deadline = NOW;
+        calls[4] = abi.encodeCall(consents.revokeSigned, (revocation, signed(revocation, by)));
+    }
+
     /// @dev The high s of a signature is refused, and broken ones of any length are refused, not read as address zero.
     function testFuzz_malformedSignaturesAreRefused(bytes calldata garbage) public {
         IConsentRegistry.Grant memory consent = grantOf(ALICE, B);
