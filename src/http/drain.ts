@@ -12,10 +12,14 @@ export interface DrainOptions {
   /** Closed one after the other, in this order. */
   readonly parts: readonly Part[]
   readonly seconds: number
+  /** How long one part may take to close. */
+  readonly partSeconds?: number
   readonly note: (message: string, error?: unknown) => void
 }
 
 const TOGETHER_MILLISECONDS = 500
+/** A part that has not closed by then is left: the exit of the process closes it for good. */
+const PART_SECONDS = 15
 
 /**
  * Going down without losing anything: first no new requests, then those in flight, then the parts in order. What
@@ -37,14 +41,14 @@ export class Drain {
   }
 
   async #drain(): Promise<boolean> {
-    const { stopServing, cutConnections, parts, seconds, note } = this.options
+    const { stopServing, cutConnections, parts, seconds, note, partSeconds = PART_SECONDS } = this.options
     const cut = setTimeout(() => {
       note(`requests still ran after ${seconds} s and were cut off`)
       cutConnections()
     }, seconds * 1000)
-    let clean = await attempt('server', stopServing, note)
+    let clean = await attempt('server', stopServing, note, seconds + partSeconds)
     clearTimeout(cut)
-    for (const { name, close } of parts) clean = (await attempt(name, close, note)) && clean
+    for (const { name, close } of parts) clean = (await attempt(name, close, note, partSeconds)) && clean
     return clean
   }
 
@@ -69,12 +73,23 @@ export class Drain {
   }
 }
 
-async function attempt(name: string, close: () => Promise<void>, note: DrainOptions['note']): Promise<boolean> {
+async function attempt(
+  name: string,
+  close: () => Promise<void>,
+  note: DrainOptions['note'],
+  limitSeconds: number,
+): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<'late'>((resolve) => {
+    timer = setTimeout(() => resolve('late'), limitSeconds * 1000)
+  })
   try {
-    await close()
-    return true
+    if ((await Promise.race([close(), late])) !== 'late') return true
+    note(`${name} did not close within ${limitSeconds} s and was left`)
   } catch (error) {
     note(`${name} did not close cleanly`, error)
-    return false
+  } finally {
+    clearTimeout(timer)
   }
+  return false
 }

@@ -10,6 +10,8 @@ export function trackInFlight(server: FastifyInstance): InFlight {
   let count = 0
   let waiting: (() => void)[] = []
   server.addHook('onRequest', (_request, reply, done) => {
+    // A client that is gone already: its 'close' has been, and would be waited for in vain.
+    if (reply.raw.destroyed) return done()
     count += 1
     reply.raw.once('close', () => {
       count -= 1

@@ -95,6 +95,20 @@ describe('draining', () => {
     expect(order.slice(-3)).toEqual(['closed first', 'first did not close cleanly', 'closed second'])
   })
 
+  it('leaves a part that does not close', async () => {
+    const { drain, order, part } = await slowEdge()
+    const stuck = new Drain({
+      stopServing: () => drain.run().then(() => undefined),
+      cutConnections: () => undefined,
+      parts: [{ name: 'stuck', close: () => new Promise<void>(() => undefined) }, part('next')],
+      seconds: 60,
+      partSeconds: 0,
+      note: (message) => order.push(message),
+    })
+    expect(await stuck.run()).toBe(false)
+    expect(order.slice(-2)).toEqual(['stuck did not close within 0 s and was left', 'closed next'])
+  })
+
   it('begins at the first signal and gives up at the second', async () => {
     const { drain, begun, proceed, read } = await slowEdge()
     const exits: number[] = []

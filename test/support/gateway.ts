@@ -1,0 +1,64 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { built } from './built.js'
+
+/** The compiled gateway as a process of its own, everything embedded, on any free port. */
+export interface RunningProcess {
+  readonly child: ChildProcess
+  /** Its ready line. */
+  readonly line: string
+  readonly fhir: string
+  /** What it has written since it was ready, standard output and error together. */
+  readonly output: () => string
+}
+
+const environment = (data: string, extra: Record<string, string>) => ({
+  PATH: process.env['PATH'],
+  HOME: process.env['HOME'],
+  CONSENTRY_DATA: data,
+  PORT: '0',
+  ...extra,
+})
+
+/** Runs a compiled program to its end. */
+export async function run(data: string, module: string, args: string[] = [], extra: Record<string, string> = {}) {
+  const child = spawn(process.execPath, [built(module), ...args], {
+    env: environment(data, extra),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const [out, err] = [collect(child.stdout), collect(child.stderr)]
+  const [code] = (await once(child, 'close')) as [number]
+  return { code, out: out(), err: err() }
+}
+
+/** Starts a gateway and waits until it is ready. */
+export async function startGateway(data: string, extra: Record<string, string> = {}): Promise<RunningProcess> {
+  const child = spawn(process.execPath, [built('main.js')], {
+    env: environment(data, extra),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const lines: string[] = []
+  const ready = Promise.withResolvers<RunningProcess>()
+  const heard = (line: string) => {
+    lines.push(line)
+    const fhir = /ready: (\S+)/.exec(line)?.[1]
+    if (fhir !== undefined) ready.resolve({ child, line, fhir, output: () => lines.slice(1).join('\n') })
+  }
+  for (const stream of [child.stdout, child.stderr]) createInterface({ input: stream }).on('line', heard)
+  child.once('exit', () => ready.reject(new Error(`the gateway did not start: ${lines.join('\n')}`)))
+  return ready.promise
+}
+
+export async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<unknown[]> {
+  if (child.exitCode !== null || child.signalCode !== null) return [child.exitCode, child.signalCode]
+  const exited = once(child, 'exit')
+  child.kill(signal)
+  return exited
+}
+
+function collect(stream: NodeJS.ReadableStream): () => string {
+  let text = ''
+  stream.on('data', (data: Buffer) => (text += data.toString()))
+  return () => text
+}
