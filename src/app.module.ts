@@ -36,7 +36,14 @@ import { GatewayChainSink } from './gateway/chain-sink.js'
 import { consentOperations } from './gateway/consent-operations.js'
 import { Custody, CustodyPolicies, sharedPolicyKey } from './gateway/custody.js'
 import { feedTagsOf } from './gateway/feed-tags.js'
+import { structures } from './fhir/definitions/structures.js'
+import { parseJson } from './fhir/json.js'
+import { isServed } from './fhir/search-query.js'
+import { searchParametersOf } from './fhir/search-parameters.js'
+import type { FhirInteractions } from './gateway/interaction.js'
 import { interactionsOf } from './gateway/interactions.js'
+import type { OperationTable } from './gateway/operations.js'
+import { graphqlOperation } from './graphql/operation.js'
 import type { GatewayParts } from './gateway/parts.js'
 import { Patients } from './gateway/patients.js'
 import { StoredPreparedGrants } from './gateway/prepared-grants.js'
@@ -172,6 +179,8 @@ async function assemble(
   const parts: GatewayParts = {
     entity: keys.id,
     baseUrl,
+    version: VERSION,
+    tokenUrl: `${config.auth.issuerUrl ?? `${publicUrl}${OAUTH_BASE}`}/token`,
     clock,
     access: new Access(mirror, freshness, clock),
     records,
@@ -220,7 +229,15 @@ async function assemble(
     purging,
     problem('the exchange has a problem and tries again'),
   )
-  const operations = {
+  const graphql = graphqlOperation({
+    table: { ...structures(), searchParameters: (type) => [...searchParametersOf(type).values()].filter(isServed) },
+    interactions: () => interactions,
+    parse: (body) => parseJson(body),
+    baseUrl,
+  })
+  const operations: OperationTable = {
+    $graphql: graphql,
+    '*/[id]/$graphql': graphql,
     ...consentOperations(parts, {
       mirror,
       granting: new Granting(mirror, blocks),
@@ -237,6 +254,7 @@ async function assemble(
     }),
     ...verifyOperations(parts, log, ledger.contracts),
   }
+  const interactions: FhirInteractions = interactionsOf(parts, operations)
   follower.start()
   await opened('follower', Promise.resolve(follower), (f) => f.stop())
   anchoring.start()
@@ -250,7 +268,7 @@ async function assemble(
   const access = await composeAccess(config, publicUrl, clients, secretsOf(keystore), onFault)
   return {
     edge: {
-      interactions: interactionsOf(parts, operations),
+      interactions,
       ...access,
       readBlock: async (cid) => (await blocks.get([cid])).get(cid),
       checks: [
@@ -333,6 +351,8 @@ function secretsOf(keystore: Keystore): SecretStore {
 /** A head a minute costs little gas; on our own chain, where gas costs nothing, they come faster. */
 const AUDIT_HEADS: LogOptions = { publishAfterMs: 60_000, publishAtLeaves: 10_000, lookEveryMs: 1_000 }
 
+/** As in package.json; a test holds them equal. */
+const VERSION = '0.1.0'
 const BLOCK_CACHE_BYTES = 256 * 1024 * 1024
 
 /** Nest carries GraphQL; the parts themselves are plain objects made by `compose`. */

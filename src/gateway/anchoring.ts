@@ -31,6 +31,8 @@ export type FeedTags = (
 export class Anchoring implements ChainShare {
   #timer: NodeJS.Timeout | undefined
   #running: Promise<void> | null = null
+  /** Something came while a run was under way, which may have looked before it came. */
+  #again = false
   #stopped = false
 
   constructor(
@@ -51,8 +53,9 @@ export class Anchoring implements ChainShare {
 
   /** Something may be waiting. */
   poke(): void {
-    if (this.#stopped || this.#timer !== undefined) return
-    this.#later(GATHER_MS)
+    // One run at a time: two would gather the same versions.
+    if (this.#running !== null) this.#again = true
+    else if (!this.#stopped && this.#timer === undefined) this.#later(GATHER_MS)
   }
 
   async stop(): Promise<void> {
@@ -84,19 +87,25 @@ export class Anchoring implements ChainShare {
   #later(ms: number): void {
     this.#timer = setTimeout(() => {
       this.#timer = undefined
-      this.#running = this.#run().finally(() => (this.#running = null))
+      this.#again = false
+      this.#running = this.#run().then((done) => {
+        this.#running = null
+        if (this.#stopped || (done && !this.#again)) return
+        this.#later(done ? GATHER_MS : RETRY_MS)
+      })
     }, ms)
   }
 
-  async #run(): Promise<void> {
+  /** @returns whether everything that waited was sent */
+  async #run(): Promise<boolean> {
     try {
       while (!this.#stopped && (await this.#sendUnconfirmed())) {
-        if (!(await this.#prepare())) return
+        if (!(await this.#prepare())) return true
       }
     } catch (error) {
       this.onProblem(error)
     }
-    if (!this.#stopped && this.#timer === undefined) this.#later(RETRY_MS)
+    return false
   }
 
   /** Gathers one batch. @returns whether there was anything to gather */

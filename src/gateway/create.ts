@@ -1,11 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import { requireScope } from '../auth/allows.js'
+import { ConsentryError } from '../errors.js'
+import type { ValidResource } from '../fhir/types.js'
 import { audited } from './audited.js'
 import { conditionalCreate } from './conditional.js'
+import { recordAccess } from './disclose.js'
 import { resourceOf } from './input.js'
-import type { Handler } from './interaction.js'
+import type { Handler, InteractionRequest, InteractionResponse } from './interaction.js'
 import type { GatewayParts } from './parts.js'
 import { etag, lastModified, writtenResponse } from './represent.js'
+import type { Trail } from './trail.js'
 import { write } from './write.js'
 
 /**
@@ -17,17 +21,41 @@ export function create(parts: GatewayParts): Handler {
     const type = request.type as string
     requireScope(request.principal, type, 'create')
     const resource = resourceOf(request, type)
-    const condition = request.headers['if-none-exist']
-    const found = condition === undefined ? null : await conditionalCreate(parts, request, type, condition)
-    if (found?.existing) {
-      const { id, version, lastUpdated } = found.existing
-      trail.touches(`${type}/${id}`, version)
-      const location = `${request.baseUrl}/${type}/${id}/_history/${version}`
-      return { status: 200, headers: { location, etag: etag(version), 'last-modified': lastModified(lastUpdated) } }
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await createOnce(parts, request, trail, type, resource)
+      } catch (error) {
+        // Somebody created it at the same time: look again, and find theirs.
+        if (!isClaimed(error) || attempt === ATTEMPTS) throw error
+      }
     }
-    const id = randomUUID()
-    const claim = found ? { claim: found.claim } : {}
-    const [written] = await write(parts, request, trail, [{ kind: 'create', type, id, resource, at: type, ...claim }])
-    return writtenResponse(request, written as NonNullable<typeof written>)
   })
+}
+
+const ATTEMPTS = 5
+
+function isClaimed(error: unknown): boolean {
+  return error instanceof ConsentryError && error.kind === 'conflict' && error.issues[0]?.code === 'lock-error'
+}
+
+async function createOnce(
+  parts: GatewayParts,
+  request: InteractionRequest,
+  trail: Trail,
+  type: string,
+  resource: ValidResource,
+): Promise<InteractionResponse> {
+  const condition = request.headers['if-none-exist']
+  const found = condition === undefined ? null : await conditionalCreate(parts, request, type, condition)
+  if (found?.existing) {
+    const { id, version, lastUpdated } = found.existing
+    trail.touches(`${type}/${id}`, version)
+    await recordAccess(parts, request, trail, { interaction: 'create' })
+    const location = `${request.baseUrl}/${type}/${id}/_history/${version}`
+    return { status: 200, headers: { location, etag: etag(version), 'last-modified': lastModified(lastUpdated) } }
+  }
+  const id = randomUUID()
+  const claim = found ? { claim: found.claim } : {}
+  const [written] = await write(parts, request, trail, [{ kind: 'create', type, id, resource, at: type, ...claim }])
+  return writtenResponse(request, written as NonNullable<typeof written>)
 }

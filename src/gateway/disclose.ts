@@ -26,9 +26,19 @@ export async function disclose(
   rows: readonly StoredVersion[],
   what: Pick<Occurrence, 'interaction'> & Partial<Occurrence>,
 ): Promise<Uint8Array[]> {
+  await recordAccess(parts, request, trail, what)
+  return parts.bodies.open(permit, rows)
+}
+
+/** The audit records of what succeeded, durable when it resolves. */
+export async function recordAccess(
+  parts: GatewayParts,
+  request: InteractionRequest,
+  trail: Trail,
+  what: Pick<Occurrence, 'interaction'> & Partial<Occurrence>,
+): Promise<void> {
   const audit = parts.audit.records([
     occurrence(request, parts.clock(), { outcome: '0', patients: trail.patients, data: trail.data, ...what }),
   ])
   await parts.records.commit({ audit })
-  return parts.bodies.open(permit, rows)
 }

@@ -15,7 +15,7 @@ import { update } from './update.js'
 export function interactionsOf(parts: GatewayParts, operations: OperationTable): FhirInteractions {
   const interactions: FhirInteractions = {
     types: new Set(structures().resources),
-    capabilities: capabilities(parts),
+    capabilities: capabilities(parts, () => interactions, operations),
     read: read(parts),
     vread: vread(parts),
     'history-instance': historyInstance(parts),

@@ -12,6 +12,10 @@ export interface GatewayParts {
   readonly entity: PartyId
   /** FHIR base as clients see it, without a slash at the end. */
   readonly baseUrl: string
+  /** Of the software. */
+  readonly version: string
+  /** Token endpoint, for the CapabilityStatement. */
+  readonly tokenUrl: string
   /** Milliseconds since the epoch. */
   readonly clock: () => number
   readonly access: Access

@@ -9,6 +9,7 @@ import {
   responseBundle,
 } from '../fhir/bundle.js'
 import { stringify } from '../fhir/json.js'
+import { criteriaOf } from '../fhir/search-query.js'
 import { operationOutcome } from '../fhir/operation-outcome.js'
 import type { Resource, ValidResource } from '../fhir/types.js'
 import type { Claim } from '../records/types.js'
@@ -70,7 +71,9 @@ async function lookUp(
   return {
     found: new Map(lookups.map(({ key }, i) => [key, (matches[i] ?? []).map((row) => row.id)])),
     claims: new Map(
-      lookups.map(({ key, query }) => [key, { key: parts.index.claim(query.type, key), snapshot }] as const),
+      lookups.map(
+        ({ key, query }) => [key, { key: parts.index.claim(query.type, criteriaOf(query)), snapshot }] as const,
+      ),
     ),
   }
 }

@@ -47,7 +47,7 @@ export class StoryClient {
   }
 
   async create(resource: object & { resourceType: string }): Promise<Resource> {
-    return this.#ask((client) => client.create({ resourceType: resource.resourceType, body: resource as never }))
+    return this.#ask((client) => client.create({ resourceType: resource.resourceType, body: resource }))
   }
 
   async read(resourceType: string, id: string): Promise<Resource> {
@@ -58,7 +58,7 @@ export class StoryClient {
     resourceType: string,
     searchParams: Readonly<Record<string, string | number>> = {},
   ): Promise<BundleAnswer> {
-    return this.#ask((client) => client.search({ resourceType, searchParams: searchParams as never }))
+    return this.#ask((client) => client.search({ resourceType, searchParams: searchParams }))
   }
 
   async operation(resourceType: string, id: string, name: string, input: object = {}): Promise<Resource> {

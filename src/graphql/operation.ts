@@ -1,0 +1,142 @@
+import { ConsentryError, HTTP_STATUS } from '../errors.js'
+import type { FhirInteractions, InteractionRequest, InteractionResponse } from '../gateway/interaction.js'
+import { runGraphql, type GraphqlRequest } from './run.js'
+import { buildSchema } from './schema.js'
+import type { GraphqlResource, GraphqlSource, GraphqlTable, ResourceRef, SearchPage } from './table.js'
+
+export interface GraphqlOperationParts {
+  readonly table: GraphqlTable
+  readonly interactions: () => FhirInteractions
+  /** FHIR's JSON, decimals exact. */
+  readonly parse: (body: Uint8Array) => unknown
+  readonly baseUrl: string
+}
+
+/** Ids of one `_id` search: references of a level are resolved in pages of this size. */
+const IDS = 200
+
+/**
+ * `$graphql` at the base and at an instance (https://hl7.org/fhir/R4/graphql.html), as GET with `query` or POST of
+ * JSON or of the query itself. What it reads, it reads through the interactions, as the same caller.
+ */
+export function graphqlOperation(
+  parts: GraphqlOperationParts,
+): (request: InteractionRequest) => Promise<InteractionResponse> {
+  let schema: ReturnType<typeof buildSchema> | undefined
+  const source = sourceOf(parts)
+  return async (request) => {
+    schema ??= buildSchema(parts.table)
+    const { data, errors, failure } = await runGraphql(schema, asked(request), source, request)
+    return {
+      status: failure === undefined ? 200 : HTTP_STATUS[failure],
+      headers: { 'content-type': 'application/json; charset=utf-8' },
+      body: JSON.stringify(errors === undefined ? { data } : { data, errors }),
+    }
+  }
+}
+
+function asked(request: InteractionRequest): GraphqlRequest {
+  const instance =
+    request.type === undefined || request.id === undefined ? {} : { instance: { type: request.type, id: request.id } }
+  const parameter = (name: string): string | undefined => request.params.find(([n]) => n === name)?.[1]
+  const text = request.body === undefined ? '' : Buffer.from(request.body).toString('utf8')
+  if (text === '') return { query: requireQuery(parameter('query')), ...instance }
+  if (/graphql/.test(request.headers['content-type'] ?? '')) return { query: text, ...instance }
+  let body: { query?: unknown; operationName?: unknown; variables?: unknown }
+  try {
+    body = JSON.parse(text) as typeof body
+  } catch (cause) {
+    throw new ConsentryError('malformed', 'The body must be JSON with a member query.', { cause })
+  }
+  const { operationName, variables } = body
+  return {
+    query: requireQuery(body.query),
+    ...(typeof operationName === 'string' ? { operationName } : {}),
+    ...(typeof variables === 'object' && variables !== null
+      ? { variables: variables as Readonly<Record<string, unknown>> }
+      : {}),
+    ...instance,
+  }
+}
+
+function requireQuery(query: unknown): string {
+  if (typeof query === 'string' && query.trim() !== '') return query
+  throw new ConsentryError('malformed', 'Give the query as parameter query, as JSON member query, or as the body.', {
+    code: 'required',
+  })
+}
+
+function sourceOf({ interactions, parse, baseUrl }: GraphqlOperationParts): GraphqlSource<InteractionRequest> {
+  const body = (response: InteractionResponse): unknown => parse(response.body as Uint8Array)
+  const search = async (
+    type: string,
+    params: readonly (readonly [string, string])[],
+    context: InteractionRequest,
+  ): Promise<SearchPage> => {
+    const response = await interaction(interactions(), context, 'search-type', { type, params })
+    const bundle = body(response) as {
+      total?: number
+      entry?: { resource: GraphqlResource; search?: { mode?: string } }[]
+      link?: { relation: string; url: string }[]
+    }
+    const next = bundle.link?.find(({ relation }) => relation === 'next')?.url
+    const cursor = next === undefined ? null : new URL(next).searchParams.get('_cursor')
+    return {
+      resources: (bundle.entry ?? []).filter((e) => e.search?.mode !== 'outcome').map((e) => e.resource),
+      ...(typeof bundle.total === 'number' ? { total: bundle.total } : {}),
+      ...(cursor === null ? {} : { next: cursor }),
+    }
+  }
+  const resolve = async (
+    refs: readonly ResourceRef[],
+    context: InteractionRequest,
+  ): Promise<(GraphqlResource | undefined)[]> => {
+    const byType = Map.groupBy(refs, ({ type }) => type)
+    const found = new Map<string, GraphqlResource>()
+    await Promise.all(
+      Array.from(byType, async ([type, wanted]) => {
+        const ids = [...new Set(wanted.map(({ id }) => id))]
+        for (let i = 0; i < ids.length; i += IDS) {
+          const part = ids.slice(i, i + IDS)
+          const page = await search(
+            type,
+            [
+              ['_id', part.join(',')],
+              ['_count', String(part.length)],
+            ],
+            context,
+          )
+          for (const resource of page.resources) found.set(`${type}/${resource.id}`, resource)
+        }
+      }),
+    )
+    return refs.map(({ type, id }) => found.get(`${type}/${id}`))
+  }
+  return {
+    base: baseUrl,
+    search,
+    resolve,
+    read: async (type, id, context) => {
+      try {
+        const response = await interaction(interactions(), context, 'read', { type, id, params: [] })
+        return body(response) as GraphqlResource
+      } catch (error) {
+        const absent = error instanceof ConsentryError && ['not-found', 'gone', 'forbidden'].includes(error.kind)
+        if (absent) return undefined
+        throw error
+      }
+    },
+  }
+}
+
+async function interaction(
+  interactions: FhirInteractions,
+  context: InteractionRequest,
+  name: 'read' | 'search-type',
+  what: Pick<InteractionRequest, 'params'> & { type: string; id?: string },
+): Promise<InteractionResponse> {
+  const handler = interactions[name]
+  if (!handler) throw new ConsentryError('not-supported', `${name} is not served.`)
+  const { body: _, type: __, id: ___, operation: ____, ...common } = context
+  return handler({ ...common, interaction: name, method: 'GET', headers: {}, ...what })
+}
