@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { Module, type DynamicModule } from '@nestjs/common'
 import { AuditTrail, type SealInline } from './audit/audit-trail.js'
 import { type LogOptions, VerifiableLog } from './audit/log.js'
+import { LedgerMirror } from './audit/mirror.js'
 import { tokenAuthenticator } from './auth/authenticate.js'
 import { authorizationServer } from './auth/authorization-server.js'
 import { fixedRegistry, type ClientRegistry } from './auth/clients.js'
@@ -45,6 +46,7 @@ import { interactionsOf } from './gateway/interactions.js'
 import type { OperationTable } from './gateway/operations.js'
 import { graphqlOperation } from './graphql/operation.js'
 import type { GatewayParts } from './gateway/parts.js'
+import { patientOperations } from './gateway/patient-operations.js'
 import { Patients } from './gateway/patients.js'
 import { StoredPreparedGrants } from './gateway/prepared-grants.js'
 import { verifyOperations } from './gateway/verify.js'
@@ -141,6 +143,14 @@ async function assemble(
     },
     ledger.embedded === null ? AUDIT_HEADS : { ...AUDIT_HEADS, publishAfterMs: 1_000 },
   )
+  const ledgerMirror = new LedgerMirror({
+    entity: keys.id,
+    database,
+    records,
+    trail: audit,
+    contracts: ledger.contracts,
+    onProblem: problem('mirroring the ledger into the trail has a problem and tries again'),
+  })
   const remote = new RemoteBlocks(blocks)
   const feeds = new Feeds(keys.id, database, mirror, remote)
   const shared = new SharedPolicies(keys.id, keys.encryption, database, mirror, remote)
@@ -154,7 +164,7 @@ async function assemble(
     feedTagsOf(database, keys.id, policies),
     problem('anchoring has a problem and tries again'),
   )
-  const sink = new GatewayChainSink(database, mirror, [anchoring, feeds, log], () => exchange.poke())
+  const sink = new GatewayChainSink(database, mirror, [anchoring, feeds, log, ledgerMirror], () => exchange.poke())
   const follower = new ChainFollower({
     rpc: ledger.rpc,
     ...(ledger.socketUrl === undefined ? {} : { socketUrl: ledger.socketUrl }),
@@ -238,6 +248,7 @@ async function assemble(
   const operations: OperationTable = {
     $graphql: graphql,
     '*/[id]/$graphql': graphql,
+    ...patientOperations(parts),
     ...consentOperations(parts, {
       mirror,
       granting: new Granting(mirror, blocks),
@@ -261,6 +272,8 @@ async function assemble(
   await opened('anchoring', Promise.resolve(anchoring), (a) => a.stop())
   exchange.start()
   await opened('exchange', Promise.resolve(exchange), (e) => e.stop())
+  ledgerMirror.start()
+  await opened('ledger mirror', Promise.resolve(ledgerMirror), (m) => m.stop())
   log.start()
   await opened('audit log', Promise.resolve(log), (l) => l.stop())
 

@@ -3,14 +3,14 @@ import type { AuditedAgent, LedgerEvidence, Occurrence } from './occurrence.js'
 
 /** IHE Basic Audit Log Patterns 1.1.4, https://profiles.ihe.net/ITI/BALP/1.1.4/ */
 const PROFILE = 'https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit.'
-const DCM = 'http://dicom.nema.org/resources/ontology/DCM'
+export const DCM = 'http://dicom.nema.org/resources/ontology/DCM'
 const RESTFUL = 'http://hl7.org/fhir/restful-interaction'
-const ENTITY_TYPE = 'http://terminology.hl7.org/CodeSystem/audit-entity-type'
-const OBJECT_ROLE = 'http://terminology.hl7.org/CodeSystem/object-role'
+export const ENTITY_TYPE = 'http://terminology.hl7.org/CodeSystem/audit-entity-type'
+export const OBJECT_ROLE = 'http://terminology.hl7.org/CodeSystem/object-role'
 const BALP_ENTITY = 'https://profiles.ihe.net/ITI/BALP/CodeSystem/BasicAuditEntityType'
 const USER_AGENT = 'https://profiles.ihe.net/ITI/BALP/CodeSystem/UserAgentTypes'
 const ACT_REASON = 'http://terminology.hl7.org/CodeSystem/v3-ActReason'
-const PARTY_SYSTEM = 'https://consentry.health/fhir/sid/party'
+export const PARTY_SYSTEM = 'https://consentry.health/fhir/sid/party'
 const CLIENT_SYSTEM = 'https://consentry.health/fhir/sid/client'
 const EVIDENCE = 'https://consentry.health/fhir/StructureDefinition/ledger-evidence'
 
@@ -181,10 +181,10 @@ export function evidenceExtension(evidence: LedgerEvidence): object {
   }
 }
 
-function coding(system: string, code: string, display: string): object {
+export function coding(system: string, code: string, display: string): object {
   return { system, code, display }
 }
 
-function concept(system: string, code: string, display?: string): object {
+export function concept(system: string, code: string, display?: string): object {
   return { coding: [display === undefined ? { system, code } : { system, code, display }] }
 }

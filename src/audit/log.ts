@@ -8,8 +8,9 @@ import { AuditLeaves } from '../records/audit-leaves.js'
 import type { Database, Sql } from '../records/database.js'
 import type { BlockStore } from '../vault/blocks/block-store.js'
 import type { SealInline } from './audit-trail.js'
-import { LogHeads, type LogHead } from './log-heads.js'
+import { type LogHead, LogHeads } from './log-heads.js'
 import { LogTree } from './log-tree.js'
+import { Rounds } from './rounds.js'
 import { segmentBlocks } from './segments.js'
 
 export interface LogOptions {
@@ -33,9 +34,6 @@ export interface LogParts {
 
 /** Leaves numbered in one transaction. */
 const SEQUENCED = 1_000
-/** Pause in which commits gather before they are numbered. */
-const GATHER_MS = 50
-const RETRY_MS = 2_000
 
 /**
  * The verifiable log (DESIGN.md, section 9): numbers committed leaves, grows the tree, puts segments into the block store
@@ -46,13 +44,8 @@ export class VerifiableLog {
   readonly leaves: AuditLeaves
   readonly heads: LogHeads
   readonly tree: LogTree
-  #timer: NodeJS.Timeout | undefined
-  /** When the timer rings. */
-  #due = 0
-  #running: Promise<void> | null = null
-  #again = false
+  readonly #rounds: Rounds
   #recovered = false
-  #stopped = false
   /** When the oldest leaf that no head contains was numbered. */
   #waitingSince: number | null = null
 
@@ -63,6 +56,10 @@ export class VerifiableLog {
     this.leaves = new AuditLeaves(parts.database)
     this.heads = new LogHeads(parts.database)
     this.tree = new LogTree(parts.database, this.leaves)
+    this.#rounds = new Rounds(async () => {
+      await this.advance()
+      return options.lookEveryMs
+    }, parts.onProblem)
   }
 
   start(): void {
@@ -71,13 +68,11 @@ export class VerifiableLog {
 
   /** Something was committed, or the chain has moved. */
   poke(): void {
-    this.#later(GATHER_MS)
+    this.#rounds.poke()
   }
 
-  async stop(): Promise<void> {
-    this.#stopped = true
-    clearTimeout(this.#timer)
-    await this.#running
+  stop(): Promise<void> {
+    return this.#rounds.stop()
   }
 
   /** The follower's step: our heads were seen on chain. */
@@ -174,38 +169,6 @@ export class VerifiableLog {
       throw new ConsentryError('integrity', text)
     }
     return size
-  }
-
-  #later(ms: number): void {
-    if (this.#stopped) return
-    if (this.#running !== null) {
-      this.#again = true
-      return
-    }
-    const due = Date.now() + ms
-    if (this.#timer !== undefined && this.#due <= due) return
-    clearTimeout(this.#timer)
-    this.#due = due
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined
-      this.#running = this.#run().then((pause) => {
-        this.#running = null
-        const next = this.#again ? GATHER_MS : pause
-        this.#again = false
-        this.#later(next)
-      })
-    }, ms)
-  }
-
-  /** @returns milliseconds until the next round */
-  async #run(): Promise<number> {
-    try {
-      await this.advance()
-      return this.options.lookEveryMs
-    } catch (error) {
-      this.parts.onProblem(error)
-      return RETRY_MS
-    }
   }
 }
 

@@ -1,0 +1,63 @@
+/** Pause in which what is announced gathers before a round begins. */
+const GATHER_MS = 50
+const RETRY_MS = 2_000
+
+/**
+ * Runs a step again and again, one round at a time: soon after a poke, after the pause that the last round asked for, and
+ * later after a failure. The step must bear to be interrupted by the death of the process anywhere.
+ */
+export class Rounds {
+  #timer: NodeJS.Timeout | undefined
+  /** When the timer rings. */
+  #due = 0
+  #running: Promise<void> | null = null
+  #again = false
+  #stopped = false
+
+  constructor(
+    /** @returns milliseconds until the next round */
+    private readonly step: () => Promise<number>,
+    private readonly onProblem: (error: unknown) => void,
+  ) {}
+
+  /** There may be something to do. */
+  poke(): void {
+    this.#later(GATHER_MS)
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    clearTimeout(this.#timer)
+    await this.#running
+  }
+
+  #later(ms: number): void {
+    if (this.#stopped) return
+    if (this.#running !== null) {
+      this.#again = true
+      return
+    }
+    const due = Date.now() + ms
+    if (this.#timer !== undefined && this.#due <= due) return
+    clearTimeout(this.#timer)
+    this.#due = due
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined
+      this.#running = this.#round().then((pause) => {
+        this.#running = null
+        const next = this.#again ? GATHER_MS : pause
+        this.#again = false
+        this.#later(next)
+      })
+    }, ms)
+  }
+
+  async #round(): Promise<number> {
+    try {
+      return await this.step()
+    } catch (error) {
+      this.onProblem(error)
+      return RETRY_MS
+    }
+  }
+}
