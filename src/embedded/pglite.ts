@@ -34,6 +34,7 @@ export async function startPglite(directory: string | null): Promise<Pglite> {
         user: 'postgres',
         database: 'postgres',
         password: '-',
+        ssl: false,
         max: 1,
         idleTimeoutMillis: 0,
         stream: () => new PgliteSocket(session),

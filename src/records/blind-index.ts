@@ -7,6 +7,11 @@ import type { IndexEntries, OrderedEntry, ReferenceEntry } from './types.js'
 /** Prefixes of strings from one character to this many have a token each; a longer search is cut to it. */
 export const LONGEST_PREFIX = 32
 
+/** The name of a parameter in rows of `reference`, so that a chain meets sources of its own type only. */
+export function referenceParameter(type: string, param: string): string {
+  return `${type}.${param}`
+}
+
 /** What a token is about; part of the text that is hashed, so it never changes. */
 type Kind =
   | 'code' // a code of any system
@@ -134,7 +139,7 @@ export class BlindIndex {
     const { param, identifier, url } = value
     if (value.type !== undefined && value.id !== undefined) {
       tokens.add(this.token('reference', type, param, `${value.type}/${value.id}`))
-      const entry = { parameter: param, targetType: value.type, targetId: value.id }
+      const entry = { parameter: referenceParameter(type, param), targetType: value.type, targetId: value.id }
       references.set(`${param}|${value.type}/${value.id}`, entry)
     }
     if (url !== undefined) {

@@ -1,6 +1,6 @@
 import { ConsentryError } from '../errors.js'
 import { int8Array } from './array-parameter.js'
-import { type BlindIndex, LONGEST_PREFIX } from './blind-index.js'
+import { type BlindIndex, LONGEST_PREFIX, referenceParameter } from './blind-index.js'
 import { type Bytes, dateRange, instantRange, numberRange } from './ranges.js'
 import type { Parameters } from './parameters.js'
 import type {
@@ -16,8 +16,8 @@ import type {
 } from './search-query.js'
 
 /**
- * Compiles clauses of a search into a condition on `resource r`. Tokens name the type, so a condition on them needs no
- * `type = …` (which would cost the planner's BitmapAnd); every other condition does.
+ * Compiles clauses of a search into a condition on `resource r`. Tokens name the type, so a condition with a token needs
+ * no `type = …` (which would cost the planner's BitmapAnd); every other one gets it.
  */
 export class ClauseCompiler {
   /** @param permitted the consent condition on `r`, which also holds for every row that a chain passes */
@@ -88,8 +88,9 @@ export class ClauseCompiler {
     switch (clause.kind) {
       case 'token':
         refuse(clause, ['not'])
-        return `${clause.modifier === 'not' ? 'NOT ' : ''}(r.type = ${this.parameters.bind(type)}
-          AND r.id = ANY(${this.parameters.bind(clause.values.map(({ code }) => code))}::text[]))`
+        return `${clause.modifier === 'not' ? 'NOT ' : ''}r.id = ANY (${this.parameters.bind(
+          clause.values.map(({ code }) => code),
+        )}::text[])`
       case 'date':
         return clause.param === '_lastUpdated' ? this.#lastUpdated(clause) : this.#dates(type, clause)
       case 'number':
@@ -135,22 +136,21 @@ export class ClauseCompiler {
       WHERE o.parameter = ${parameter} AND (${alternatives.map((range) => `(${range})`).join(' OR ')}))`
   }
 
-  /** The inner `r` hides the outer one, so one condition serves both. */
+  /** The inner `r` hides the outer one, so one condition serves both; it binds the type of the target. */
   #chain(type: string, { param, targets }: Chain): string {
+    const parameter = this.parameters.bind(referenceParameter(type, param))
     const alternatives = targets.map(
-      ({ type: target, clause }) => `r.pk IN (SELECT f.source_pk FROM reference f
-        JOIN resource r ON r.id = f.target_id AND r.type = f.target_type
-        WHERE f.parameter = ${this.parameters.bind(param)} AND f.target_type = ${this.parameters.bind(target)}
+      ({ type: target, clause }) => `r.pk IN (SELECT f.source_pk FROM reference f JOIN resource r ON r.id = f.target_id
+        WHERE f.parameter = ${parameter} AND f.target_type = ${this.parameters.bind(target)}
           AND ${this.condition(target, [clause])})`,
     )
-    return `r.type = ${this.parameters.bind(type)} AND (${alternatives.join(' OR ')})`
+    return alternatives.join(' OR ')
   }
 
   #has(type: string, { type: source, param, clause }: ReverseChain): string {
-    const bound = this.parameters.bind(type)
-    return `r.type = ${bound} AND r.id IN (SELECT f.target_id FROM reference f JOIN resource r ON r.pk = f.source_pk
-      WHERE f.parameter = ${this.parameters.bind(param)} AND f.target_type = ${bound}
-        AND ${this.condition(source, [clause])})`
+    return `r.id IN (SELECT f.target_id FROM reference f JOIN resource r ON r.pk = f.source_pk
+      WHERE f.parameter = ${this.parameters.bind(referenceParameter(source, param))}
+        AND f.target_type = ${this.parameters.bind(type)} AND ${this.condition(source, [clause])})`
   }
 
   #bigints(values: readonly bigint[]): string {

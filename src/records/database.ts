@@ -4,22 +4,10 @@ import type { DataSource } from 'typeorm'
 import { ConsentryError } from '../errors.js'
 import { type ConnectionOptions, migratedDataSource } from './data-source.js'
 import { databaseError, isRetryable } from './database-errors.js'
+import { forgetForeignTransactions } from './restored.js'
+import type { Result, Sql, Statement } from './sql.js'
 
-/** Statements with bound values. `int8` comes as bigint, `bytea` as Buffer, `jsonb` parsed. */
-export interface Sql {
-  query<Row = Record<string, unknown>>(text: string, values?: readonly unknown[]): Promise<Result<Row>>
-}
-
-export interface Result<Row> {
-  readonly rows: Row[]
-  readonly rowCount: number
-}
-
-/** A statement that is sent often: parsed once per session under its name. */
-export interface Statement {
-  readonly name: string
-  readonly text: string
-}
+export type { Result, Sql, Statement } from './sql.js'
 
 const ATTEMPTS = 5
 
@@ -31,6 +19,11 @@ export class Database implements Sql {
 
   constructor(readonly dataSource: DataSource) {
     this.#pool = (dataSource.driver as unknown as { master: Pool }).master
+  }
+
+  /** How many transactions can run at a time. */
+  get sessions(): number {
+    return this.#pool.options.max
   }
 
   query<Row>(text: string, values: readonly unknown[] = []): Promise<Result<Row>> {
@@ -144,7 +137,9 @@ async function send<Row>(
 /** Connects, brings the schema up to date, and hands the database out. */
 export async function openDatabase(options: ConnectionOptions): Promise<Database> {
   try {
-    return new Database(await migratedDataSource(options))
+    const database = new Database(await migratedDataSource(options))
+    await database.transaction(forgetForeignTransactions)
+    return database
   } catch (error) {
     throw databaseError(error)
   }

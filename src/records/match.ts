@@ -38,7 +38,7 @@ export async function match(
       .slice(first, first + AT_ONCE)
       .map(
         ({ type, clauses }, i) =>
-          `(SELECT ${first + i} AS n, ${ROW_COLUMNS} FROM resource r WHERE ${compiler.condition(type, clauses)} LIMIT 2)`,
+          `(SELECT ${first + i} AS n, ${ROW_COLUMNS} FROM resource r WHERE ${compiler.condition(type, clauses)} ORDER BY r.pk LIMIT 2)`,
       )
     const { rows } = await database.query<SqlRow & { n: number | null; snapshot: string }>(
       `SELECT c.snapshot, p.* FROM (SELECT pg_current_snapshot()::text AS snapshot) c

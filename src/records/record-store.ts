@@ -21,7 +21,7 @@ export class RecordStore {
   constructor(
     private readonly database: Database,
     private readonly index: BlindIndex,
-    { lanes = 1 }: RecordStoreOptions = {},
+    { lanes = Math.min(2, database.sessions) }: RecordStoreOptions = {},
   ) {
     this.#commits = new CommitQueue(database, new RowKeys(database), lanes)
   }

@@ -125,6 +125,7 @@ export interface IndexEntries {
 }
 
 export interface ReferenceEntry {
+  /** `Observation.subject` */
   readonly parameter: string
   readonly targetType: string
   readonly targetId: string

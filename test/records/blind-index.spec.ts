@@ -36,6 +36,6 @@ describe('blind index', () => {
     const entries = index.entries('Observation', [subject, subject, { param: 'code', kind: 'token', code: 'c' }])
     expect(entries.tokens).toHaveLength(3)
     expect([...entries.tokens].sort((a, b) => (a < b ? -1 : 1))).toEqual(entries.tokens)
-    expect(entries.references).toEqual([{ parameter: 'subject', targetType: 'Patient', targetId: '1' }])
+    expect(entries.references).toEqual([{ parameter: 'Observation.subject', targetType: 'Patient', targetId: '1' }])
   })
 })

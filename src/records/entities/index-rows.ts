@@ -10,6 +10,7 @@ export class ReferenceEntity {
   @PrimaryColumn({ type: 'integer', primaryKeyConstraintName: 'reference_pkey' })
   ordinal!: number
 
+  /** `Observation.subject` */
   @Column({ type: 'text' })
   parameter!: string
 
