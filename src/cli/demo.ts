@@ -14,7 +14,7 @@ import type { Deployment } from '../ledger/deploy.js'
 import { SecretKey } from '../vault/pre/index.js'
 import { checkTrail, tamper } from './story/audit.js'
 import { StoryClient } from './story/client.js'
-import { authorisation, newResult, readGrant } from './story/consents.js'
+import { authorisation, grantOf, newResult } from './story/consents.js'
 import { patientRecord } from './story/patient-record.js'
 import { command, type GatewayProcess, startGateway, stopProcess } from './story/processes.js'
 import { expect, StoryFailure, Teller, until } from './story/teller.js'
@@ -89,7 +89,7 @@ async function story(teller: Teller, folder: string, running: { stop(): Promise<
   })
 
   teller.chapter('The patient grants')
-  const consent = await a.ehr.create(readGrant(patientId, b.entity))
+  const consent = await a.ehr.create(grantOf(patientId, b.entity, ['read', 'create']))
   const granted = performance.now()
   await teller.step('the patient grants B what is labelled general, for treatment', async () => {
     const active = await a.ehr.operation('Consent', consent.id, 'sign', authorisation('signed form 2026-118'))
@@ -120,19 +120,19 @@ async function story(teller: Teller, folder: string, running: { stop(): Promise<
     teller.measure('exchangeReadWarmMs', performance.now() - warm)
   })
   await teller.step('B reads it as one whole with a result of its own', async () => {
-    await wholeRecord(b, patientId)
+    await wholeRecord(b, patientId, expected['Observation'] ?? 0)
   })
 
   teller.chapter('Proxies fail')
   const pharmacy = `0x${randomBytes(32).toString('hex')}`
   await administrator(folder, 'entity', registrationOf(pharmacy))
-  const other = await a.ehr.create(readGrant(patientId, pharmacy))
+  const other = await a.ehr.create(grantOf(patientId, pharmacy, ['read']))
   await until(
     () => a.ehr.refusal(a.ehr.operation('Consent', other.id, 'sign', authorisation('form 119'))),
     (r) => r === null,
     5_000,
   )
-  let results = expected['Observation'] ?? 0
+  let results = (expected['Observation'] ?? 0) + 1
   await teller.step('one proxy is stopped; after a rotation of keys B still reads what is new', async () => {
     await stopProcess((proxies[0] as ProxyProcess).process, 'SIGKILL')
     await a.ehr.operation('Consent', other.id, 'revoke', authorisation('form 120'))
@@ -218,10 +218,16 @@ async function clientOf(entity: string, { gateway }: Hospital): Promise<StoryCli
   return new StoryClient(gateway.url, { id: client.id, scopes, privateKey: key })
 }
 
-/** B links a Patient of its own to the patient of the ledger, and a search finds both hospitals’ records. */
-async function wholeRecord(b: Hospital, patientId: string): Promise<void> {
-  const both = await b.ehr.search('Patient', { _id: patientId })
-  expect(both.total === 1, 'the imported Patient', both.total)
+/** B links a Patient of its own to the patient of the ledger, and a search for it finds both hospitals’ records. */
+async function wholeRecord(b: Hospital, patientId: string, results: number): Promise<void> {
+  const answer = (await b.ehr.operation('Patient', patientId, 'ledger-id')) as unknown as {
+    parameter: { valueIdentifier: { system: string; value: string } }[]
+  }
+  const identifier = answer.parameter[0]?.valueIdentifier
+  const own = await b.ehr.create({ resourceType: 'Patient', identifier: [identifier], active: true })
+  await b.ehr.create(newResult(own.id, 0.93))
+  const found = await total(b.ehr, 'Observation', own.id)
+  expect(found === results + 1, `${results + 1} observations of one patient`, found)
 }
 
 async function total(client: StoryClient, type: string, patientId: string): Promise<number> {

@@ -46,7 +46,7 @@ export class StoryClient {
     return this.#ask((client) => client.transaction({ body: body as never }))
   }
 
-  async create(resource: object & { resourceType: string }): Promise<Resource> {
+  async create(resource: { readonly resourceType: string; readonly [element: string]: unknown }): Promise<Resource> {
     return this.#ask((client) => client.create({ resourceType: resource.resourceType, body: resource }))
   }
 

@@ -1,7 +1,11 @@
 const BASE = 'https://consentry.health/fhir'
 
-/** A proposed Consent of the grant profile: `grantee` may read what is labelled general, for treatment. */
-export function readGrant(patientId: string, grantee: string): { resourceType: 'Consent'; [element: string]: unknown } {
+/** A proposed Consent of the grant profile: `grantee` may do this with what is labelled general, for treatment. */
+export function grantOf(
+  patientId: string,
+  grantee: string,
+  actions: readonly ('read' | 'create')[],
+): { resourceType: 'Consent'; [element: string]: unknown } {
   return {
     resourceType: 'Consent',
     meta: { profile: [`${BASE}/StructureDefinition/consentry-grant`] },
@@ -19,7 +23,7 @@ export function readGrant(patientId: string, grantee: string): { resourceType: '
           reference: { identifier: { system: `${BASE}/sid/party`, value: grantee } },
         },
       ],
-      action: [{ coding: [{ system: `${BASE}/CodeSystem/consent-action`, code: 'read' }] }],
+      action: actions.map((code) => ({ coding: [{ system: `${BASE}/CodeSystem/consent-action`, code }] })),
       securityLabel: [{ system: `${BASE}/CodeSystem/label`, code: 'general' }],
       purpose: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-ActReason', code: 'TREAT' }],
     },

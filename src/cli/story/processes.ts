@@ -31,7 +31,10 @@ export async function startGateway(
   const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream })
   const url = await new Promise<string>((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error('A gateway did not become ready.')), START_MS)
-    child.once('exit', (code) => reject(new Error(`A gateway ended with ${code} before it was ready.`)))
+    child.once('exit', (code) => {
+      clearTimeout(timer)
+      reject(new Error(`A gateway ended with ${code} before it was ready.`))
+    })
     lines.on('line', (line) => {
       const ready = /^Consentry is ready: (\S+)/.exec(line)?.[1]
       const request = /^Waiting to be registered by the administrator: (.+)$/.exec(line)?.[1]

@@ -1,0 +1,31 @@
+import { requireScope } from '../auth/allows.js'
+import { ConsentryError } from '../errors.js'
+import type { AuditedHandler } from './audited.js'
+import { recordAccess, trace } from './disclose.js'
+import { missing, withoutExistence } from './missing.js'
+import type { OperationTable } from './operations.js'
+import type { GatewayParts } from './parts.js'
+import { PATIENT_ID_SYSTEM } from './patient-compartment.js'
+
+/**
+ * `Patient/[id]/$ledger-id`: under which random id the ledger knows the patient, to whoever may read the Patient. A
+ * Patient of another hospital that carries it as identifier is the same patient.
+ */
+export function patientOperations(parts: GatewayParts): OperationTable {
+  return { 'Patient/[id]/$ledger-id': ledgerId(parts) }
+}
+
+function ledgerId(parts: GatewayParts): AuditedHandler {
+  return async (request, trail) => {
+    requireScope(request.principal, 'Patient', 'read')
+    const [row] = await parts.records.read([{ type: 'Patient', id: request.id as string }])
+    if (!row || row.deleted) throw missing(parts, request, `Patient/${request.id}`)
+    await trace(parts, trail, [row])
+    await withoutExistence(parts, request, parts.access.permit(request.principal, 'read', [row]))
+    if (row.patient === null) throw new ConsentryError('not-found', 'This Patient is not known to the ledger.')
+    await recordAccess(parts, request, trail, { interaction: '$ledger-id' })
+    const identifier = { system: PATIENT_ID_SYSTEM, value: row.patient }
+    const body = { resourceType: 'Parameters', parameter: [{ name: 'identifier', valueIdentifier: identifier }] }
+    return { status: 200, headers: {}, body }
+  }
+}

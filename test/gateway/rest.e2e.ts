@@ -1,0 +1,327 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { end, type RunningProcess, run, startGateway } from '../support/gateway.js'
+
+/** One real gateway, everything embedded, for the whole file. */
+let data: string
+let gateway: RunningProcess
+const tokens: Record<string, string> = {}
+
+beforeAll(async () => {
+  data = await mkdtemp(join(tmpdir(), 'consentry-rest-'))
+  gateway = await startGateway(data, { EMBEDDED_PROXIES: '0', MAX_BODY_BYTES: '300000' })
+  for (const name of ['ehr', 'auditor']) tokens[name] = (await run(data, 'cli/token.js', [name])).out.trim()
+})
+
+afterAll(async () => {
+  if (gateway) await end(gateway.child, 'SIGTERM')
+  await rm(data, { recursive: true, force: true })
+})
+
+interface Answer {
+  readonly status: number
+  readonly headers: Headers
+  readonly text: string
+  // The tests look into resources of every type.
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  readonly body: any
+}
+
+async function ask(method: string, path: string, body?: unknown, more: Record<string, string> = {}): Promise<Answer> {
+  const { as = 'ehr', ...headers } = more
+  const response = await fetch(`${gateway.fhir}${path}`, {
+    method,
+    headers: {
+      authorization: `Bearer ${tokens[as]}`,
+      ...(body === undefined ? {} : { 'content-type': 'application/fhir+json' }),
+      ...headers,
+    },
+    ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+  })
+  const text = await response.text()
+  return {
+    status: response.status,
+    headers: response.headers,
+    text,
+    body: text.startsWith('{') ? JSON.parse(text) : text,
+  }
+}
+
+const issue = (answer: Answer) => answer.body.issue[0] as { code: string; diagnostics: string; expression?: string[] }
+const newPatient = (family: string, more: object = {}) => ({ resourceType: 'Patient', name: [{ family }], ...more })
+const result = (patient: string, more: object = {}) => ({
+  resourceType: 'Observation',
+  status: 'final',
+  code: { coding: [{ system: 'http://loinc.org', code: '718-7' }] },
+  subject: { reference: `Patient/${patient}` },
+  ...more,
+})
+
+async function patient(family: string): Promise<string> {
+  const { status, body } = await ask('POST', '/Patient', newPatient(family))
+  expect(status).toBe(201)
+  return body.id as string
+}
+
+describe('create, read, update, delete, history', () => {
+  it('keeps what was sent, decimals included, under an id and version of the server', async () => {
+    const id = await patient('Quill')
+    const text = JSON.stringify(result(id)).replace(/}$/, ',"valueQuantity":{"value":1.50,"unit":"g"}}')
+    const created = await ask('POST', '/Observation', text)
+    expect(created.status).toBe(201)
+    expect(created.headers.get('etag')).toBe('W/"1"')
+    expect(created.headers.get('location')).toMatch(/\/Observation\/[^/]+\/_history\/1$/)
+    const read = await ask('GET', `/Observation/${created.body.id}`)
+    expect(read.text).toBe(created.text)
+    expect(read.text).toContain('"value":1.50')
+    const unchanged = await ask('GET', `/Observation/${created.body.id}`, undefined, { 'if-none-match': 'W/"1"' })
+    expect([unchanged.status, unchanged.text]).toEqual([304, ''])
+  })
+
+  it('updates with versions, refuses a stale If-Match, shows history, and is gone after a delete', async () => {
+    const id = await patient('Rook')
+    const update = (family: string, headers = {}) =>
+      ask('PUT', `/Patient/${id}`, { ...newPatient(family), id }, headers)
+    expect((await update('Rook-Two', { 'if-match': 'W/"1"' })).headers.get('etag')).toBe('W/"2"')
+    const stale = await update('Rook-Three', { 'if-match': 'W/"1"' })
+    expect(stale.status).toBe(412)
+    expect(issue(stale).diagnostics).toContain('current version is 2')
+    expect((await ask('GET', `/Patient/${id}/_history/1`)).body.name[0].family).toBe('Rook')
+    expect((await ask('DELETE', `/Patient/${id}`)).status).toBe(204)
+    expect((await ask('GET', `/Patient/${id}`)).status).toBe(410)
+    const { body: history } = await ask('GET', `/Patient/${id}/_history`)
+    expect(history.total).toBe(3)
+    expect(history.entry.map((e: { request: { method: string } }) => e.request.method)).toEqual([
+      'DELETE',
+      'PUT',
+      'POST',
+    ])
+    expect((await ask('GET', `/Patient?_id=${id}`)).body.total).toBe(0)
+  })
+
+  it('creates under the id of a PUT', async () => {
+    const put = await ask('PUT', '/Patient/chosen-1', { ...newPatient('Chosen'), id: 'chosen-1' })
+    expect(put.status).toBe(201)
+    expect((await ask('GET', '/Patient/chosen-1')).body.name[0].family).toBe('Chosen')
+  })
+})
+
+describe('search', () => {
+  it('finds by string prefix, token, reference, date, and pages without repeating or missing', async () => {
+    const id = await patient('Zumthor')
+    const days = ['2020-01-01', '2020-06-15', '2021-03-01', '2022-09-09', '2023-02-02']
+    for (const day of days) await ask('POST', '/Observation', result(id, { effectiveDateTime: day }))
+    expect((await ask('GET', '/Patient?name=zumt')).body.entry[0].resource.id).toBe(id)
+    expect((await ask('GET', '/Patient?name:exact=zumthor')).body.total).toBe(0)
+    const of = `patient=Patient/${id}&code=http://loinc.org|718-7`
+    expect((await ask('GET', `/Observation?${of}&date=ge2021&date=lt2023`)).body.total).toBe(2)
+    const seen: string[] = []
+    let next: string | undefined = `/Observation?${of}&_count=2&_sort=_lastUpdated`
+    while (next !== undefined) {
+      const { body } = await ask('GET', next)
+      seen.push(...body.entry.map((e: { resource: { id: string } }) => e.resource.id))
+      const url = body.link.find((l: { relation: string }) => l.relation === 'next')?.url as string | undefined
+      next = url?.slice(gateway.fhir.length)
+    }
+    expect(new Set(seen).size).toBe(days.length)
+    expect(seen.length).toBe(days.length)
+  })
+
+  it('refuses an unknown parameter, and leaves it out and says so when asked to be lenient', async () => {
+    const strict = await ask('GET', '/Patient?colour=blue')
+    expect([strict.status, issue(strict).expression]).toEqual([400, ['colour']])
+    const lenient = await ask('GET', '/Patient?colour=blue&_count=1', undefined, { prefer: 'handling=lenient' })
+    expect(lenient.status).toBe(200)
+    expect(lenient.body.link[0].url).not.toContain('colour')
+    expect(lenient.body.entry.at(-1).search.mode).toBe('outcome')
+  })
+})
+
+describe('conditional create', () => {
+  it('makes one resource of many concurrent requests', async () => {
+    const body = newPatient('Once', { identifier: [{ system: 'urn:x', value: 'once' }] })
+    const headers = { 'if-none-exist': 'identifier=urn:x|once' }
+    const answers = await Promise.all(Array.from({ length: 6 }, () => ask('POST', '/Patient', body, headers)))
+    expect(answers.map(({ status }) => status).sort()).toEqual([200, 200, 200, 200, 200, 201])
+    expect((await ask('GET', '/Patient?identifier=urn:x|once')).body.total).toBe(1)
+  })
+
+  it('refuses a condition that several fulfil', async () => {
+    await patient('Double')
+    await patient('Double')
+    const refused = await ask('POST', '/Patient', newPatient('Double'), { 'if-none-exist': 'family=double' })
+    expect([refused.status, issue(refused).code]).toEqual([412, 'multiple-matches'])
+  })
+})
+
+const entry = (method: string, url: string, resource?: object, fullUrl?: string) => ({
+  ...(fullUrl === undefined ? {} : { fullUrl }),
+  ...(resource === undefined ? {} : { resource }),
+  request: { method, url },
+})
+const bundle = (type: string, ...entries: object[]) => ({ resourceType: 'Bundle', type, entry: entries })
+const URN = 'urn:uuid:0b9a7d1e-6a3c-4d0e-9a55-6d3c1a0f1d11'
+
+describe('transaction', () => {
+  it('resolves urn:uuid and conditional references, and answers in the order of the request', async () => {
+    await ask('POST', '/Practitioner', {
+      resourceType: 'Practitioner',
+      identifier: [{ system: 'urn:npi', value: '77' }],
+    })
+    const observation = {
+      ...result('x'),
+      subject: { reference: URN },
+      performer: [{ reference: 'Practitioner?identifier=urn:npi|77' }],
+    }
+    const { status, body } = await ask(
+      'POST',
+      '',
+      bundle(
+        'transaction',
+        entry('POST', 'Observation', observation),
+        entry('POST', 'Patient', newPatient('Urn'), URN),
+      ),
+    )
+    expect(status).toBe(200)
+    expect(body.entry.map((e: { response: { status: string } }) => e.response.status)).toEqual([
+      '201 Created',
+      '201 Created',
+    ])
+    const { body: stored } = await ask('GET', `/${body.entry[0].response.location.replace(/\/_history.*/, '')}`)
+    expect(stored.subject.reference).toBe(body.entry[1].response.location.replace(/\/_history.*/, ''))
+    expect(stored.performer[0].reference).toMatch(/^Practitioner\/[0-9a-f-]{36}$/)
+  })
+
+  it.each([
+    [
+      'an unknown patient',
+      [entry('POST', 'Patient', newPatient('Half')), entry('POST', 'Observation', result('nobody'))],
+      422,
+    ],
+    [
+      'an invalid resource',
+      [entry('POST', 'Patient', newPatient('Half')), entry('POST', 'Observation', { resourceType: 'Observation' })],
+      400,
+    ],
+    [
+      'an unresolved urn:uuid',
+      [
+        entry('POST', 'Patient', newPatient('Half')),
+        entry('POST', 'Observation', { ...result('x'), subject: { reference: URN } }),
+      ],
+      422,
+    ],
+    [
+      'a conditional reference without a match',
+      [
+        entry('POST', 'Patient', newPatient('Half')),
+        entry('POST', 'Observation', { ...result('x'), subject: { reference: 'Patient?identifier=urn:x|nobody' } }),
+      ],
+      422,
+    ],
+    [
+      'two entries of one identity',
+      [entry('PUT', 'Patient/half', { ...newPatient('Half'), id: 'half' }), entry('DELETE', 'Patient/half')],
+      400,
+    ],
+  ])('does nothing when there is %s', async (_, entries, status) => {
+    const refused = await ask('POST', '', bundle('transaction', ...entries))
+    expect([refused.status, refused.body.resourceType]).toEqual([status, 'OperationOutcome'])
+    expect(JSON.stringify(refused.body.issue)).toContain('Bundle.entry[')
+    expect((await ask('GET', '/Patient?family=half')).body.total).toBe(0)
+  })
+
+  it('answers each entry of a batch for itself', async () => {
+    const { status, body } = await ask(
+      'POST',
+      '',
+      bundle(
+        'batch',
+        entry('POST', 'Patient', newPatient('Batch')),
+        entry('GET', 'Patient/not-there'),
+        entry('POST', 'Observation', result('nobody')),
+        entry('GET', 'Patient?family=batch&_summary=count'),
+      ),
+    )
+    expect(status).toBe(200)
+    const statuses = body.entry.map((e: { response: { status: string } }) => e.response.status.slice(0, 3))
+    expect(statuses).toEqual(['201', '404', '422', '200'])
+  })
+})
+
+describe('bad input', () => {
+  it.each<[string, () => Promise<Answer>, number, string]>([
+    ['malformed JSON', () => ask('POST', '/Patient', '{"resourceType":"Patient",'), 400, 'JSON'],
+    [
+      'another content type',
+      () => ask('POST', '/Patient', 'x', { 'content-type': 'text/plain' }),
+      415,
+      'application/fhir+json',
+    ],
+    ['an unknown type', () => ask('GET', '/Patiemt/1'), 404, 'Patient'],
+    ['a wrong element', () => ask('POST', '/Patient', { resourceType: 'Patient', nmae: 'x' }), 400, 'nmae'],
+    ['another type than the URL', () => ask('POST', '/Patient', { resourceType: 'Observation' }), 400, 'Patient'],
+    ['an id that is not that of the URL', () => ask('PUT', '/Patient/a', { ...newPatient('A'), id: 'b' }), 400, "'a'"],
+    ['an oversized body', () => ask('POST', '/Patient', newPatient('x'.repeat(400_000))), 413, 'larger'],
+    ['an unknown patient', () => ask('POST', '/Observation', result('nobody')), 422, 'Patient/nobody'],
+    ['no token', () => ask('GET', '/Patient', undefined, { authorization: '' }), 401, 'Bearer'],
+    ['a forged token', () => ask('GET', '/Patient', undefined, { authorization: 'Bearer e30.e30.e30' }), 401, 'token'],
+    ['a scope that is missing', () => ask('GET', '/Patient', undefined, { as: 'auditor' }), 403, 'system/Patient'],
+    ['an AuditEvent by a client', () => ask('POST', '/AuditEvent', { resourceType: 'AuditEvent' }), 405, 'AuditEvent'],
+    ['an AuditEvent for a client', () => ask('GET', '/AuditEvent'), 403, 'auditors'],
+    ['an operation that is not served', () => ask('POST', '/Patient/$fly', {}), 501, 'served are'],
+    ['a page of nonsense', () => ask('GET', '/Patient?_count=many'), 400, '_count'],
+    ['a forged cursor', () => ask('GET', '/Patient?_cursor=abc'), 400, 'cursor'],
+  ])('%s has an outcome that names it', async (_, request, status, word) => {
+    const answer = await request()
+    expect([answer.status, answer.body.resourceType]).toEqual([status, 'OperationOutcome'])
+    expect(JSON.stringify(answer.body.issue)).toContain(word)
+  })
+})
+
+describe('GraphQL', () => {
+  it('follows references through the same interactions', async () => {
+    const id = await patient('Graph')
+    await ask('POST', '/Observation', result(id))
+    const query = `{ Patient(id: "${id}") { name { family } } ObservationList(patient: "Patient/${id}") { subject { resource { ... on Patient { name { family } } } } } }`
+    const { status, body } = await ask('POST', '/$graphql', { query }, { 'content-type': 'application/json' })
+    expect(status).toBe(200)
+    expect(body.data.Patient.name[0].family).toBe('Graph')
+    expect(body.data.ObservationList[0].subject.resource.name[0].family).toBe('Graph')
+  })
+})
+
+describe('the audit trail', () => {
+  it('has one event for each access and each patient, denials included, before the client is told', async () => {
+    const id = await patient('Traced')
+    const made = await ask('POST', '/Observation', result(id))
+    await ask('GET', `/Observation/${made.body.id}`)
+    await ask('GET', `/Observation?patient=Patient/${id}`)
+    const events = await ask('GET', `/AuditEvent?patient=Patient/${id}&_count=100&_sort=_lastUpdated`, undefined, {
+      as: 'auditor',
+    })
+    const byClient = events.body.entry
+      .map(
+        (e: { resource: { agent: { who: { identifier?: { value: string } } }[]; subtype: { code: string }[] } }) =>
+          e.resource,
+      )
+      .filter(
+        (event: { agent: { who: { identifier?: { value: string } } }[] }) =>
+          event.agent[0]?.who.identifier?.value === 'ehr',
+      )
+    const subtypes = byClient.map((event: { subtype: { code: string }[] }) => event.subtype.at(-1)?.code)
+    expect(subtypes).toEqual(['create', 'create', 'read', 'search-type'])
+    const before = await ask('GET', '/AuditEvent?outcome=4&_summary=count', undefined, { as: 'auditor' })
+    await ask('GET', '/Patient/not-there')
+    const after = await ask('GET', '/AuditEvent?outcome=4&_summary=count', undefined, { as: 'auditor' })
+    expect(after.body.total).toBe(before.body.total + 1)
+  })
+})
+
+describe('what is stored', () => {
+  it('says nothing about a patient in the gateway’s own log', () => {
+    expect(gateway.output()).not.toMatch(/Quill|Rook|Zumthor|Traced/)
+  })
+})
