@@ -71,9 +71,8 @@ abstract contract Controllers is SignedActions {
     function proposeRecovery(bytes32 id, address controller) external {
         Standing standing = _known(id);
         if (controller == address(0) || controller == standing.controller()) revert InvalidController();
-        if (standing.controller() == address(0) || msg.sender != _recoverer(id, standing.kind())) {
-            revert NotAuthorised(id, msg.sender);
-        }
+        // In custody there is no guardian to be one: `setGuardian` takes an account of one's own.
+        if (msg.sender != _recoverer(id, standing.kind())) revert NotAuthorised(id, msg.sender);
         uint40 executableFrom = uint40(block.timestamp) + RECOVERY_DELAY;
         _recoveries[id] = Recovery(controller, executableFrom);
         emit RecoveryProposed(id, controller, executableFrom);

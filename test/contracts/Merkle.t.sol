@@ -118,6 +118,7 @@ contract MerkleTest is Consortium {
         (proof[0], proof[1], proof[2], proof[3]) = (d[2], d[3], g, l);
         assertTrue(log.verifyConsistency(3, MerkleTree.node(g, d[2]), 7, hash, proof), "PROOF(3, D[7])");
         assertTrue(log.verifyConsistency(4, k, 7, hash, one(l)), "PROOF(4, D[7])");
+        assertFalse(log.verifyConsistency(4, k, 16, hash, one(l)), "the proof of a smaller tree");
         proof = new bytes32[](3);
         (proof[0], proof[1], proof[2]) = (i, d[6], k);
         assertTrue(log.verifyConsistency(6, MerkleTree.node(k, i), 7, hash, proof), "PROOF(6, D[7])");
