@@ -5,7 +5,7 @@ import type { IndexValue, TokenValue } from './search-query.js'
 import type { IndexEntries, OrderedEntry, ReferenceEntry } from './types.js'
 
 /** Prefixes of strings from one character to this many have a token each; a longer search is cut to it. */
-export const LONGEST_PREFIX = 32
+export const LONGEST_PREFIX = 64
 
 /** The name of a parameter in rows of `reference`, so that a chain meets sources of its own type only. */
 export function referenceParameter(type: string, param: string): string {

@@ -1,0 +1,167 @@
+import fc from 'fast-check'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { RecordStore } from '../../src/records/record-store.js'
+import type { Clause, DateValue, IndexValue, Prefix } from '../../src/records/search-query.js'
+import type { RowFilter } from '../../src/records/types.js'
+import { ENGINES, type OpenDatabase } from './open.js'
+import { hex, index, version } from './versions.js'
+
+/*
+ * The compiled search against a reading of R4 on plain values: small domains, so that values meet often.
+ */
+const few = (...values: string[]) => fc.constantFrom(...values)
+const system = few('s', 't')
+const text = fc.string({ unit: few('a', 'b', ' '), minLength: 1, maxLength: 4 })
+const range = fc.tuple(fc.nat(6), fc.integer({ min: 1, max: 4 })).map(([lo, length]) => ({ lo, hi: lo + length }))
+
+const value: fc.Arbitrary<IndexValue> = fc.oneof(
+  fc.record({ param: fc.constant('code'), kind: fc.constant('token' as const), code: few('x', 'y'), system }),
+  fc.record({ param: fc.constant('code'), kind: fc.constant('token' as const), code: few('x', 'y') }),
+  text.map((normal): IndexValue => ({ param: 'name', kind: 'string', value: normal.toUpperCase(), normal })),
+  fc.record({
+    param: fc.constant('subject'),
+    kind: fc.constant('reference' as const),
+    type: few('P', 'Q'),
+    id: few('1', '2'),
+  }),
+  range.map(({ lo, hi }): IndexValue => ({ param: 'date', kind: 'date', lo, hi })),
+)
+
+const prefix = fc.constantFrom<Prefix>('eq', 'ne', 'gt', 'lt', 'ge', 'le', 'sa', 'eb', 'ap')
+const some = <T>(one: fc.Arbitrary<T>) => fc.array(one, { minLength: 1, maxLength: 3 })
+const clause: fc.Arbitrary<Clause> = fc.oneof(
+  fc
+    .tuple(
+      some(
+        fc.oneof(
+          fc.record({ code: few('x', 'y', 'z') }),
+          fc.record({ code: few('x', 'y'), system: fc.oneof(system, fc.constant(null)) }),
+          fc.record({ system }),
+        ),
+      ),
+      fc.boolean(),
+    )
+    .map(([values, not]): Clause => ({
+      is: 'filter',
+      param: 'code',
+      kind: 'token',
+      values,
+      ...(not ? { modifier: 'not' } : {}),
+    })),
+  fc.tuple(some(text), fc.boolean()).map(([texts, exact]): Clause => ({
+    is: 'filter',
+    param: 'name',
+    kind: 'string',
+    values: texts.map((normal) => ({ normal, value: normal.toUpperCase() })),
+    ...(exact ? { modifier: 'exact' } : {}),
+  })),
+  some(fc.record({ types: fc.subarray(['P', 'Q'], { minLength: 1 }), id: few('1', '2', '3') })).map(
+    (values): Clause => ({ is: 'filter', param: 'subject', kind: 'reference', values }),
+  ),
+  some(fc.tuple(prefix, range)).map((values): Clause => ({
+    is: 'filter',
+    param: 'date',
+    kind: 'date',
+    values: values.map(([p, r]) => ({ prefix: p, ...r })),
+  })),
+)
+
+/** R4's table of prefixes, https://hl7.org/fhir/R4/search.html#prefix */
+function dateMatches(target: { lo: number; hi: number }, asked: DateValue): boolean {
+  const contains = asked.lo <= target.lo && target.hi <= asked.hi
+  const above = target.hi > asked.hi
+  const below = target.lo < asked.lo
+  switch (asked.prefix) {
+    case 'eq':
+      return contains
+    case 'ne':
+      return !contains
+    case 'gt':
+      return above
+    case 'ge':
+      return above || contains
+    case 'lt':
+      return below
+    case 'le':
+      return below || contains
+    case 'sa':
+      return target.lo >= asked.hi
+    case 'eb':
+      return target.hi <= asked.lo
+    case 'ap':
+      return target.lo < asked.hi && asked.lo < target.hi
+  }
+}
+
+function fulfils(values: readonly IndexValue[], asked: Clause): boolean {
+  if (asked.is !== 'filter') throw new Error('not generated')
+  const any = (kind: IndexValue['kind'], test: (one: never) => boolean): boolean =>
+    values.some((one) => one.kind === kind && one.param === asked.param && test(one as never))
+  switch (asked.kind) {
+    case 'token': {
+      const found = any('token', (one: { system?: string; code: string }) =>
+        asked.values.some(
+          (v) =>
+            (v.code === undefined || v.code === one.code) &&
+            (v.system === undefined || (v.system ?? undefined) === one.system),
+        ),
+      )
+      return asked.modifier === 'not' ? !found : found
+    }
+    case 'string':
+      return any('string', (one: { value: string; normal: string }) =>
+        asked.values.some((v) =>
+          asked.modifier === 'exact' ? one.value === v.value : one.normal.startsWith(v.normal),
+        ),
+      )
+    case 'reference':
+      return any('reference', (one: { type: string; id: string }) =>
+        asked.values.some((v) => v.id === one.id && (v.types ?? []).includes(one.type)),
+      )
+    case 'date':
+      return any('date', (one: { lo: number; hi: number }) => asked.values.some((v) => dateMatches(one, v)))
+    default:
+      throw new Error('not generated')
+  }
+}
+
+describe.each(ENGINES)('search on $name', ({ name, open }) => {
+  let opened: OpenDatabase
+  beforeAll(async () => {
+    opened = await open()
+  })
+  afterAll(() => opened.close())
+
+  it('finds, counts and permits what R4 says of the plain values', async () => {
+    let run = 0
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.record({ values: fc.array(value, { maxLength: 5 }), permitted: fc.boolean() }), { maxLength: 8 }),
+        fc.array(fc.array(clause, { maxLength: 3 }), { minLength: 1, maxLength: 8 }),
+        async (resources, queries) => {
+          const type = `Search${run++}`
+          const store = new RecordStore(opened.database, index)
+          const [yes, no] = [hex(), hex()]
+          const versions = resources.map(({ values, permitted }) =>
+            version({ type, values, patient: permitted ? yes : no }),
+          )
+          // another type with the same values must never be found
+          const decoys = resources.map(({ values }) => version({ type: `${type}x`, values, patient: yes }))
+          await store.commit({ versions: [...versions, ...decoys] })
+          const filter: RowFilter = { sql: 'r.patient = $1', params: [Buffer.from(yes.slice(2), 'hex')] }
+          for (const clauses of queries) {
+            const expected = versions
+              .filter(
+                (_, i) => resources[i]?.permitted && clauses.every((one) => fulfils(resources[i]?.values ?? [], one)),
+              )
+              .map(({ id }) => id)
+            const { rows, total } = await store.search({ type, clauses, count: 50, total: true }, filter)
+            expect(rows.map(({ id }) => id).sort()).toEqual(expected.sort())
+            expect(total).toBe(expected.length)
+          }
+        },
+      ),
+      { numRuns: name === 'PGlite' ? 60 : 40 },
+    )
+  })
+})
