@@ -14,10 +14,7 @@ export function decapsulateOriginal(secret: SecretKey, capsule: Capsule, group: 
   const { e, v } = capsuleParts(capsule)
   const sum = group.sum([e, v])
   if (sum === null) throw unreachable('A checked capsule has no shared point.')
-  const shared = group.multiply(sum, scalarOf(secret))
-  const key = keyOfPoint(shared)
-  wipe(shared)
-  return key
+  return keyOf(group.multiply(sum, scalarOf(secret)))
 }
 
 /**
@@ -42,19 +39,21 @@ export function decapsulateReencrypted(
   // The arguments are a secret of the policy, so the coefficients go through constant-time multiplication too.
   const combine = (pick: (part: CapsuleFragParts) => Point) =>
     group.sum(parts.map((part, i) => group.multiply(pick(part), lambdas[i]!)))
-  const e = combine(({ e1 }) => e1)
-  const v = combine(({ v1 }) => v1)
-  const shared = e && v && group.sum([e, v])
-  const opens = e && v && check(group, capsule, pointOf(delegating), inverseOfD, e, v)
-  if (!opens || !shared) throw new ConsentryError('invalid', 'The capsule fragments do not open this capsule.')
-  const point = group.multiply(shared, d)
-  const key = keyOfPoint(point)
-  wipe(dh, d, inverseOfD, ...args, ...lambdas, point)
-  return key
+  try {
+    const e = combine(({ e1 }) => e1)
+    const v = combine(({ v1 }) => v1)
+    const sum = e && v && group.sum([e, v])
+    if (!e || !v || !sum || !opens(group, capsule, pointOf(delegating), inverseOfD, e, v)) {
+      throw new ConsentryError('invalid', 'The capsule fragments do not open this capsule.')
+    }
+    return keyOf(group.multiply(sum, d))
+  } finally {
+    wipe(dh, d, inverseOfD, ...args, ...lambdas)
+  }
 }
 
 /** (s·d⁻¹)·A = V' + H(CAPSULE_POINTS, E, V)·E' */
-function check(group: Group, capsule: Capsule, a: Point, inverseOfD: Scalar, e: Point, v: Point): boolean {
+function opens(group: Group, capsule: Capsule, a: Point, inverseOfD: Scalar, e: Point, v: Point): boolean {
   const parts = capsuleParts(capsule)
   const left = group.multiply(a, group.times(parts.s, inverseOfD))
   const right = group.sum([v, group.multiplyPublic(e, capsuleChallenge(parts))])
@@ -80,4 +79,10 @@ function ofOnePolicy(
     seen.add(key)
   })
   return { precursor, parts }
+}
+
+function keyOf(shared: Point): Uint8Array {
+  const key = keyOfPoint(shared)
+  wipe(shared)
+  return key
 }

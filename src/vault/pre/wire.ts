@@ -11,20 +11,31 @@ const TRUE = 0xc3
 export type Value = Uint8Array | boolean | readonly Value[]
 
 export function encode(value: Value): Uint8Array {
-  const out: number[] = []
-  append(out, value)
-  const bytes = Uint8Array.from(out)
-  out.fill(0)
-  return bytes
+  const out = new Uint8Array(sizeOf(value))
+  write(out, 0, value)
+  return out
 }
 
-function append(out: number[], value: Value): void {
-  if (typeof value === 'boolean') out.push(value ? TRUE : FALSE)
-  else if (value instanceof Uint8Array) out.push(BIN8, value.length, ...value)
-  else {
-    out.push(FIXARRAY | value.length)
-    for (const item of value) append(out, item)
+function sizeOf(value: Value): number {
+  if (typeof value === 'boolean') return 1
+  if (value instanceof Uint8Array) return 2 + value.length
+  return value.reduce((sum, item) => sum + sizeOf(item), 1)
+}
+
+/** The position behind the value. */
+function write(out: Uint8Array, at: number, value: Value): number {
+  if (typeof value === 'boolean') {
+    out[at] = value ? TRUE : FALSE
+    return at + 1
   }
+  if (value instanceof Uint8Array) {
+    out[at] = BIN8
+    out[at + 1] = value.length
+    out.set(value, at + 2)
+    return at + 2 + value.length
+  }
+  out[at] = FIXARRAY | value.length
+  return value.reduce((next, item) => write(out, next, item), at + 1)
 }
 
 /** Reads a value whose shape is known, front to back; every step throws `malformed` where the shape does not fit. */
