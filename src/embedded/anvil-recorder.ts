@@ -6,7 +6,7 @@ import type { Journal, JournalBlock } from './anvil-journal.js'
 import { checkpointIsSound, compact, dump, writeCheckpoint, type RestoreOptions } from './anvil-restore.js'
 
 /** Blocks after which the journal is made into a checkpoint, or a tenth of the chain if that is more. */
-const JOURNAL_BLOCKS = 150
+export const JOURNAL_BLOCKS = 150
 /** Blocks fetched and written together. */
 const FETCH = 64
 

@@ -56,10 +56,7 @@ export async function sound(rpc: Rpc): Promise<boolean> {
   return root !== undefined && keccak256(root) === (block as { stateRoot: Hex }).stateRoot
 }
 
-/**
- * Makes the blocks of a journal again, above the checkpoint, in an anvil that nobody knows. From the same time, base fee and
- * transactions each block gets the same hash, so followers see no change. `null` when the checkpoint holds them already.
- */
+/** The checkpoint with the blocks of a journal above it, made in an anvil that nobody knows; `null` without any blocks. */
 export async function compact(blocks: readonly JournalBlock[], options: RestoreOptions): Promise<ChainState | null> {
   const [first] = blocks
   if (!first) return null
@@ -115,14 +112,25 @@ async function withScratch<T>(
   }
 }
 
-async function replay(rpc: Rpc, blocks: readonly JournalBlock[], onProblem: (problem: string) => void): Promise<void> {
+/**
+ * Makes the blocks of a journal again, in an anvil that does not mine by itself. From the same time, base fee and
+ * transactions each block gets the same hash, so followers see no change.
+ */
+export async function replay(
+  rpc: Rpc,
+  blocks: readonly JournalBlock[],
+  onProblem: (problem: string) => void,
+): Promise<void> {
   let { number, hash } = await header(rpc, 'latest')
   for (const block of blocks) {
     if (block.number <= number) continue
     // What a reorganisation has left over if the machine died just then.
     if (block.parent !== hash) return onProblem(`Block ${block.number} of the journal does not continue the chain.`)
-    await rpc.send('anvil_setNextBlockBaseFeePerGas', [block.baseFee])
-    for (const raw of block.transactions) await rpc.send('eth_sendRawTransaction', [raw])
+    // anvil runs a batch in any order, which the first transaction and the base fee do not mind.
+    const [first, ...more] = block.transactions.map((raw) => ({ method: 'eth_sendRawTransaction', params: [raw] }))
+    const baseFee = { method: 'anvil_setNextBlockBaseFeePerGas', params: [block.baseFee] }
+    await rpc.all(first ? [baseFee, first] : [baseFee])
+    for (const { method, params } of more) await rpc.send(method, params)
     await rpc.send('evm_mine', [{ timestamp: block.timestamp }])
     ;({ number, hash } = block)
   }

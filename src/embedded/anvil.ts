@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { ConsentryError } from '../errors.js'
 import { header } from '../ledger/chain.js'
 import { HeadSignal } from '../ledger/heads.js'
-import type { Hex } from '../ledger/hex.js'
+import { toQuantity, type Hex } from '../ledger/hex.js'
 import { Rpc } from '../ledger/rpc.js'
 import { Journal, writeDurably } from './anvil-journal.js'
 import {
@@ -19,13 +19,13 @@ import {
   startAnvil,
   watchOrphan,
 } from './anvil-process.js'
-import { BlockRecorder } from './anvil-recorder.js'
+import { BlockRecorder, JOURNAL_BLOCKS } from './anvil-recorder.js'
 import {
   checkpointBlock,
   checkpointFile,
-  compact,
   dump,
   endScratches,
+  replay,
   sound,
   stateOf,
   writeCheckpoint,
@@ -170,10 +170,17 @@ export class EmbeddedChain {
     if (await this.#adopt(port)) return
     const checkpoint = checkpointFile(directory)
     if (!existsSync(checkpoint)) return await this.#run(port)
-    const state = await compact(this.#journal.blocks(), this.#restoring)
-    if (state) await writeCheckpoint(state, directory)
-    await this.#journal.forget()
-    await this.#run(port, checkpoint)
+    const blocks = this.#journal.blocks()
+    const [first] = blocks
+    await this.#run(port, checkpoint, first ? first.timestamp - 1 : undefined)
+    if (!first) return
+    await replay(this.#rpc, blocks, (problem) => this.#problem(problem))
+    // Nothing is mined yet, so the state can be taken as it is; otherwise a gateway that never lives long never compacts.
+    if (blocks.length >= JOURNAL_BLOCKS) {
+      await writeCheckpoint(await dump(this.#rpc), directory)
+      await this.#journal.forget()
+    }
+    await this.#rpc.send('evm_setTime', [toQuantity(Math.floor(Date.now() / 1000))])
   }
 
   /** Begins with the dump of an orderly end, if there is one, it is whole, and it holds everything that we know. */
@@ -196,9 +203,10 @@ export class EmbeddedChain {
     return false
   }
 
-  async #run(port: number, state?: string): Promise<void> {
+  async #run(port: number, state?: string, timestamp?: number): Promise<void> {
     const { binary, directory, chainId } = this.#restoring
-    const pid = await startAnvil({ binary, directory, port, chainId, ...(state === undefined ? {} : { state }) })
+    const begin = { ...(state === undefined ? {} : { state }), ...(timestamp === undefined ? {} : { timestamp }) }
+    const pid = await startAnvil({ binary, directory, port, chainId, ...begin })
     watchOrphan(pid, join(directory, 'owner'), this.#options.orphanSeconds ?? 600)
     await this.#save({ chainId, port, pid })
     await this.#rpc.close()

@@ -662,7 +662,7 @@ export interface Writes {
     readonly withdrawRequest: [request: Hex]
   }
   readonly RecordAnchors: {
-    readonly anchor: [entity: Hex, sequence: number, root: Hex, manifest: Hex, count: number]
+    readonly anchor: [entity: Hex, sequence: number, root: Hex, _3: Hex, count: number]
     readonly retire: [successor_: Hex]
   }
   readonly AuditLog: {

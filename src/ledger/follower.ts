@@ -178,7 +178,7 @@ export class ChainFollower<E extends DecodedEvent = DecodedEvent> {
         await this.#rollback(cursor, Math.min(cursor.number, head.number))
       }
       try {
-        await this.#apply(await this.#read(cursor, head, final), cursor, tagged)
+        await this.#apply(await this.#read(cursor, head, final), tagged)
       } catch (error) {
         if (!(error instanceof ParentMismatch)) throw error
         await this.#rollback(cursor, cursor.number)
@@ -247,7 +247,7 @@ export class ChainFollower<E extends DecodedEvent = DecodedEvent> {
     }
   }
 
-  async #apply(range: LogRange, cursor: BlockRef, tagged: number | null): Promise<void> {
+  async #apply(range: LogRange, tagged: number | null): Promise<void> {
     const blocks = new Map(range.blocks.map((block) => [block.number, blockRef(block)]))
     const events = range.logs.flatMap((log): ChainEvent<E>[] => {
       const decoded = this.#options.decode(log)
@@ -257,8 +257,6 @@ export class ChainFollower<E extends DecodedEvent = DecodedEvent> {
       return [{ ...decoded, block, transactionHash, transactionIndex, logIndex }]
     })
     const ancestors = [...blocks.values()].filter((block) => block.number < range.head.number)
-    // The very first step also brings the block before it, so that a fork right above it is found.
-    if (this.#cursor === null) ancestors.unshift(cursor)
     await this.#tell({ events, head: range.head, finalized: tagged ?? range.head.number, ancestors })
   }
 

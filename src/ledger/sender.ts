@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { keccak256 } from 'ethers'
 import { ConsentryError } from '../errors.js'
 import { Account, type AccountOptions, type MeasuredRequest, type TransactionRequest } from './account.js'
@@ -55,7 +56,8 @@ const FIRST_POLL = 2
 const HISTORY = 256
 /** Transactions whose receipts are asked for in one round. */
 const ROUND = 50
-const ATTEMPTS = 8
+/** Nonces or prices tried for one transaction. */
+const ATTEMPTS = 32
 
 /**
  * Sends transactions of one key: one at a time gets the next nonce, everything else runs side by side, and each is followed
@@ -137,7 +139,8 @@ export class TransactionSender {
       if (outcome === 'cheap') {
         fees = await this.#account.raise(fees)
       } else if (outcome === 'taken') {
-        // Another process uses this key, or our count was old.
+        // Another process uses this key, or our count was old. At random intervals one of the two gets through.
+        await sleep(Math.random() * attempt * 4)
         nonce = Math.max(nonce + 1, await this.#account.count('pending'))
       } else {
         this.#next = nonce + 1

@@ -10,6 +10,7 @@ import { header } from '../../src/ledger/chain.js'
 import type { Hex } from '../../src/ledger/hex.js'
 import { Rpc } from '../../src/ledger/rpc.js'
 import { TransactionSender } from '../../src/ledger/sender.js'
+import { eventually } from '../ledger/support/eventually.js'
 
 let directory: string
 const opened: EmbeddedChain[] = []
@@ -136,9 +137,9 @@ describe('the embedded chain', () => {
     const head = await headOf(chain)
     const { pid, url } = chain
     await endProcess(pid, 'SIGKILL')
-    await expect.poll(() => chain.pid, { timeout: 10_000 }).not.toBe(pid)
+    await eventually(() => chain.pid).not.toBe(pid)
     expect(chain.url).toBe(url)
-    await expect.poll(() => headOf(chain).catch(() => null), { timeout: 10_000 }).toEqual(head)
+    await eventually(() => headOf(chain).catch(() => null)).toEqual(head)
     await pay(chain, 1)
   })
 
@@ -175,7 +176,7 @@ describe('the embedded chain', () => {
   it('makes blocks at intervals when it is told to', async () => {
     const chain = await start({ blockTime: 1 })
     const before = await headOf(chain)
-    await expect.poll(async () => (await headOf(chain)).number, { timeout: 5_000 }).toBeGreaterThan(before.number)
+    await eventually(async () => (await headOf(chain)).number).toBeGreaterThan(before.number)
   })
 
   it('tells the time of the wall clock after a replay', async () => {
@@ -213,7 +214,7 @@ describe('the embedded chain', () => {
       const loads = Promise.allSettled([load(), load(), load()])
       // Long enough for a compaction to be under way in some lives.
       await sleep(20 + life * 60)
-      await expect.poll(() => seen.size).toBeGreaterThan(before)
+      await eventually(() => seen.size).toBeGreaterThan(before)
       await abandon(chain)
       running = false
       await sender.close()
@@ -227,7 +228,7 @@ describe('the embedded chain', () => {
   it('compacts its journal beside the running chain', async () => {
     const chain = await start()
     await pay(chain, 160)
-    await expect.poll(() => lines(), { timeout: 10_000 }).toBeLessThan(150)
+    await eventually(() => lines()).toBeLessThan(150)
     const head = await headOf(chain)
     await abandon(chain)
     await endProcess(chain.pid, 'SIGKILL')

@@ -9,6 +9,7 @@ import { TransactionSender } from '../../src/ledger/sender.js'
 import { decodeSpoken, deployEmitter, type Spoken } from './support/emitter.js'
 import { MemorySink } from './support/memory-sink.js'
 import { startAnvilNode, type TestNode } from './support/nodes.js'
+import { eventually } from './support/eventually.js'
 
 /** What may happen to a chain, to the follower and to its database, in any order. */
 type Turn =
@@ -138,7 +139,7 @@ describe('a follower', () => {
             const { hash } = (await node.rpc.send('eth_getBlockByNumber', ['latest', false])) as { hash: Hex }
             return (await sink.cursor())?.hash === hash
           }
-          await expect.poll(settled, { timeout: 12_000, interval: 5 }).toBe(true)
+          await eventually(settled).toBe(true)
           await follower.stop()
 
           const logs = (await node.rpc.send('eth_getLogs', [

@@ -8,6 +8,7 @@ import { Rpc } from '../../src/ledger/rpc.js'
 import { TransactionSender, type SenderOptions } from '../../src/ledger/sender.js'
 import { deployEmitter } from './support/emitter.js'
 import { gethBinary, gethMissing, startAnvilNode, startGethNode, type TestNode } from './support/nodes.js'
+import { eventually } from './support/eventually.js'
 
 const senders: TransactionSender[] = []
 
@@ -124,7 +125,7 @@ describe('TransactionSender in trouble', () => {
     const sent = await sender.send(self(sender))
     await node.rpc.send('anvil_dropTransaction', [sent.hash])
     expect(await poolSize()).toBe(0)
-    await expect.poll(poolSize).toBe(1)
+    await eventually(poolSize).toBe(1)
     await node.rpc.send('evm_mine')
     expect((await sent.wait()).hash).toBe(sent.hash)
   })
@@ -135,7 +136,7 @@ describe('TransactionSender in trouble', () => {
     const sent = await sender.send(self(sender))
     const inPool = async (): Promise<unknown> =>
       ((await node.rpc.send('eth_getBlockByNumber', ['pending', false])) as { transactions: Hex[] }).transactions[0]
-    await expect.poll(inPool).not.toBe(sent.hash)
+    await eventually(inPool).not.toBe(sent.hash)
     await node.rpc.send('evm_mine')
     const receipt = await sent.wait()
     expect(receipt.hash).not.toBe(sent.hash)
@@ -172,7 +173,7 @@ describe('TransactionSender in trouble', () => {
     const sent = await after.send({ ...self(after), value: 1n })
     // The node forgets the earlier one, so that nothing can be mined until the nonce is filled.
     await node.rpc.send('anvil_dropTransaction', [stuck.hash])
-    await expect.poll(async () => ((await node.rpc.send('txpool_status')) as { pending: string }).pending).toBe('0x2')
+    await eventually(async () => ((await node.rpc.send('txpool_status')) as { pending: string }).pending).toBe('0x2')
     await node.rpc.send('evm_mine')
     await sent.wait()
   })
@@ -186,12 +187,10 @@ describe('TransactionSender in trouble', () => {
     await node.rpc.send('evm_mine')
     const after = senderOf(node)
     const sent = await after.send({ ...self(after), value: 1n })
-    await expect
-      .poll(async () => {
-        await node.rpc.send('evm_mine')
-        return await node.rpc.send('eth_getTransactionReceipt', [sent.hash])
-      })
-      .not.toBeNull()
+    await eventually(async () => {
+      await node.rpc.send('evm_mine')
+      return await node.rpc.send('eth_getTransactionReceipt', [sent.hash])
+    }).not.toBeNull()
     await sent.wait()
     expect(await node.rpc.send('eth_getTransactionReceipt', [stuck.hash])).toBeNull()
   })
@@ -221,12 +220,10 @@ describe('TransactionSender in trouble', () => {
     await node.rpc.send('evm_setAutomine', [false])
     const sent = await sender.send(self(sender))
     await node.rpc.send('evm_revert', [snapshot])
-    await expect
-      .poll(async () => {
-        await node.rpc.send('evm_mine')
-        return await node.rpc.send('eth_getTransactionReceipt', [sent.hash])
-      })
-      .not.toBeNull()
+    await eventually(async () => {
+      await node.rpc.send('evm_mine')
+      return await node.rpc.send('eth_getTransactionReceipt', [sent.hash])
+    }).not.toBeNull()
     await sent.wait()
     for (const { hash } of lost) expect(await node.rpc.send('eth_getTransactionReceipt', [hash])).not.toBeNull()
   })
