@@ -11,7 +11,7 @@ let gateway: RunningProcess
 let bearer: string
 beforeAll(async () => {
   data = await mkdtemp(join(tmpdir(), 'consentry-nasty-'))
-  gateway = await startGateway(data)
+  gateway = await startGateway(data, { EMBEDDED_PROXIES: '0' })
   bearer = `Bearer ${(await run(data, 'cli/token.js', ['ehr'])).out.trim()}`
 })
 afterAll(async () => {
