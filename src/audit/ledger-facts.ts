@@ -21,14 +21,14 @@ export type FactMessage = LedgerFact | { readonly undone: string; readonly fact:
 export const LEDGER_FACT = 'ledger-fact'
 
 /** Events of a patient's consent, told when the patient is ours or the grantee is. */
-const OF_PATIENTS: ReadonlySet<string> = new Set([
+export const OF_PATIENTS: ReadonlySet<string> = new Set([
   'ConsentGranted',
   'ConsentRevoked',
   'AllConsentsRevoked',
   'GlassBroken',
 ])
 /** Events that our own entity causes. */
-const OWN: ReadonlySet<string> = new Set(['PatientRegistered', 'RecordsAnchored'])
+export const OWN: ReadonlySet<string> = new Set(['PatientRegistered', 'RecordsAnchored'])
 
 /**
  * Puts the events of a step that the trail tells into the outbox, in the follower's transaction: so each is told once,

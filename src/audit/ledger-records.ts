@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { maskOfLabelId, labelCodes } from '../consent/labels.js'
 import type { PartyId, PatientId } from '../consent/permit.js'
 import { ACTIONS, purposesOf } from '../consent/terms.js'
@@ -42,6 +43,17 @@ const ACTION: Readonly<Record<string, Action>> = {
   GlassBroken: 'C',
   PatientRegistered: 'C',
   RecordsAnchored: 'C',
+}
+
+/** The id of the n-th record that an outbox row becomes: always the same, so that it is written once. In the form of a UUID. */
+export function factRecordId(
+  entity: PartyId,
+  { block, logIndex }: Pick<LedgerFact, 'logIndex'> & { readonly block: { readonly hash: string } },
+  outboxId: string,
+  n: number,
+): string {
+  const hex = createHash('sha256').update(`${entity}|${block.hash}|${logIndex}|${outboxId}|${n}`).digest('hex')
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)].join('-')
 }
 
 /** An AuditEvent of a ledger event, and for an anchored batch a Provenance for each patient and kind of change. */

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import type { PartyId, PatientId } from '../consent/permit.js'
 import { ConsentryError } from '../errors.js'
 import type { Contracts } from '../ledger/contracts.js'
@@ -10,7 +9,7 @@ import type { RecordStore } from '../records/record-store.js'
 import type { NewAuditRecord } from '../records/types.js'
 import type { AuditTrail, TrailRecord } from './audit-trail.js'
 import { enqueueFacts, enqueueUndone, type FactMessage, LEDGER_FACT, type LedgerFact } from './ledger-facts.js'
-import { type BatchMember, type FactContext, factRecords, undoneRecord } from './ledger-records.js'
+import { type BatchMember, type FactContext, factRecordId, factRecords, undoneRecord } from './ledger-records.js'
 import { Rounds } from './rounds.js'
 
 export interface MirrorParts {
@@ -91,23 +90,16 @@ export class LedgerMirror {
       const context = { ...this.#context(fact), localPatient, members: await this.#members(fact) }
       const records =
         'undone' in message
-          ? [undoneRecord(fact, context, this.recordId(fact, BigInt(message.undone), 0))]
+          ? [undoneRecord(fact, context, factRecordId(this.parts.entity, fact, message.undone, 0))]
           : factRecords(fact, context)
       told.push(
         ...records.map(({ resource, patient }, n) => ({
-          resource: { ...resource, id: this.recordId(fact, id, n) },
+          resource: { ...resource, id: factRecordId(this.parts.entity, fact, String(id), n) },
           patient,
         })),
       )
     }
     return this.parts.trail.rows(told, Date.now())
-  }
-
-  /** The id of the n-th record that an outbox row becomes; in the form of a UUID. */
-  recordId(fact: LedgerFact, outboxId: bigint, n: number): string {
-    const name = `${this.parts.entity}|${fact.block.hash}|${fact.logIndex}|${outboxId}|${n}`
-    const hex = createHash('sha256').update(name).digest('hex')
-    return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)].join('-')
   }
 
   #context({ contract, block, transactionHash, logIndex }: LedgerFact): Pick<FactContext, 'entity' | 'evidence'> {

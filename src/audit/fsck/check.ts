@@ -1,0 +1,54 @@
+import type { PartyId } from '../../consent/permit.js'
+import type { Hex } from '../../ledger/hex.js'
+import type { LedgerReader } from '../../ledger/reads.js'
+import type { Database } from '../../records/database.js'
+import type { StoredVersion } from '../../records/types.js'
+import type { BlockStore } from '../../vault/blocks/block-store.js'
+import type { ChainHistory } from './chain-history.js'
+
+/** Something that is not as it must be. */
+export interface Finding {
+  readonly check: string
+  /** Which row, leaf, block or event. Names no content. */
+  readonly where: string
+  readonly what: string
+}
+
+/** A line of a public manifest, as the exchange decodes it. */
+export interface DecodedManifest {
+  readonly entity: string
+  readonly entries: readonly { readonly cid: string; readonly leaf: Uint8Array }[]
+}
+
+/** What is compared with what. */
+export interface Material {
+  readonly entity: PartyId
+  readonly database: Database
+  readonly blocks: BlockStore
+  readonly reader: LedgerReader
+  readonly history: ChainHistory
+  /** 33-byte keys that sign envelopes of this author; none known: its signatures are not checked. */
+  readonly authorKeys: (author: Hex) => Promise<readonly Uint8Array[]>
+  /** Opens a record of the trail. @throws ConsentryError `integrity` */
+  readonly openTrail: (row: StoredVersion) => Promise<Uint8Array>
+  /** @throws ConsentryError `integrity` */
+  readonly decodeManifest: (block: Uint8Array) => DecodedManifest
+}
+
+/** Yields what it finds, returns what it looked at. */
+export type Check = (material: Material) => AsyncGenerator<Finding, string>
+
+export const PAGE = 500
+
+export function hex(bytes: Uint8Array): Hex {
+  return `0x${Buffer.from(bytes).toString('hex')}`
+}
+
+export function bytes(value: string): Buffer {
+  return Buffer.from(value.slice(2), 'hex')
+}
+
+/** What went wrong, in the words of whoever refused. */
+export function reason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

@@ -1,0 +1,102 @@
+import { anchorLeaf } from '../../vault/anchor-leaf.js'
+import { decodeEnvelope, type Envelope, requireBlock, signedBytes } from '../../vault/envelope.js'
+import { recordTag } from '../../vault/payload.js'
+import { PublicKey } from '../../vault/pre/index.js'
+import { type Check, hex, type Material, PAGE, reason } from './check.js'
+
+interface RecordRow {
+  readonly resource_pk: bigint
+  readonly version: number
+  readonly type: string
+  readonly id: string
+  readonly source: string | null
+  readonly cid: string
+  readonly salt: Buffer | null
+  readonly author: Buffer
+  readonly leaf: Buffer | null
+  readonly batch: number | null
+  readonly anchor: number | null
+}
+
+/**
+ * Each version's blocks are there and those of their CIDs, the envelope is of this record and signed by its author, and
+ * what we wrote is in a batch or waits for one. Nothing is opened: no check needs a patient's plaintext.
+ */
+export const records: Check = async function* (material) {
+  const { database, entity } = material
+  let count = 0
+  for (let after = [-1n, 0] as [bigint, number]; ;) {
+    const { rows } = await database.query<RecordRow>(
+      `SELECT v.resource_pk, v.version, r.type, r.id, r.source, v.cid, v.salt, v.author, v.leaf, v.anchor, a.pk AS batch
+       FROM resource_version v JOIN resource r ON r.pk = v.resource_pk LEFT JOIN anchor a ON a.pk = v.anchor
+       WHERE v.cid IS NOT NULL AND (v.resource_pk, v.version) > ($1, $2) ORDER BY v.resource_pk, v.version LIMIT $3`,
+      [...after, PAGE],
+    )
+    const last = rows.at(-1)
+    if (last === undefined) break
+    after = [last.resource_pk, last.version]
+    count += rows.length
+    for (const row of rows) {
+      const where = `${row.type}/${row.id}/_history/${row.version}`
+      for await (const what of faultsOf(material, row)) yield { check: 'records', where, what }
+      const own = row.source === null && hex(row.author) === entity
+      if (own && row.leaf === null) {
+        yield { check: 'records', where, what: 'The version was acknowledged, is in no batch and waits for none.' }
+      }
+      if (row.anchor !== null && row.batch === null) {
+        yield { check: 'records', where, what: 'The batch of the version is not in the rows.' }
+      }
+    }
+  }
+  yield* versionGaps(material)
+  return `${count} versions`
+}
+
+async function* faultsOf(material: Material, row: RecordRow): AsyncGenerator<string> {
+  let envelope: Envelope
+  try {
+    envelope = decodeEnvelope(await block(material, row.cid))
+  } catch (error) {
+    return yield reason(error)
+  }
+  for (const cid of envelope.chunks ?? []) {
+    try {
+      await block(material, cid.toString())
+    } catch (error) {
+      yield reason(error)
+    }
+  }
+  const record = { id: `${row.type}/${row.id}`, version: row.version }
+  if (hex(envelope.author) !== hex(row.author)) yield 'The envelope is of another author than the row says.'
+  const { sig, ...unsigned } = envelope
+  const keys = await material.authorKeys(hex(envelope.author))
+  const genuine = keys.some((key) => PublicKey.fromBytes(key).verify(sig, signedBytes(unsigned)))
+  if (keys.length > 0 && !genuine) yield 'The envelope is not signed by its author.'
+  // An imported record may stand here under another id than its author's.
+  if (row.source !== null || row.salt === null) return
+  if (hex(recordTag(row.salt, record)) !== hex(envelope.tag)) yield 'The envelope is of another record or version.'
+  if (row.leaf === null) return
+  if (hex(anchorLeaf(row.salt, row.cid, record, row.author)) !== hex(row.leaf)) {
+    yield 'The leaf is not that of salt, block, record, version and author.'
+  }
+}
+
+async function block({ blocks }: Material, cid: string): Promise<Uint8Array> {
+  const found = (await blocks.get([cid])).get(cid)
+  if (found === undefined) throw new Error(`The block ${cid} is missing.`)
+  requireBlock(cid, found)
+  return found
+}
+
+/** Versions of what was written here are numbered without gaps, and the current one is the last. */
+async function* versionGaps({ database }: Material): ReturnType<Check> {
+  const { rows } = await database.query<{ name: string; version: number; count: number; last: number | null }>(
+    `SELECT r.type || '/' || r.id AS name, r.version, count(v.version)::int AS count, max(v.version) AS last
+     FROM resource r LEFT JOIN resource_version v ON v.resource_pk = r.pk WHERE r.source IS NULL
+     GROUP BY r.pk HAVING count(v.version) <> r.version OR max(v.version) IS DISTINCT FROM r.version`,
+  )
+  for (const { name, version, count } of rows) {
+    yield { check: 'records', where: name, what: `The row is at version ${version}, and ${count} versions are there.` }
+  }
+  return ''
+}
