@@ -40,8 +40,6 @@ export interface Config {
     readonly freshnessSeconds: number
     /** Block tag from which on a grant counts; revocations count at `latest`. */
     readonly grantFinality: 'latest' | 'safe' | 'finalized'
-    /** Ask the contract at every request instead of the mirror. */
-    readonly strict: boolean
   }
   readonly auth: {
     /** An external issuer of access tokens. Null: the embedded authorization server under /oauth. */
@@ -113,7 +111,6 @@ export function readConfig(environment: Environment = process.env): Config {
     chain: {
       freshnessSeconds: read.integer('FRESHNESS_SECONDS', 60, 1, 86_400),
       grantFinality: read.choice('GRANT_FINALITY', FINALITIES, ethRpcUrl === null ? 'latest' : 'finalized'),
-      strict: read.flag('STRICT_CONSENT', false),
     },
     auth: {
       issuerUrl: read.url('ISSUER_URL', ['http:', 'https:'], 'https://login.example.org'),

@@ -24,7 +24,7 @@ describe('the configuration', () => {
       ethRpcUrl: null,
       ipfsApiUrl: null,
       limits: { bodyBytes: 16 * 1024 * 1024 },
-      chain: { grantFinality: 'latest', strict: false },
+      chain: { grantFinality: 'latest' },
       auth: { issuerUrl: null, tokenSeconds: 300 },
       corsOrigins: ['*'],
     })
@@ -43,7 +43,6 @@ describe('the configuration', () => {
       ETH_RPC_URL: 'ws://127.0.0.1:8545',
       IPFS_API_URL: 'http://127.0.0.1:5001/',
       CORS_ORIGINS: 'https://a.example, https://b.example',
-      STRICT_CONSENT: 'true',
       NODE_ENV: 'production',
       CONSENTRY_PASSPHRASE: 'correct horse battery staple',
     })
@@ -70,7 +69,7 @@ describe('the configuration', () => {
     [{ ETH_RPC_URL: 'ftp://h' }, /^ETH_RPC_URL/],
     [{ IPFS_API_URL: '/ip4/127.0.0.1/tcp/5001' }, /^IPFS_API_URL/],
     [{ GRANT_FINALITY: 'soon' }, /^GRANT_FINALITY .* one of latest, safe, finalized/],
-    [{ STRICT_CONSENT: 'yes' }, /^STRICT_CONSENT .* true or false/],
+    [{ TRUST_PROXY: 'yes' }, /^TRUST_PROXY .* true or false/],
     [{ TOKEN_SECONDS: '301' }, /^TOKEN_SECONDS is out of range/],
     [{ PAGE_SIZE: '2000' }, /^PAGE_SIZE is larger than MAX_PAGE_SIZE/],
     [{ ISSUER_JWKS_URL: 'https://x.example/jwks' }, /^ISSUER_URL is missing/],
