@@ -53,7 +53,7 @@ describe('the configuration', () => {
       ipfsApiUrl: 'http://127.0.0.1:5001',
       corsOrigins: ['https://a.example', 'https://b.example'],
       // A real chain has forks: grants wait for finality unless told otherwise.
-      chain: { strict: true, grantFinality: 'finalized' },
+      chain: { grantFinality: 'finalized' },
       logLevel: 'info',
     })
   })
