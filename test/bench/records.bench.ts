@@ -1,59 +1,32 @@
-import { createHmac, hash, randomBytes, randomUUID } from 'node:crypto'
+import { createHmac, hash, randomBytes } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import pg from 'pg'
 import { describe, it } from 'vitest'
 import { openEngine } from '../../src/embedded/pglite-engine.js'
 import { PgliteSocket } from '../../src/embedded/pglite-socket.js'
-import { indexValues } from '../../src/fhir/search-parameters.js'
-import type { ValidResource } from '../../src/fhir/types.js'
 import { type Database, openDatabase } from '../../src/records/database.js'
 import { KeyedTokens } from '../../src/records/keyed-tokens.js'
 import { OrderPreserving } from '../../src/records/order-preserving.js'
 import { RecordStore } from '../../src/records/record-store.js'
-import type { Clause, IndexValue, SearchQuery } from '../../src/records/search-query.js'
-import type { NewVersion, RowFilter } from '../../src/records/types.js'
+import type { Clause, SearchQuery } from '../../src/records/search-query.js'
+import type { NewVersion } from '../../src/records/types.js'
 import { parameters, WRITE_NEW } from '../../src/records/write-statement.js'
 import { type Engine, ENGINES } from '../records/open.js'
-import { auditRecord, code, EVERYTHING, hex, index, version } from '../records/versions.js'
+import { auditRecord, EVERYTHING, index } from '../records/versions.js'
 import { pgliteDirectory } from '../support/pglite-template.js'
-import { hasSharedData, syntheaResources } from '../support/shared-data.js'
+import { hasSharedData } from '../support/shared-data.js'
+import { type Cost, cost, nanoseconds, of, print } from './records/cost.js'
+import { grantEverything, load, synthea, TYPICAL, typical } from './records/hospital.js'
+import { decodeArray, jsonParameters, WRITE_JSON } from './records/variants.js'
 
 /**
  * `npx vitest bench --run test/bench/records.bench.ts`: the figures of src/records/README.md. With DATABASE_URL also on
  * PostgreSQL. Variants of one thing take turns in one run. `cpu` is processor time of all threads of this process, which
  * other work on the machine does not lengthen; on PostgreSQL it is the client's share only.
  */
-function print(what: string, ...figures: readonly (readonly [value: number, unit: string])[]): void {
-  const columns = figures.map(([value, unit]) => `${value.toFixed(value < 10 ? 2 : 0).padStart(8)} ${unit.padEnd(14)}`)
-  console.log(`${what.padEnd(58)} ${columns.join(' ')}`)
-}
+const TIMEOUT = 600_000
 
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN
-}
-
-interface Cost {
-  /** Milliseconds. */
-  readonly wall: number
-  readonly cpu: number
-  /** Of the main thread. */
-  readonly main: number
-}
-
-async function cost(work: () => unknown): Promise<Cost> {
-  const cpu = process.cpuUsage()
-  const main = process.threadCpuUsage()
-  const from = performance.now()
-  await work()
-  const wall = performance.now() - from
-  const { user, system } = process.cpuUsage(cpu)
-  const thread = process.threadCpuUsage(main)
-  return { wall, cpu: (user + system) / 1000, main: (thread.user + thread.system) / 1000 }
-}
-
-const of = (costs: readonly Cost[], part: keyof Cost): number => median(costs.map((one) => one[part]))
-
-describe('blind index', () => {
+describe('blind index', { timeout: TIMEOUT }, () => {
   it('keyed hashing of a text', () => {
     const key = randomBytes(32)
     const padded = Buffer.alloc(64)
@@ -106,7 +79,7 @@ describe('blind index', () => {
   })
 })
 
-describe.each(ENGINES)('$name', (engine) => {
+describe.each(ENGINES)('$name', { timeout: TIMEOUT }, (engine) => {
   it('writing 200 resources: form of the parameters', () =>
     withDatabase(engine, async (database) => {
       const costs = { binary: [] as Cost[], text: [] as Cost[], json: [] as Cost[] }
@@ -123,7 +96,12 @@ describe.each(ENGINES)('$name', (engine) => {
         costs.json.push(await cost(() => database.execute(WRITE_JSON, jsonParameters(c))))
       }
       for (const [name, one] of Object.entries(costs)) {
-        print(`${engine.name}: ${name}`, [of(one, 'wall') * 5, 'µs/resource'], [of(one, 'main') * 5, 'µs main thread'])
+        print(
+          `${engine.name}: ${name}`,
+          [of(one, 'wall') * 5, 'µs/resource'],
+          [of(one, 'main') * 5, 'µs main thread'],
+          [of(one, 'cpu') * 5, 'µs all threads'],
+        )
       }
     }))
 
@@ -234,7 +212,7 @@ describe.each(ENGINES)('$name', (engine) => {
   )
 })
 
-it('PGlite in a worker thread and in the main thread', async () => {
+it('PGlite in a worker thread and in the main thread', { timeout: TIMEOUT }, async () => {
   const [worker, directory] = [await (ENGINES[0] as Engine).open(), await pgliteDirectory()]
   const engine = await openEngine(directory)
   const session = {
@@ -279,195 +257,8 @@ it('PGlite in a worker thread and in the main thread', async () => {
   await rm(directory, { recursive: true })
 })
 
-function nanoseconds(work: (text: string, i: number) => unknown): number {
-  const texts = Array.from({ length: 256 }, (_, i) => `code|Observation|code|http://loinc.org|${1000 + i}-4`)
-  const once = (): number => {
-    const from = process.threadCpuUsage().user
-    for (let i = 0; i < 20_000; i++) work(texts[i & 255] as string, i)
-    return (process.threadCpuUsage().user - from) / 20
-  }
-  once()
-  return median([once(), once(), once()])
-}
-
 async function withDatabase(engine: Engine, work: (database: Database) => Promise<void>): Promise<void> {
   const { database, close } = await engine.open()
   await work(database)
   await close()
-}
-
-/** As many entries as a Synthea Observation has. */
-const TYPICAL: readonly IndexValue[] = Array.from({ length: 9 }, (_, i) =>
-  code(`p${i}`, 'http://loinc.org', `${i % 3}`),
-)
-
-function typical(): NewVersion {
-  const made = randomUUID()
-  const at = Math.floor(Math.random() * 1e12)
-  const reference = (param: string, type: string): IndexValue => ({ param, kind: 'reference', type, id: made })
-  return version({
-    id: made,
-    patient: hex(),
-    values: [
-      ...TYPICAL,
-      code('identifier', 'urn:mrn', made),
-      { param: 'date', kind: 'date', lo: at, hi: at + 1000 },
-      {
-        param: 'value-quantity',
-        kind: 'quantity',
-        value: String(at % 1000),
-        lo: '0',
-        hi: '0',
-        system: 'http://unitsofmeasure.org',
-        code: 'mg',
-      },
-      reference('subject', 'Patient'),
-      reference('patient', 'Patient'),
-      reference('encounter', 'Encounter'),
-    ],
-  })
-}
-
-/** Resources of every `step`-th Bundle, with references made local. */
-function synthea(step: number): { resourceType: string; id: string; values: IndexValue[] }[] {
-  return syntheaResources('2019-smart', step).map((resource) => {
-    const text = JSON.stringify(resource).replaceAll(
-      /"reference":"urn:uuid:([0-9a-f-]{36})"/g,
-      '"reference":"Patient/$1"',
-    )
-    const local = JSON.parse(text) as ValidResource & { id: string }
-    return { resourceType: local.resourceType, id: local.id, values: indexValues(local) }
-  })
-}
-
-async function load(engine: string, store: RecordStore): Promise<string[]> {
-  const resources = synthea(3)
-  const patients: string[] = []
-  const costs: Cost[] = []
-  let patient = hex()
-  for (let at = 0; at < resources.length; at += 100) {
-    const batch = resources.slice(at, at + 100)
-    const versions = batch.map(({ resourceType: type, id, values }) => {
-      if (type === 'Patient') {
-        patients.push(id)
-        patient = hex()
-      }
-      return version({ type, id, patient, values, lastUpdated: Date.now() })
-    })
-    const audit = batch.map(() => auditRecord({ patient, values: TYPICAL }))
-    costs.push(await cost(() => store.commit({ versions, audit })))
-  }
-  print(
-    `${engine}: load ${resources.length} resources with an audit record each, by 100`,
-    [of(costs, 'wall') * 10, 'µs/resource'],
-    [of(costs, 'main') * 10, 'µs main thread'],
-  )
-  return patients
-}
-
-/** The form of consent's row filter, with a grant for every patient. */
-async function grantEverything(database: Database): Promise<RowFilter> {
-  const grantee = randomBytes(32)
-  await database.query(
-    `INSERT INTO "grant" SELECT DISTINCT patient, $1::bytea, -1, 0, 0, 1000000000000, 255, -1, 1, 0 FROM resource WHERE patient IS NOT NULL`,
-    [grantee],
-  )
-  await database.query('ANALYZE "grant"')
-  return {
-    sql: `CASE WHEN r.patient IS NULL THEN r.origin = ANY($1::bytea[]) ELSE r.labels & (
-      SELECT bit_or(g.label_mask) FROM "grant" g WHERE g.patient = r.patient AND g.grantee = ANY($1::bytea[]) AND g.action = $2
-        AND g.valid_from <= $3 AND g.valid_to > $3 AND (g.purposes & $4) <> 0 AND (g.categories & r.categories) = r.categories
-    ) = r.labels END`,
-    params: [[grantee], 0, 1, 1],
-  }
-}
-
-/** The array of a binary parameter, for the variant that sends it as text. */
-function decodeArray(binary: Buffer): unknown[] {
-  if (binary.readInt32BE(0) === 0) return []
-  const [type, length] = [binary.readInt32BE(8), binary.readInt32BE(12)]
-  const out: unknown[] = []
-  for (let i = 0, at = 20; i < length; i++) {
-    const size = binary.readInt32BE(at)
-    const bytes = binary.subarray(at + 4, at + 4 + Math.max(size, 0))
-    at += 4 + bytes.length
-    if (size < 0) out.push(null)
-    else if (type === 20) out.push(bytes.readBigInt64BE())
-    else if (type === 23) out.push(bytes.readInt32BE())
-    else if (type === 16) out.push(bytes[0] === 1)
-    else out.push(type === 25 ? bytes.toString() : bytes)
-  }
-  return out
-}
-
-const XID = 'pg_current_xact_id()::text::bigint'
-const WRITE_JSON = {
-  name: 'write-json',
-  text: `WITH input AS MATERIALIZED (SELECT * FROM json_to_recordset($1::json) AS i(pk bigint, type text, id text, version int,
-    last_updated bigint, deleted bool, patient bytea, origin bytea, labels bigint, categories bigint, source text, tokens bigint[],
-    cid text, body bytea, content_hash bytea, salt bytea, author bytea, leaf bytea)
-  ), resources AS (INSERT INTO resource SELECT pk, type, id, version, last_updated, deleted, patient, origin, labels, categories,
-    source, tokens, ${XID} FROM input
-  ), versions AS (INSERT INTO resource_version SELECT pk, version, last_updated, deleted, patient, labels, categories, cid, body,
-    content_hash, salt, author, ${XID}, leaf FROM input
-  ), "references" AS (INSERT INTO reference SELECT * FROM json_to_recordset($2::json)
-    AS t(pk bigint, n int, parameter text, type text, id text))
-  INSERT INTO ordered SELECT * FROM json_to_recordset($3::json) AS t(pk bigint, n int, parameter bigint, lo bytea, hi bytea, unit bigint[])`,
-}
-
-/** https://tc39.es/proposal-json-parse-with-source/, not in TypeScript's library yet. */
-const RAW = JSON as unknown as { rawJSON(text: string): unknown }
-
-function jsonParameters({ versions, keys }: { versions: NewVersion[]; keys: bigint[] }): string[] {
-  const bytes = (value: Uint8Array | string | null): string | null =>
-    value === null ? null : `\\x${typeof value === 'string' ? value.slice(2) : Buffer.from(value).toString('hex')}`
-  const json = (value: unknown): string =>
-    JSON.stringify(value, (_, one: unknown) => (typeof one === 'bigint' ? RAW.rawJSON(String(one)) : one))
-  return [
-    json(
-      versions.map((v, i) => ({
-        pk: keys[i],
-        type: v.type,
-        id: v.id,
-        version: v.version,
-        last_updated: v.lastUpdated,
-        deleted: v.deleted,
-        patient: bytes(v.patient),
-        origin: bytes(v.origin),
-        labels: v.labels,
-        categories: v.categories,
-        source: v.source,
-        tokens: v.index?.tokens ?? [],
-        cid: v.cid,
-        body: bytes(v.body),
-        content_hash: bytes(v.contentHash),
-        salt: bytes(v.salt),
-        author: bytes(v.author),
-        leaf: bytes(v.leaf),
-      })),
-    ),
-    json(
-      versions.flatMap((v, i) =>
-        (v.index?.references ?? []).map((r, n) => ({
-          pk: keys[i],
-          n,
-          parameter: r.parameter,
-          type: r.targetType,
-          id: r.targetId,
-        })),
-      ),
-    ),
-    json(
-      versions.flatMap((v, i) =>
-        (v.index?.ordered ?? []).map((o, n) => ({
-          pk: keys[i],
-          n,
-          parameter: o.parameter,
-          lo: bytes(o.lo),
-          hi: bytes(o.hi),
-          unit: o.unit,
-        })),
-      ),
-    ),
-  ]
 }

@@ -136,8 +136,15 @@ describe.each(ENGINES)('search on $name', ({ name, open }) => {
     let run = 0
     await fc.assert(
       fc.asyncProperty(
-        fc.array(fc.record({ values: fc.array(value, { maxLength: 5 }), permitted: fc.boolean() }), { maxLength: 8 }),
-        fc.array(fc.array(clause, { maxLength: 3 }), { minLength: 1, maxLength: 8 }),
+        fc.array(fc.record({ values: fc.array(value, { maxLength: 5 }), permitted: fc.nat(3).map((n) => n > 0) }), {
+          maxLength: 8,
+          size: 'max',
+        }),
+        fc.array(fc.oneof({ weight: 3, arbitrary: clause.map((one) => [one]) }, fc.array(clause, { maxLength: 3 })), {
+          minLength: 6,
+          maxLength: 12,
+          size: 'max',
+        }),
         async (resources, queries) => {
           const type = `Search${run++}`
           const store = new RecordStore(opened.database, index)
