@@ -7,7 +7,9 @@ it('is a valid transaction of at least 60 resources with an image and one sensit
   expect(validate(bundle).issues).toEqual([])
   expect(resources).toBeGreaterThanOrEqual(60)
   const entries = (bundle as { entry: { fullUrl: string; resource: { meta?: unknown } }[] }).entry
-  expect(entries.filter((entry) => entry.resource.meta !== undefined).map((entry) => entry.fullUrl)).toEqual([sensitiveUrl])
+  expect(entries.filter((entry) => entry.resource.meta !== undefined).map((entry) => entry.fullUrl)).toEqual([
+    sensitiveUrl,
+  ])
   expect(entries.map((entry) => entry.fullUrl)).toContain(patientUrl)
   const text = JSON.stringify(bundle)
   expect(text).toContain('image/png')
