@@ -31,6 +31,13 @@ interface NodeStream {
   nfd: number
   node: { name: string }
 }
+interface EmscriptenModule {
+  readonly NODEFS: { readonly stream_ops: StreamOps }
+  readonly FS: { readonly ErrnoError: new (errno: number) => Error }
+}
+/** WASI's number of "input/output error". */
+const EIO = 29
+
 interface StreamOps {
   write(stream: NodeStream, buffer: Uint8Array, offset: number, length: number, position: number): number
   fsync?(stream: NodeStream): number
@@ -43,7 +50,8 @@ class DurableFS extends NodeFS {
   override async init(pg: PGlite, options: Parameters<NodeFS['init']>[1]): ReturnType<NodeFS['init']> {
     const { emscriptenOpts } = await super.init(pg, options)
     emscriptenOpts.preRun?.unshift((module: unknown) => {
-      const ops = (module as { NODEFS: { stream_ops: StreamOps } }).NODEFS.stream_ops
+      const { NODEFS, FS } = module as EmscriptenModule
+      const ops = NODEFS.stream_ops
       const write = ops.write.bind(ops)
       ops.write = (stream, buffer, offset, length, position) => {
         // WAL segments are named by 24 hexadecimal digits
@@ -51,8 +59,13 @@ class DurableFS extends NodeFS {
         return write(stream, buffer, offset, length, position)
       }
       ops.fsync = (stream) => {
-        fs.fsyncSync(stream.nfd)
-        return 0
+        try {
+          fs.fsyncSync(stream.nfd)
+          return 0
+        } catch {
+          // as an error number PostgreSQL sees it, and panics rather than acknowledge
+          throw new FS.ErrnoError(EIO)
+        }
       }
     })
     return { emscriptenOpts }
@@ -118,10 +131,14 @@ function simpleQuery(text: string): Uint8Array {
   return message
 }
 
-/** The last reply message is ReadyForQuery: 'Z', length 5, and `I` outside of a transaction. */
-function isIdle(reply: Uint8Array): boolean {
-  return reply.length >= 6 && reply[reply.length - 6] === 0x5a && reply[reply.length - 1] === 0x49
+/** Status of the last message if that is ReadyForQuery ('Z', length 5, status): `I` outside of a transaction. */
+function readyStatus(reply: Uint8Array): string | undefined {
+  const end = reply.length
+  return end >= 6 && reply[end - 6] === 0x5a ? String.fromCharCode(reply[end - 1] as number) : undefined
 }
+
+/** Message `Terminate`: 'X'. */
+const TERMINATE = 0x58
 
 const task = workerData as { pglite?: { directory: string | null } } | null
 
@@ -136,9 +153,11 @@ if (!isMainThread && parentPort && task?.pglite) {
       return
     }
     const reply = engine.exec(message)
-    const atRest = isIdle(reply)
+    const status = readyStatus(reply)
     port.postMessage(reply, [reply.buffer as ArrayBuffer])
-    if (!atRest) return
+    // every message of pg's asks for ReadyForQuery, except Terminate; after a panic it does not come any more
+    if (status === undefined && message[0] !== TERMINATE) throw new Error('PGlite has stopped answering.')
+    if (status !== 'I') return
     engine.checkpoint('due')
     idle = setTimeout(() => engine.checkpoint('idle'), IDLE_MS)
   })

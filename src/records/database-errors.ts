@@ -5,8 +5,8 @@ const UNIQUE_VIOLATION = '23505'
 const SERIALIZATION_FAILURE = '40001'
 const DEADLOCK_DETECTED = '40P01'
 
-/** Classes and codes that say "not now": connection, too many connections, out of disk or memory, shutting down, read-only standby. */
-const UNAVAILABLE = /^(08|53|57P0|25006|57014)/
+/** Classes and codes that say "not now": connection, out of connections, disk or memory, shutting down, I/O, read-only standby, cancelled. */
+const UNAVAILABLE = /^(08|53|57P0|58|25006|57014)/
 const SOCKET = /^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOTFOUND|EHOSTUNREACH|ENETUNREACH|EAI_AGAIN|ENOENT)$/
 /** Texts of pg and pg-pool, which give no code. */
 const LOST = /^(Connection terminated|Client (was closed|has encountered)|timeout (exceeded|expired))/

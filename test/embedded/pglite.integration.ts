@@ -136,6 +136,25 @@ describe('the engine', () => {
     }
   })
 
+  it('does not acknowledge what could not be synced', async () => {
+    const original = fs.fsyncSync
+    const engine = await openEngine(directory)
+    try {
+      engine.exec(query('CREATE TABLE lost (n int)'))
+      fs.fsyncSync = () => {
+        throw Object.assign(new Error('EIO: i/o error, fsync'), { code: 'EIO' })
+      }
+      syncBuiltinESMExports()
+      const reply = Buffer.from(engine.exec(query('INSERT INTO lost VALUES (1)'))).toString('latin1')
+      expect(reply).toContain('PANIC')
+      expect(reply).not.toContain('INSERT 0 1')
+    } finally {
+      fs.fsyncSync = original
+      syncBuiltinESMExports()
+      await engine.close().catch(() => undefined)
+    }
+  })
+
   it('checkpoints when enough has been written, and not before', async () => {
     const engine = await openEngine(directory)
     const redo = (): string =>
