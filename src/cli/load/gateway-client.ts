@@ -68,10 +68,10 @@ export class GatewayClient {
         again = again.filter((status) => status !== 401)
         wait = Math.max(pause, answer.retryAfter * 1000)
       } catch (error) {
-        if (error instanceof OutcomeUnknown || Date.now() > until) throw error
-        // It may come back at another port.
+        // It may come back as another process at another port.
         this.#running = null
         this.#token = null
+        if (error instanceof OutcomeUnknown || Date.now() > until) throw error
       }
       await sleep(wait)
     }

@@ -91,22 +91,28 @@ export class Loader {
     for (;;) {
       const sent = { state: 'sent', at: Date.now(), pid: await this.client.pid() } as const
       await this.journal.note(unit.key, sent)
+      let answered = false
       try {
         const answer = await this.client.post(body)
         if (answer.status !== 503 || Date.now() > until) return answer
+        answered = true
         await sleep(Math.max(1, answer.retryAfter) * 1000)
       } catch (error) {
         if (!(error instanceof OutcomeUnknown) || Date.now() > until) throw error
       }
-      if (await this.#happened(unit, sent)) return null
+      if (await this.#happened(unit, sent, answered)) return null
     }
   }
 
-  /** Whether a unit that was sent has been carried out; waits until that is certain. */
-  async #happened(unit: Unit, sent: { readonly at: number; readonly pid: number | null }): Promise<boolean> {
+  /** Whether a unit that was sent has been carried out; waits until that is certain. What was answered is over. */
+  async #happened(
+    unit: Unit,
+    sent: { readonly at: number; readonly pid: number | null },
+    answered = false,
+  ): Promise<boolean> {
     if (unit.marker === null) return false
     for (;;) {
-      const over = await this.#isOver(sent)
+      const over = answered || (await this.#isOver(sent))
       if (await this.#isThere(unit.marker)) {
         this.tally.resources += unit.resources
         await this.journal.note(unit.key, { state: 'found' })
