@@ -80,33 +80,46 @@ function auditEvent(occurrence: Occurrence, patient: string | null, source: Audi
   }
 }
 
-/** A profile claim must be true: the Read, Create, Update and Delete patterns name exactly one resource. */
-function claimable({ outcome, data, query }: Occurrence, action: Action): boolean {
-  return outcome === '0' && (action === 'E' ? query !== undefined : data.length === 1)
+/**
+ * A profile claim must be true: every pattern has a client and a server, and those of Read, Create, Update and Delete name
+ * exactly one resource.
+ */
+function claimable({ outcome, agent, data, query }: Occurrence, action: Action): boolean {
+  return outcome === '0' && !('self' in agent) && (action === 'E' ? query !== undefined : data.length === 1)
 }
 
+/** BALP wants exactly one code of a search. */
 function subtypes(occurrence: Occurrence, subtype: string): object[] {
   const restful = { system: RESTFUL, code: subtype, display: subtype }
-  if (!occurrence.interaction.startsWith('$')) {
-    return subtype === 'search' || !subtype.startsWith('search')
-      ? [restful]
-      : [{ system: RESTFUL, code: 'search', display: 'search' }, restful]
-  }
+  if (!occurrence.interaction.startsWith('$')) return [restful]
   return [restful, { system: 'urn:ietf:rfc:3986', code: occurrence.interaction.slice(1) }]
 }
 
+const SOURCE = concept(DCM, '110153', 'Source Role ID')
+const DESTINATION = concept(DCM, '110152', 'Destination Role ID')
+
+/** How BALP types client and server: by where the data flows, and in a delete, where none does, by what they are. */
+const ROLES: Readonly<Record<Action, { client: object; server: object }>> = {
+  C: { client: SOURCE, server: DESTINATION },
+  R: { client: DESTINATION, server: SOURCE },
+  U: { client: SOURCE, server: DESTINATION },
+  D: {
+    client: concept(DCM, '110150', 'Application'),
+    server: concept('http://terminology.hl7.org/CodeSystem/provenance-participant-type', 'custodian', 'Custodian'),
+  },
+  E: { client: SOURCE, server: DESTINATION },
+}
+
 function agents(agent: AuditedAgent, action: Action, source: AuditSource): object[] {
-  // DCM 110153 is the source of the data, 110152 its destination: in a read the server is the source.
-  const reads = action === 'R'
   const server = {
-    type: concept(DCM, reads ? '110153' : '110152', reads ? 'Source Role ID' : 'Destination Role ID'),
+    type: ROLES[action].server,
     who: { identifier: { system: PARTY_SYSTEM, value: source.entity } },
     requestor: false,
     network: { address: source.baseUrl, type: '5' },
   }
   if ('self' in agent) return [{ ...server, requestor: true }]
   const client = {
-    type: concept(DCM, reads ? '110152' : '110153', reads ? 'Destination Role ID' : 'Source Role ID'),
+    type: ROLES[action].client,
     who:
       'anonymous' in agent
         ? { display: 'not authenticated' }
