@@ -59,6 +59,16 @@ describe('what must not be seen', () => {
     expect(bob.expose()).not.toEqual(copy)
   })
 
+  it('a secret key is a copy of what it was made from, and gives copies', () => {
+    const scalar = SecretKey.random().expose()
+    const before = Uint8Array.from(scalar)
+    const secret = SecretKey.fromScalar(scalar)
+    scalar.fill(1)
+    expect(secret.expose()).toEqual(before)
+    secret.destroy()
+    expect(scalar).toEqual(new Uint8Array(32).fill(1))
+  })
+
   it('a key fragment and what came of its check are destroyed together', () => {
     const { kfrag, signer, delegating, bob } = policy()
     const read = KeyFrag.fromBytes(kfrag.toBytes())
