@@ -119,17 +119,32 @@ function running(pid: number): boolean {
   }
 }
 
-/** `wanted` if nobody listens there, else any free port. */
-export async function freePort(wanted: number): Promise<number> {
+/** Below the ports that systems lend to outgoing connections (32,768 and up on Linux), so that it is free again later. */
+const LASTING_PORTS = { from: 20_000, count: 12_000 }
+
+/** `wanted` if nobody has it, else one that is likely to be free at every later start as well. */
+export async function lastingPort(wanted: number): Promise<number> {
+  for (let port = wanted; ; port = LASTING_PORTS.from + Math.floor(Math.random() * LASTING_PORTS.count)) {
+    if (port !== 0 && (await listens(port)) === port) return port
+  }
+}
+
+/** A port that is free now. */
+export async function freePort(): Promise<number> {
+  return (await listens(0)) ?? 0
+}
+
+/** The port that can be listened on, `null` when somebody has it. */
+async function listens(port: number): Promise<number | null> {
   return await new Promise((resolve, reject) => {
     const server = createServer()
     server.once('error', (error: NodeJS.ErrnoException) => {
-      if (wanted !== 0 && error.code === 'EADDRINUSE') resolve(freePort(0))
+      if (error.code === 'EADDRINUSE') resolve(null)
       else reject(error)
     })
-    server.listen(wanted, '127.0.0.1', () => {
+    server.listen(port, '127.0.0.1', () => {
       const address = server.address()
-      server.close(() => resolve(typeof address === 'object' && address ? address.port : wanted))
+      server.close(() => resolve(typeof address === 'object' && address ? address.port : port))
     })
   })
 }

@@ -97,7 +97,7 @@ async function withScratch<T>(
   work: (rpc: Rpc) => Promise<T>,
 ): Promise<T> {
   const { directory } = options
-  const port = await freePort(0)
+  const port = await freePort()
   const pid = await startAnvil({ ...options, port, state: checkpointFile(directory), log: 'scratch.log' })
   const note = join(directory, `scratch-${pid}`)
   await writeFile(note, ownership(pid))

@@ -13,8 +13,8 @@ import {
   answers,
   endProcess,
   exitDump,
-  freePort,
   isOurs,
+  lastingPort,
   ownership,
   startAnvil,
   watchOrphan,
@@ -163,7 +163,7 @@ export class EmbeddedChain {
   /** Starts anvil with all that was acknowledged: what it wrote itself when it was asked to end, or checkpoint and journal. */
   async #launch(): Promise<void> {
     const { directory } = this.#options
-    const port = await freePort(this.#settings.port)
+    const port = await lastingPort(this.#settings.port)
     if (this.#settings.port !== 0 && port !== this.#settings.port) {
       this.#problem(`Port ${this.#settings.port} of the embedded chain is taken; it is at ${port} now.`)
     }

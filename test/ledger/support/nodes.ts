@@ -30,15 +30,15 @@ export const gethBinary = [process.env['GETH']].find((path) => path && existsSyn
 export const gethMissing = 'no geth: set GETH to its binary to run the same tests against it'
 
 export async function startAnvilNode(...extra: string[]): Promise<TestNode> {
-  const port = await freePort(0)
+  const port = await freePort()
   const args = ['--port', String(port), '--quiet', '--accounts', '1', '--max-persisted-states', '0', ...extra]
   return await node('anvil', spawn(anvilBinary(), args, { stdio: 'ignore' }), port, port, 31_337, FAUCET_KEY)
 }
 
 export async function startGethNode(...extra: string[]): Promise<TestNode> {
   const directory = mkdtempSync(join(tmpdir(), 'consentry-geth-'))
-  const port = await freePort(0)
-  const socket = await freePort(0)
+  const port = await freePort()
+  const socket = await freePort()
   const args = [
     ...[
       '--dev',
@@ -53,7 +53,7 @@ export async function startGethNode(...extra: string[]): Promise<TestNode> {
       '--verbosity',
       '1',
     ],
-    ...['--authrpc.port', String(await freePort(0)), '--http', '--http.port', String(port)],
+    ...['--authrpc.port', String(await freePort()), '--http', '--http.port', String(port)],
     ...['--http.api', 'eth,net,web3,debug,txpool,admin,dev', '--ws', '--ws.port', String(socket), ...extra],
   ]
   const child = spawn(gethBinary ?? '', args, { stdio: 'ignore' })
