@@ -3,31 +3,44 @@ import { ConsentryError } from '../errors.js'
 import { DICTIONARY_1 } from './dictionary/dictionary-1.js'
 
 /**
- * Dictionaries by id; an id is written into every envelope, so what it stands for never changes. A new dictionary is a new
- * id, and old ones stay readable.
+ * Dictionaries by id; an id is written into every envelope, so what it stands for never changes. A new dictionary is a
+ * new id, and old ones stay readable. 0: none.
  */
-const DICTIONARIES: Readonly<Record<number, Uint8Array>> = { 1: Buffer.from(DICTIONARY_1) }
+const DICTIONARIES: ReadonlyMap<number, Uint8Array | undefined> = new Map([
+  [0, undefined],
+  [1, DICTIONARY_1],
+])
 
 export const CURRENT_DICTIONARY = 1
 
-/** Largest body that is unpacked: a small envelope must not fill the memory. */
-const MAX_BODY = 64 * 1024 * 1024
+/** Zstandard's own default: on resources of 1 to 5 kB faster levels are no faster, as loading the dictionary dominates. */
+const LEVEL = 3
 
-export function compress(bytes: Uint8Array): Uint8Array {
+/** Zstandard (RFC 8878). */
+export function compress(bytes: Uint8Array, dictionary = CURRENT_DICTIONARY): Uint8Array {
   return zstdCompressSync(bytes, {
-    dictionary: DICTIONARIES[CURRENT_DICTIONARY] as Uint8Array,
-    params: { [constants.ZSTD_c_compressionLevel]: 1 },
+    ...withDictionary(dictionary),
+    params: { [constants.ZSTD_c_compressionLevel]: LEVEL },
   })
 }
 
-/** @throws ConsentryError `integrity` for an unknown dictionary or bytes that are not Zstandard (RFC 8878) */
-export function decompress(bytes: Uint8Array, dictionary: number): Uint8Array {
-  const known = DICTIONARIES[dictionary]
-  if (known === undefined)
-    throw new ConsentryError('integrity', `The envelope names dictionary ${dictionary}, unknown here.`)
+/**
+ * @param limit bytes that are unpacked at most: a small envelope must not fill the memory
+ * @throws ConsentryError `integrity` for an unknown dictionary or bytes that are not Zstandard
+ */
+export function decompress(bytes: Uint8Array, dictionary: number, limit: number): Uint8Array {
+  const options = withDictionary(dictionary)
   try {
-    return zstdDecompressSync(bytes, { dictionary: known, maxOutputLength: MAX_BODY })
+    return zstdDecompressSync(bytes, { ...options, maxOutputLength: limit })
   } catch (cause) {
     throw new ConsentryError('integrity', 'The opened bytes do not decompress.', { cause })
   }
+}
+
+function withDictionary(id: number): { dictionary?: Uint8Array } {
+  if (!DICTIONARIES.has(id)) {
+    throw new ConsentryError('integrity', `The envelope names dictionary ${id}, which this version does not have.`)
+  }
+  const dictionary = DICTIONARIES.get(id)
+  return dictionary === undefined ? {} : { dictionary }
 }

@@ -1,38 +1,29 @@
-import { createHash } from 'node:crypto'
 import * as dagCbor from '@ipld/dag-cbor'
 import { CID } from 'multiformats/cid'
-import * as Digest from 'multiformats/hashes/digest'
 import { ConsentryError } from '../errors.js'
+import { type Block, blockOf, DAG_CBOR, isOurs, parseCid, RAW } from './cid.js'
+
+export { type Block, cidBytes, parseCid, rawBlock, rawCid, requireBlock } from './cid.js'
 
 /** Blocks stay below what every IPFS node exchanges. */
 export const MAX_BLOCK = 262_144
-const DAG_CBOR = 0x71
-const RAW = 0x55
-const SHA2_256 = 0x12
-
-/** A content-addressed block; `cid` is CIDv1, sha2-256, base32. */
-export interface Block {
-  readonly cid: string
-  readonly bytes: Uint8Array
-}
 
 /**
- * One sealed record, a dag-cbor map with these keys (https://ipld.io/specs/codecs/dag-cbor/spec/).
+ * What the author of a sealed record signs: a dag-cbor map (https://ipld.io/specs/codecs/dag-cbor/spec/) with these keys.
  *
  * | key | what |
  * |---|---|
  * | v | 1 |
- * | author | 32 bytes, the party whose key signed |
- * | tag | 32 bytes, SHA-256(salt ‖ record ‖ version): names the record to whoever knows all three |
+ * | author | 32 bytes, the party whose key signs |
+ * | tag | 32 bytes, SHA-256(salt ‖ u32be version ‖ id): names the record to whoever knows all three |
  * | capsules | one capsule (105 bytes) for each label; all of their keys together wrap the DEK |
  * | dek | the wrapped data key, 48 bytes |
  * | nonce | 24 bytes |
  * | dict | id of the compression dictionary |
  * | body | ciphertext, when it fits into the block |
  * | chunks | links to raw blocks of ciphertext, when it does not |
- * | sig | 64 bytes, ECDSA over SHA-256 of `consentry envelope 1` ‖ dag-cbor of all keys but this one |
  */
-export interface Envelope {
+export interface UnsignedEnvelope {
   readonly v: 1
   readonly author: Uint8Array
   readonly tag: Uint8Array
@@ -42,90 +33,99 @@ export interface Envelope {
   readonly dict: number
   readonly body?: Uint8Array
   readonly chunks?: readonly CID[]
+}
+
+export interface Envelope extends UnsignedEnvelope {
+  /** The bytes that `sig` is over. */
+  readonly signed: Uint8Array
+  /** 64 bytes, ECDSA over SHA-256, compact. */
   readonly sig: Uint8Array
 }
 
-export type UnsignedEnvelope = Omit<Envelope, 'sig'>
-
 const SIGNATURE_DOMAIN = Buffer.from('consentry envelope 1')
+/** dag-cbor of an array of two, and of 64 bytes. */
+const PAIR = 0x82
+const SIG_HEAD = Uint8Array.of(0x58, 0x40)
+const SIG_BYTES = 64
+const TAIL = SIG_HEAD.length + SIG_BYTES
+const MAX_CAPSULES = 64
 
-/** What the author signs. */
-export function signedBytes(envelope: UnsignedEnvelope): Uint8Array {
-  return Buffer.concat([SIGNATURE_DOMAIN, dagCbor.encode(envelope)])
+/**
+ * The block is dag-cbor of `[envelope, sig]`, written so that the signed bytes stand in it as they are: nobody who
+ * verifies needs to encode, and no other encoding of the same map passes. The links of chunks are ordinary links, so a
+ * node that pins the envelope pins them.
+ * @param sign gives the signature over `consentry envelope 1` ‖ dag-cbor of the map
+ */
+export function encodeEnvelope(envelope: UnsignedEnvelope, sign: (message: Uint8Array) => Uint8Array): Block {
+  const map = dagCbor.encode(envelope)
+  const sig = sign(Buffer.concat([SIGNATURE_DOMAIN, map]))
+  const bytes = new Uint8Array(1 + map.length + TAIL)
+  bytes[0] = PAIR
+  bytes.set(map, 1)
+  bytes.set(SIG_HEAD, 1 + map.length)
+  bytes.set(sig, bytes.length - SIG_BYTES)
+  return blockOf(bytes, DAG_CBOR)
 }
 
-export function encodeEnvelope(envelope: Envelope): Block {
-  return blockOf(dagCbor.encode(envelope), DAG_CBOR)
-}
-
-export function rawBlock(bytes: Uint8Array): Block {
-  return blockOf(bytes, RAW)
-}
-
-function blockOf(bytes: Uint8Array, codec: number): Block {
-  return { cid: cidOf(codec, createHash('sha256').update(bytes).digest()).toString(), bytes }
-}
-
-function cidOf(codec: number, digest: Uint8Array): CID {
-  return CID.createV1(codec, Digest.create(SHA2_256, digest))
-}
-
-/** The CIDv1 of a raw block by its SHA-256 digest, as contracts hold it. */
-export function rawCid(digest: Uint8Array): string {
-  return cidOf(RAW, digest).toString()
-}
-
-/** Binary form of a CID, 36 bytes. @throws ConsentryError `malformed` unless it is a CIDv1 with sha2-256 */
-export function cidBytes(cid: string): Uint8Array {
-  return parseCid(cid).bytes
-}
-
-export function parseCid(text: string): CID {
+/** @throws ConsentryError `integrity` for anything but an envelope of this version */
+export function decodeEnvelope(block: Uint8Array): Envelope {
+  const end = block.length - TAIL
+  const framed =
+    block.length <= MAX_BLOCK && end > 1 && block[0] === PAIR && block[end] === 0x58 && block[end + 1] === 0x40
+  const map = block.subarray(1, end)
+  let value: unknown
   try {
-    const cid = CID.parse(text)
-    if (cid.version === 1 && cid.multihash.code === SHA2_256 && cid.multihash.digest.length === 32) return cid
-  } catch {
-    // told below
+    value = framed ? dagCbor.decode(map) : undefined
+  } catch (cause) {
+    throw new ConsentryError('integrity', 'The block is not dag-cbor.', { cause })
   }
-  throw new ConsentryError('malformed', 'Expected a CID of version 1 with sha2-256.')
+  if (!isEnvelope(value)) throw new ConsentryError('integrity', 'The block is not an envelope of version 1.')
+  return { ...value, signed: Buffer.concat([SIGNATURE_DOMAIN, map]), sig: block.subarray(end + SIG_HEAD.length) }
 }
 
-/** @throws ConsentryError `integrity` when the bytes are not those of the CID */
-export function requireBlock(cid: string, bytes: Uint8Array): void {
-  const digest = createHash('sha256').update(bytes).digest()
-  if (Buffer.compare(parseCid(cid).multihash.digest, digest) !== 0) {
-    throw new ConsentryError('integrity', `The block ${cid} is not what its CID says: it was altered.`)
-  }
+/** What the author of a decoded envelope signed, for checks that open nothing. */
+export function signedBytes({ signed }: Pick<Envelope, 'signed'>): Uint8Array {
+  return signed
 }
 
-/** CIDs that a block links: those of an envelope's chunks, none of a raw block. */
+/** CIDs that a block links: those of an envelope's chunks, none of any other block. */
 export function chunkLinksOf(cid: string, block: Uint8Array): string[] {
-  return parseCid(cid).code === RAW ? [] : (decodeEnvelope(block).chunks ?? []).map((link) => link.toString())
+  if (parseCid(cid).code === RAW) return []
+  try {
+    return (decodeEnvelope(block).chunks ?? []).map((link) => link.toString())
+  } catch {
+    return []
+  }
 }
 
 const bytes = (value: unknown, length: number): boolean => value instanceof Uint8Array && value.length === length
 
-/** @throws ConsentryError `integrity` for anything but an envelope of this version */
-export function decodeEnvelope(block: Uint8Array): Envelope {
-  let value: Partial<Record<keyof Envelope, unknown>>
-  try {
-    value = dagCbor.decode(block)
-  } catch (cause) {
-    throw new ConsentryError('integrity', 'The block is not dag-cbor.', { cause })
-  }
-  const { v, author, tag, capsules, dek, nonce, dict, body, chunks, sig } = value ?? {}
-  const known =
+function isEnvelope(value: unknown): value is UnsignedEnvelope {
+  if (typeof value !== 'object' || value === null) return false
+  const { v, author, tag, capsules, dek, nonce, dict, body, chunks, ...rest } = value as Record<string, unknown>
+  return (
     v === 1 &&
     bytes(author, 32) &&
     bytes(tag, 32) &&
     Array.isArray(capsules) &&
     capsules.length > 0 &&
+    capsules.length <= MAX_CAPSULES &&
     capsules.every((capsule) => bytes(capsule, 105)) &&
     bytes(dek, 48) &&
     bytes(nonce, 24) &&
-    typeof dict === 'number' &&
-    (body instanceof Uint8Array ? chunks === undefined : Array.isArray(chunks) && chunks.every((c) => CID.asCID(c))) &&
-    bytes(sig, 64)
-  if (!known) throw new ConsentryError('integrity', 'The block is not an envelope of version 1.')
-  return value as Envelope
+    Number.isInteger(dict) &&
+    (body instanceof Uint8Array ? chunks === undefined : body === undefined && areChunks(chunks)) &&
+    Object.keys(rest).length === 0
+  )
+}
+
+function areChunks(value: unknown): boolean {
+  return (
+    Array.isArray(value) &&
+    value.length > 0 &&
+    value.every((link) => {
+      const cid = CID.asCID(link)
+      return cid !== null && cid.code === RAW && isOurs(cid)
+    })
+  )
 }

@@ -1,4 +1,5 @@
 import { hkdfSync, randomBytes } from 'node:crypto'
+import { ConsentryError } from '../errors.js'
 import { aeadOpen, aeadSeal, KEY_BYTES, NONCE_BYTES } from './aead.js'
 import { Capsule, decapsulateOriginal, encapsulate, type PublicKey, SecretKey } from './pre/index.js'
 
@@ -16,18 +17,24 @@ export function derive(secret: Uint8Array, info: string, length = KEY_BYTES): Ui
   return new Uint8Array(hkdfSync('sha256', secret, EMPTY, info, length))
 }
 
-/** A secret key from a seed: 48 bytes of HKDF reduced into [1, n−1], so the bias is below 2⁻¹²⁸. */
+/** A secret key from a seed: 48 bytes of HKDF reduced into [1, n−1], so the bias is below 2⁻¹²⁸ (FIPS 186-5, A.2.1). */
 export function deriveSecretKey(seed: Uint8Array, info: string): SecretKey {
   const wide = BigInt(`0x${Buffer.from(derive(seed, info, 48)).toString('hex')}`)
-  const scalar = (wide % ORDER_LESS_1) + 1n
-  return SecretKey.fromScalar(Buffer.from(scalar.toString(16).padStart(64, '0'), 'hex'))
+  const scalar = Buffer.from(((wide % ORDER_LESS_1) + 1n).toString(16).padStart(64, '0'), 'hex')
+  const key = SecretKey.fromScalar(scalar)
+  scalar.fill(0)
+  return key
 }
 
 /**
  * The policy secret d of a label: derived hardened from the patient's root secret, so that one leaked d reveals no
- * sibling (DESIGN.md, section 6). Its public key is the policy key P.
+ * sibling. Its public key is the policy key P.
+ * @param root 32 bytes
+ * @param label code of the label
+ * @param epoch 0, 1, 2 …
  */
 export function policySecret(root: Uint8Array, label: string, epoch: number): SecretKey {
+  if (!Number.isSafeInteger(epoch) || epoch < 0) throw new ConsentryError('internal', 'An epoch is a number from 0.')
   return deriveSecretKey(root, `consentry policy ${epoch} ${label}`)
 }
 
@@ -49,27 +56,47 @@ export function newCapsuleKey(policyKey: PublicKey): CapsuleKey {
   return { capsule: capsule.toBytes(), key }
 }
 
-/** A secret under a master key: nonce (24) ‖ XChaCha20-Poly1305. `purpose` must be the same to unwrap it. */
+/**
+ * A secret under a master key, or any bytes: nonce (24) ‖ XChaCha20-Poly1305.
+ * @param master 32 bytes
+ * @param purpose says what the bytes are and whose; it must be the same to unwrap them, so one cannot stand for another
+ */
 export function wrap(master: Uint8Array, secret: Uint8Array, purpose: string): Uint8Array {
-  const nonce = randomBytes(NONCE_BYTES)
-  return Buffer.concat([nonce, aeadSeal(master, nonce, secret, Buffer.from(purpose))])
+  return box(master, secret, Buffer.from(purpose))
 }
 
-/** @throws ConsentryError `integrity` */
+/** @throws ConsentryError `integrity` for another key, another purpose or altered bytes */
 export function unwrap(master: Uint8Array, wrapped: Uint8Array, purpose: string): Uint8Array {
-  return aeadOpen(master, wrapped.subarray(0, NONCE_BYTES), wrapped.subarray(NONCE_BYTES), Buffer.from(purpose))
+  return unbox(master, wrapped, Buffer.from(purpose))
 }
 
 const CAPSULE_BYTES = 105
 
-/** Bytes that only the holder of a secret key opens: capsule (105) ‖ nonce (24) ‖ XChaCha20-Poly1305. */
+/**
+ * Bytes that only the holder of a secret key opens: Umbral capsule (105) ‖ nonce (24) ‖ XChaCha20-Poly1305 under the
+ * capsule's key, with purpose and capsule as additional data. For grant packages, and key fragments on their way to a proxy.
+ */
 export function sealTo(receiver: PublicKey, bytes: Uint8Array, purpose: string): Uint8Array {
   const { capsule, key } = newCapsuleKey(receiver)
-  return Buffer.concat([capsule, wrap(key, bytes, purpose)])
+  const sealed = box(key, bytes, Buffer.concat([Buffer.from(purpose), capsule]))
+  key.fill(0)
+  return Buffer.concat([capsule, sealed])
 }
 
-/** @throws ConsentryError `malformed` or `integrity` */
+/** @throws ConsentryError `malformed` when there is no capsule, `integrity` for another key or purpose, or altered bytes */
 export function openSealed(receiver: SecretKey, sealed: Uint8Array, purpose: string): Uint8Array {
-  const capsule = Capsule.fromBytes(sealed.subarray(0, CAPSULE_BYTES))
-  return unwrap(decapsulateOriginal(receiver, capsule), sealed.subarray(CAPSULE_BYTES), purpose)
+  const capsule = sealed.subarray(0, CAPSULE_BYTES)
+  const key = decapsulateOriginal(receiver, Capsule.fromBytes(capsule))
+  const bytes = unbox(key, sealed.subarray(CAPSULE_BYTES), Buffer.concat([Buffer.from(purpose), capsule]))
+  key.fill(0)
+  return bytes
+}
+
+function box(key: Uint8Array, bytes: Uint8Array, aad: Uint8Array): Uint8Array {
+  const nonce = randomBytes(NONCE_BYTES)
+  return Buffer.concat([nonce, aeadSeal(key, nonce, bytes, aad)])
+}
+
+function unbox(key: Uint8Array, boxed: Uint8Array, aad: Uint8Array): Uint8Array {
+  return aeadOpen(key, boxed.subarray(0, NONCE_BYTES), boxed.subarray(NONCE_BYTES), aad)
 }

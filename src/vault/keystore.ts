@@ -5,23 +5,25 @@ import { promisify } from 'node:util'
 import { ConsentryError } from '../errors.js'
 import { randomKey, unwrap, wrap } from './keys.js'
 
-/** Cost of guessing the passphrase: 64 MiB and about 0.2 s (RFC 7914). */
+/** Cost of one guess of the passphrase: 64 MiB and about 0.2 s (RFC 7914). */
 const SCRYPT = { N: 2 ** 16, r: 8, p: 1, maxmem: 128 * 1024 * 1024 }
 const PURPOSE = 'consentry keystore 1'
 
+/** JSON on the disk. */
 interface KeystoreFile {
   readonly version: 1
   readonly kdf: 'scrypt'
+  /** 32 bytes, base64. */
   readonly salt: string
-  /** XChaCha20-Poly1305 of a JSON map from names to base64 secrets. */
+  /** nonce ‖ XChaCha20-Poly1305 of a JSON map from names to base64 secrets, base64. */
   readonly sealed: string
 }
 
 const stretch = promisify<string, Buffer, number, typeof SCRYPT, Buffer>(scrypt)
 
 /**
- * Named secrets in one encrypted file, readable by its owner alone. Every change writes the file anew and durable before
- * it resolves; changes are made one after the other.
+ * Named secrets in one encrypted file, mode 0600. A change is written to a new file, synced and renamed over the old one
+ * before it resolves and before anybody sees it; changes are made one after the other.
  */
 export class Keystore {
   #turn: Promise<unknown> = Promise.resolve()
@@ -30,37 +32,28 @@ export class Keystore {
     private readonly path: string,
     private readonly key: Uint8Array,
     private readonly salt: Uint8Array,
-    private readonly secrets: Map<string, Uint8Array>,
+    private secrets: ReadonlyMap<string, Uint8Array>,
   ) {}
 
-  /** Opens the keystore, or makes an empty one. @throws ConsentryError `forbidden` for a wrong passphrase */
+  /**
+   * Opens the keystore, or makes an empty one that becomes a file with its first secret.
+   * @throws ConsentryError `forbidden` for a wrong passphrase (or a changed file, which nobody can tell apart),
+   * `integrity` for a file that is no keystore
+   */
   static async open(path: string, passphrase: string): Promise<Keystore> {
-    const file = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return null
       throw error
     })
-    if (file === null) {
-      const salt = randomBytes(32)
-      return new Keystore(path, await stretch(passphrase, salt, 32, SCRYPT), salt, new Map())
-    }
-    const { version, kdf, salt: text, sealed } = JSON.parse(file) as KeystoreFile
-    if (version !== 1 || kdf !== 'scrypt')
-      throw new ConsentryError('internal', `The keystore ${path} is of an unknown version.`)
-    const salt = Buffer.from(text, 'base64')
+    const file = text === null ? null : parse(path, text)
+    const salt = file === null ? randomBytes(32) : Buffer.from(file.salt, 'base64')
     const key = await stretch(passphrase, salt, 32, SCRYPT)
-    let plain: Uint8Array
-    try {
-      plain = unwrap(key, Buffer.from(sealed, 'base64'), PURPOSE)
-    } catch (cause) {
-      throw new ConsentryError('forbidden', `The passphrase does not open the keystore ${path}.`, { cause })
-    }
-    const entries = Object.entries(JSON.parse(Buffer.from(plain).toString()) as Record<string, string>)
-    const secrets = new Map(entries.map(([name, value]) => [name, new Uint8Array(Buffer.from(value, 'base64'))]))
-    return new Keystore(path, key, salt, secrets)
+    return new Keystore(path, key, salt, file === null ? new Map() : secretsOf(path, file, key))
   }
 
+  /** A copy. */
   get(name: string): Uint8Array | undefined {
-    return this.secrets.get(name)
+    return this.secrets.get(name)?.slice()
   }
 
   names(): string[] {
@@ -68,38 +61,45 @@ export class Keystore {
   }
 
   async set(name: string, secret: Uint8Array): Promise<void> {
-    await this.#change(() => this.secrets.set(name, secret.slice()))
+    const copy = Uint8Array.from(secret)
+    await this.#change((secrets) => secrets.set(name, copy))
   }
 
-  /** The secret of that name, made and kept durable the first time. */
+  async delete(name: string): Promise<void> {
+    await this.#change((secrets) => secrets.delete(name))
+  }
+
+  /** The secret of that name, made and durable the first time; callers at the same time get the same one. */
   async getOrCreate(name: string, make: () => Uint8Array = randomKey): Promise<Uint8Array> {
-    if (!this.secrets.has(name)) await this.#change(() => this.secrets.has(name) || this.secrets.set(name, make()))
-    return this.secrets.get(name) as Uint8Array
+    if (!this.secrets.has(name)) {
+      await this.#change((secrets) => {
+        if (!secrets.has(name)) secrets.set(name, Uint8Array.from(make()))
+      })
+    }
+    return this.get(name) as Uint8Array
   }
 
-  #change(change: () => unknown): Promise<void> {
+  #change(change: (secrets: Map<string, Uint8Array>) => unknown): Promise<void> {
     const turn = this.#turn.then(async () => {
-      change()
-      await this.#write()
+      const secrets = new Map(this.secrets)
+      change(secrets)
+      await this.#write(secrets)
+      this.secrets = secrets
     })
     this.#turn = turn.catch(() => undefined)
     return turn
   }
 
-  async #write(): Promise<void> {
-    const map = Object.fromEntries(
-      Array.from(this.secrets, ([name, secret]) => [name, Buffer.from(secret).toString('base64')]),
-    )
-    const file: KeystoreFile = {
-      version: 1,
-      kdf: 'scrypt',
-      salt: Buffer.from(this.salt).toString('base64'),
-      sealed: Buffer.from(wrap(this.key, Buffer.from(JSON.stringify(map)), PURPOSE)).toString('base64'),
-    }
+  async #write(secrets: ReadonlyMap<string, Uint8Array>): Promise<void> {
+    const map = Object.fromEntries(Array.from(secrets, ([name, secret]) => [name, toBase64(secret)]))
+    const sealed = wrap(this.key, Buffer.from(JSON.stringify(map)), PURPOSE)
+    const file: KeystoreFile = { version: 1, kdf: 'scrypt', salt: toBase64(this.salt), sealed: toBase64(sealed) }
     await mkdir(dirname(this.path), { recursive: true, mode: 0o700 })
     const temporary = `${this.path}.new`
     const handle = await open(temporary, 'w', 0o600)
     try {
+      // A file that a crash left behind keeps its mode.
+      await handle.chmod(0o600)
       await handle.writeFile(JSON.stringify(file))
       await handle.sync()
     } finally {
@@ -109,4 +109,36 @@ export class Keystore {
     const directory = await open(dirname(this.path), 'r')
     await directory.sync().finally(() => directory.close())
   }
+}
+
+function parse(path: string, text: string): KeystoreFile {
+  try {
+    const file = JSON.parse(text) as Partial<KeystoreFile> | null
+    if (
+      file?.version === 1 &&
+      file.kdf === 'scrypt' &&
+      typeof file.salt === 'string' &&
+      typeof file.sealed === 'string'
+    ) {
+      return file as KeystoreFile
+    }
+  } catch {
+    // told below
+  }
+  throw new ConsentryError('integrity', `${path} is not a keystore of version 1.`)
+}
+
+function secretsOf(path: string, { sealed }: KeystoreFile, key: Uint8Array): Map<string, Uint8Array> {
+  let plain: Uint8Array
+  try {
+    plain = unwrap(key, Buffer.from(sealed, 'base64'), PURPOSE)
+  } catch (cause) {
+    throw new ConsentryError('forbidden', `The passphrase does not open the keystore ${path}.`, { cause })
+  }
+  const map = JSON.parse(Buffer.from(plain).toString()) as Record<string, string>
+  return new Map(Object.entries(map).map(([name, value]) => [name, Uint8Array.from(Buffer.from(value, 'base64'))]))
+}
+
+function toBase64(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('base64')
 }

@@ -1,27 +1,64 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 
 /**
  * Merkle trees of RFC 9162, section 2.1, over leaf hashes: MTH of one leaf is the leaf hash itself, of more it is
  * SHA-256(01 ‖ left ‖ right), the left subtree holding the largest power of two below their number.
+ * `RecordAnchors` and `AuditLog` verify the same trees on chain.
  */
 export function merkleRoot(leaves: readonly Uint8Array[]): Uint8Array {
-  if (leaves.length === 0) return createHash('sha256').digest()
-  if (leaves.length === 1) return leaves[0] as Uint8Array
-  const split = largestPowerBelow(leaves.length)
-  return nodeHash(merkleRoot(leaves.slice(0, split)), merkleRoot(leaves.slice(split)))
+  return rootOf(leaves, 0, leaves.length)
+}
+
+function rootOf(leaves: readonly Uint8Array[], from: number, to: number): Uint8Array {
+  if (to === from) return hash('sha256', new Uint8Array(0), 'buffer')
+  if (to - from === 1) return leaves[from] as Uint8Array
+  const split = from + largestPowerBelow(to - from)
+  return nodeHash(rootOf(leaves, from, split), rootOf(leaves, split, to))
 }
 
 /** Inclusion proof (section 2.1.3.1): siblings from the leaf upwards. */
 export function inclusionProof(leaves: readonly Uint8Array[], index: number): Uint8Array[] {
-  if (leaves.length <= 1) return []
-  const split = largestPowerBelow(leaves.length)
-  return index < split
-    ? [...inclusionProof(leaves.slice(0, split), index), merkleRoot(leaves.slice(split))]
-    : [...inclusionProof(leaves.slice(split), index - split), merkleRoot(leaves.slice(0, split))]
+  const proof: Uint8Array[] = []
+  let [from, to] = [0, leaves.length]
+  while (to - from > 1) {
+    const split = from + largestPowerBelow(to - from)
+    if (index < split) {
+      proof.unshift(rootOf(leaves, split, to))
+      to = split
+    } else {
+      proof.unshift(rootOf(leaves, from, split))
+      from = split
+    }
+  }
+  return proof
+}
+
+/** Whether the leaf is number `index` of the tree of `size` leaves with that root (section 2.1.3.2). */
+export function verifyInclusion(
+  root: Uint8Array,
+  size: number,
+  index: number,
+  leaf: Uint8Array,
+  proof: readonly Uint8Array[],
+): boolean {
+  if (index < 0 || index >= size) return false
+  let [node, last] = [index, size - 1]
+  let reached = leaf
+  for (const sibling of proof) {
+    if (last === 0) return false
+    if (node % 2 === 1 || node === last) {
+      reached = nodeHash(sibling, reached)
+      while (node % 2 === 0 && node !== 0) [node, last] = [Math.floor(node / 2), Math.floor(last / 2)]
+    } else {
+      reached = nodeHash(reached, sibling)
+    }
+    ;[node, last] = [Math.floor(node / 2), Math.floor(last / 2)]
+  }
+  return last === 0 && Buffer.compare(reached, root) === 0
 }
 
 export function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
-  return createHash('sha256').update(NODE).update(left).update(right).digest()
+  return hash('sha256', Buffer.concat([NODE, left, right]), 'buffer')
 }
 
 const NODE = Uint8Array.of(1)

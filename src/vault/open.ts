@@ -1,12 +1,12 @@
 import { Permit, type RecordSubject } from '../consent/permit.js'
 import { ConsentryError } from '../errors.js'
 import { aeadOpen } from './aead.js'
-import { decompress } from './compression.js'
-import { decodeEnvelope, type Envelope, requireBlock, signedBytes } from './envelope.js'
+import { requireBlock, requireDigest, sha256 } from './cid.js'
+import { decodeEnvelope, type Envelope } from './envelope.js'
 import { unpad } from './padding.js'
-import { decodePayload, type Payload, recordTag, type RecordVersion } from './payload.js'
-import { PublicKey } from './pre/index.js'
+import { decodePayload, type Payload, recordTag, type RecordVersion, saltOf } from './payload.js'
 import { additionalData, keyEncryptionKey, openChunks, unwrapDek } from './sealing.js'
+import { isSignedBy } from './signatures.js'
 
 /** A sealed record as it was fetched. */
 export interface SealedRecord {
@@ -28,6 +28,9 @@ export interface OpeningKeys {
   authorKeys(author: Uint8Array): readonly Uint8Array[]
 }
 
+/** A permit is for the request it was decided for; one that was kept longer is void. Milliseconds. */
+export const PERMIT_LIFETIME = 5 * 60_000
+
 /** CIDs of the blocks that an envelope needs besides itself. */
 export function chunksOf(envelope: Uint8Array): string[] {
   return (decodeEnvelope(envelope).chunks ?? []).map((cid) => cid.toString())
@@ -38,19 +41,18 @@ export function capsulesOf(envelope: Uint8Array): readonly Uint8Array[] {
 }
 
 /**
- * Opens a record: the only way from ciphertext to plaintext (DESIGN.md, promise 1). The permit must be genuine and
+ * Opens a record: the only way from ciphertext to plaintext (DESIGN.md, promise 1). The permit must be genuine, fresh and
  * cover the subject; the blocks must be those of their CIDs; the author must have signed; ciphertext, record, version,
- * author and capsules must belong together.
+ * author and capsules must belong together, and patient and labels be those it was sealed with.
  *
  * @throws ConsentryError `forbidden` without such a permit, `integrity` for anything that was altered or exchanged
  */
 export function open(permit: Permit, sealed: SealedRecord, keys: OpeningKeys): Payload {
-  if (!Permit.is(permit) || !permit.covers(sealed.subject) || !MAY_OPEN.has(permit.action)) {
-    throw new ConsentryError('forbidden', 'No permit covers this record.')
-  }
-  if (sealed.cid !== null) requireBlock(sealed.cid, sealed.envelope)
+  requirePermit(permit, sealed.subject)
+  const digest = sha256(sealed.envelope)
+  if (sealed.cid !== null) requireDigest(sealed.cid, digest)
   const envelope = decodeEnvelope(sealed.envelope)
-  requireSignature(envelope, keys)
+  requireSignature(envelope, digest, keys)
   const { author, tag, capsules, nonce } = envelope
   const aad = additionalData(author, tag, capsules)
   const kek = keyEncryptionKey(capsules.map((capsule) => keys.capsuleKey(capsule)))
@@ -58,27 +60,43 @@ export function open(permit: Permit, sealed: SealedRecord, keys: OpeningKeys): P
   const padded = envelope.body
     ? aeadOpen(dek, nonce, envelope.body, aad)
     : openChunks(dek, nonce, fetchedChunks(envelope, sealed.chunks ?? []), aad)
-  dek.fill(0)
-  const payload = decodePayload(decompress(unpad(padded), envelope.dict))
-  const { record } = sealed
-  const asked = record === undefined || (record.id === payload.id && record.version === payload.version)
-  if (!asked || Buffer.compare(tag, recordTag(payload.salt, payload)) !== 0) {
-    throw new ConsentryError('integrity', 'The sealed bytes are of another record or version.')
-  }
+  const payload = decodePayload(unpad(padded), saltOf(dek), envelope.dict)
+  for (const secret of [dek, kek, padded]) secret.fill(0)
+  requireSame(sealed, payload, tag)
   return payload
 }
 
-const MAY_OPEN: ReadonlySet<string> = new Set(['read', 'export', 'subscribe'])
+/** Actions that include to see what is there: an update builds on it (patch), a create or delete does not. */
+const MAY_OPEN: ReadonlySet<string> = new Set(['read', 'export', 'subscribe', 'update'])
 
-function requireSignature(envelope: Envelope, keys: OpeningKeys): void {
-  const { sig, ...unsigned } = envelope
-  const signed = signedBytes(unsigned)
-  const genuine = keys.authorKeys(envelope.author).some((key) => PublicKey.fromBytes(key).verify(sig, signed))
-  if (!genuine) throw new ConsentryError('integrity', 'The envelope is not signed by its author.')
+function requirePermit(permit: Permit, subject: RecordSubject): void {
+  if (!Permit.is(permit) || !permit.covers(subject) || !MAY_OPEN.has(permit.action)) {
+    throw new ConsentryError('forbidden', 'No permit covers this record.')
+  }
+  if (Date.now() - permit.decidedAt > PERMIT_LIFETIME) {
+    throw new ConsentryError('forbidden', `The permit is older than ${PERMIT_LIFETIME / 1000} seconds: decide again.`)
+  }
+}
+
+function requireSignature(envelope: Envelope, digest: Uint8Array, keys: OpeningKeys): void {
+  if (!isSignedBy(keys.authorKeys(envelope.author), digest, envelope)) {
+    throw new ConsentryError('integrity', 'The envelope is not signed by its author.')
+  }
 }
 
 function fetchedChunks({ chunks = [] }: Envelope, fetched: readonly Uint8Array[]): readonly Uint8Array[] {
   if (chunks.length !== fetched.length) throw new ConsentryError('integrity', 'A block of the record is missing.')
   chunks.forEach((cid, i) => requireBlock(cid.toString(), fetched[i] as Uint8Array))
   return fetched
+}
+
+function requireSame({ record, subject }: SealedRecord, payload: Payload, tag: Uint8Array): void {
+  const asked = record === undefined || (record.id === payload.id && record.version === payload.version)
+  if (!asked || Buffer.compare(tag, recordTag(payload.salt, payload)) !== 0) {
+    throw new ConsentryError('integrity', 'The sealed bytes are of another record or version.')
+  }
+  const { subject: bound } = payload
+  if (bound && (bound.patient !== subject.patient || (bound.labels & subject.labels) !== bound.labels)) {
+    throw new ConsentryError('integrity', 'The record was sealed for another patient or under more labels.')
+  }
 }

@@ -1,19 +1,27 @@
 import { randomBytes } from 'node:crypto'
+import { ConsentryError } from '../errors.js'
 import { aeadSeal, NONCE_BYTES } from './aead.js'
 import { anchorLeaf } from './anchor-leaf.js'
-import { compress, CURRENT_DICTIONARY } from './compression.js'
-import { type Block, encodeEnvelope, parseCid, rawBlock, signedBytes, type UnsignedEnvelope } from './envelope.js'
+import { type Block, parseCid, rawBlock } from './cid.js'
+import { CURRENT_DICTIONARY } from './compression.js'
+import { encodeEnvelope } from './envelope.js'
 import { type CapsuleKey, randomKey } from './keys.js'
 import { pad } from './padding.js'
-import { contentHashOf, encodePayload, recordTag, type RecordVersion } from './payload.js'
+import { contentHashOf, encodePayload, recordTag, type RecordVersion, saltOf, type SealedSubject } from './payload.js'
 import type { SecretKey } from './pre/index.js'
 import { additionalData, INLINE_LIMIT, keyEncryptionKey, sealChunks, wrapDek } from './sealing.js'
+import { rememberSignature } from './signatures.js'
 
 export interface SealItem extends RecordVersion {
   /** JSON, UTF-8. */
   readonly body: Uint8Array
-  /** One for each label of the record. */
+  /** One for each label of the record, in the order of the labels; at least one. */
   readonly keys: readonly CapsuleKey[]
+  /**
+   * Whose record it is and its labels. When given, `open` refuses it as the record of anybody else, or under fewer
+   * labels: a row that was changed in the database opens nothing.
+   */
+  readonly subject?: SealedSubject
 }
 
 export interface Author {
@@ -26,39 +34,50 @@ export interface Sealed {
   /** CID of the envelope, the first of `blocks`. */
   readonly cid: string
   readonly blocks: readonly Block[]
+  /** SHA-256(salt ‖ body) */
   readonly contentHash: Uint8Array
+  /** 32 bytes. */
   readonly salt: Uint8Array
   /** Leaf hash for the batch on chain. */
   readonly leaf: Uint8Array
 }
 
-/** Seals records: compress → pad → encrypt under a new data key → wrap that key → sign. */
+/**
+ * Seals records: compress → pad → encrypt under a new data key → wrap that key → sign.
+ * @throws ConsentryError `too-large` above 64 MiB, `internal` without a capsule key
+ */
 export function seal(items: readonly SealItem[], author: Author): Sealed[] {
   return items.map((item) => sealOne(item, author))
 }
 
-function sealOne({ id, version, body, keys }: SealItem, author: Author): Sealed {
-  const salt = randomKey()
+function sealOne({ id, version, body, keys, subject }: SealItem, author: Author): Sealed {
+  if (keys.length === 0) throw new ConsentryError('internal', 'A record is sealed under one capsule key at least.')
+  const random = randomBytes(NONCE_BYTES)
+  const nonce = new Uint8Array(random.buffer, random.byteOffset, random.length)
+  const dek = randomKey()
+  const salt = saltOf(dek)
   const tag = recordTag(salt, { id, version })
   const capsules = keys.map(({ capsule }) => capsule)
   const aad = additionalData(author.id, tag, capsules)
-  const nonce = new Uint8Array(randomBytes(NONCE_BYTES))
-  const dek = randomKey()
-  const padded = pad(compress(encodePayload({ salt, id, version, body })))
+  const padded = pad(encodePayload({ id, version, body, ...(subject ? { subject } : {}) }))
   const small = padded.length <= INLINE_LIMIT
   const chunks = small ? [] : sealChunks(dek, nonce, padded, aad).map(rawBlock)
-  const unsigned: UnsignedEnvelope = {
-    v: 1,
-    author: author.id,
-    tag,
-    capsules,
-    dek: wrapDek(keyEncryptionKey(keys.map(({ key }) => key)), nonce, dek, aad),
-    nonce,
-    dict: CURRENT_DICTIONARY,
-    ...(small ? { body: aeadSeal(dek, nonce, padded, aad) } : { chunks: chunks.map(({ cid }) => parseCid(cid)) }),
-  }
-  const envelope = encodeEnvelope({ ...unsigned, sig: author.key.sign(signedBytes(unsigned)) })
-  dek.fill(0)
+  const kek = keyEncryptionKey(keys.map(({ key }) => key))
+  const envelope = encodeEnvelope(
+    {
+      v: 1,
+      author: author.id,
+      tag,
+      capsules,
+      dek: wrapDek(kek, nonce, dek, aad),
+      nonce,
+      dict: CURRENT_DICTIONARY,
+      ...(small ? { body: aeadSeal(dek, nonce, padded, aad) } : { chunks: chunks.map(({ cid }) => parseCid(cid)) }),
+    },
+    (message) => author.key.sign(message),
+  )
+  rememberSignature(author.key.publicKey, parseCid(envelope.cid).multihash.digest)
+  for (const secret of [dek, kek, padded]) secret.fill(0)
   return {
     cid: envelope.cid,
     blocks: [envelope, ...chunks],

@@ -1,23 +1,34 @@
-import { aeadOpen, aeadSeal, KEY_BYTES, NONCE_BYTES, TAG_BYTES } from './aead.js'
+import { hash } from 'node:crypto'
+import { aeadOpen, aeadSeal, NONCE_BYTES, TAG_BYTES } from './aead.js'
 import { MAX_BLOCK } from './envelope.js'
-import { derive } from './keys.js'
 import { u32 } from './payload.js'
 
-/** Ciphertext up to this size lies in the envelope itself, which has less than 2 KiB of other things. */
+/** Ciphertext up to this size lies in the envelope itself, beside up to 64 capsules (7 KiB) and half a KiB of other things. */
 export const INLINE_LIMIT = MAX_BLOCK - 16_384
-const CHUNK = MAX_BLOCK - TAG_BYTES
+/** Plaintext of a chunk, whose block is as large as a block may be. */
+export const CHUNK = MAX_BLOCK - TAG_BYTES
 
-/** What ciphertext is bound to: author, record tag and capsules, so none of them can be exchanged. */
+/** What ciphertext is bound to: author ‖ record tag ‖ u32be number of capsules ‖ capsules, so none can be exchanged. */
 export function additionalData(author: Uint8Array, tag: Uint8Array, capsules: readonly Uint8Array[]): Uint8Array {
   return Buffer.concat([author, tag, u32(capsules.length), ...capsules])
 }
 
-/** The key that wraps the DEK: HKDF over the capsule keys of all labels, in their order. One missing key, and nothing opens. */
+/**
+ * The key that wraps the data key, made of the capsule keys of all labels in their order: one missing key, and nothing
+ * opens. One-step derivation of NIST SP 800-56C rev. 2, section 4.1: SHA-256(00000001 ‖ K₁ ‖ … ‖ Kₙ ‖ `consentry dek 1`),
+ * a tenth of the time of HKDF, and the keys are uniformly random already.
+ */
 export function keyEncryptionKey(capsuleKeys: readonly Uint8Array[]): Uint8Array {
-  return derive(Buffer.concat(capsuleKeys), 'consentry dek', KEY_BYTES)
+  const secret = Buffer.concat([COUNTER, ...capsuleKeys, DEK_INFO])
+  const key = hash('sha256', secret, 'buffer')
+  secret.fill(0)
+  return key
 }
 
-/** The wrapping key is new for each set of capsules, the DEK for each record; its nonce is that of the envelope. */
+const COUNTER = u32(1)
+const DEK_INFO = Buffer.from('consentry dek 1')
+
+/** The wrapping key serves many records, so the nonce is random; it is that of the envelope, whose other use is under the DEK. */
 export function wrapDek(kek: Uint8Array, nonce: Uint8Array, dek: Uint8Array, aad: Uint8Array): Uint8Array {
   return aeadSeal(kek, nonce, dek, aad)
 }

@@ -1,29 +1,153 @@
-/**
- * Shapes of FHIR R4 JSON as this project writes them, invented for the purpose. It is the dictionary of every envelope
- * that names id 1, so it never changes: make dictionary-2 instead.
- */
-export const DICTIONARY_1 =
-  '{"resourceType":"Organization","id":"","meta":{"profile":["http://hl7.org/fhir/us/core/StructureDefinition/us-core-"],"versionId":"1","lastUpdated":"2026-01-01T00:00:00.000Z"},"active":true,"name":"Hospital A","telecom":[{"system":"phone","value":"+49 3834 0000","use":"work"}]}' +
-  '{"resourceType":"Practitioner","id":"","meta":{"profile":["http://hl7.org/fhir/us/core/StructureDefinition/us-core-"],"versionId":"1","lastUpdated":"2026-01-01T00:00:00.000Z"},"active":true,"name":[{"family":"Vollrath","given":["Tessa"],"prefix":["Dr."]}]}' +
-  '{"resourceType":"Patient","id":"","meta":{"profile":["http://hl7.org/fhir/us/core/StructureDefinition/us-core-"],"versionId":"1","lastUpdated":"2026-01-01T00:00:00.000Z"},"identifier":[{"use":"usual","type":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v2-0203","code":"MR","display":"Medical Record Number"}],"text":"Medical Record Number"},"system":"","value":""}],"active":true,"name":[{"use":"official","family":"","given":[""]}],"telecom":[{"system":"phone","value":"","use":"home"}],"gender":"female","birthDate":"19","address":[{"line":[""],"city":"","state":"","postalCode":"","country":""}],"managingOrganization":{"reference":"Patient/"},"maritalStatus":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-MaritalStatus","code":"M","display":"M"}],"text":"M"},"communication":[{"language":{"coding":[{"system":"urn:ietf:bcp:47","code":"en-US","display":"English"}],"text":"English"}}]}' +
-  '{"resourceType":"Encounter","id":"","meta":{"profile":["http://hl7.org/fhir/us/core/StructureDefinition/us-core-"],"versionId":"1","lastUpdated":"2026-01-01T00:00:00.000Z"},"status":"finished","class":{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"EMER","display":"emergency"},"type":[{"text":"Emergency visit"}],"subject":{"reference":"Patient/"},"participant":[{"individual":{"reference":"Patient/"}}],"period":{"start":"2021-03-09T08:15:00+01:00","end":"2021-03-09T09:05:00+01:00"},"serviceProvider":{"reference":"Patient/"}}' +
-  '{"resourceType":"Observation","id":"","meta":{"profile":["http://hl7.org/fhir/us/core/StructureDefinition/us-core-"],"versionId":"1","lastUpdated":"2026-01-01T00:00:00.000Z"},"status":"final","category":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/observation-category","code":"vital-signs","display":"vital-signs"}]}],"code":{"coding":[{"system":"http://loinc.org","code":"85354-9","display":"Blood pressure panel"}],"text":"Blood pressure panel"},"component":[{"code":{"coding":[{"system":"http://loinc.org","code":"8480-6","display":"Systolic blood pressure"}]},"valueQuantity":{"value":146,"unit":"mmHg","system":"http://unitsofmeasure.org","code":"mm[Hg]"}},{"code":{"coding":[{"system":"http://loinc.org","code":"8462-4","display":"Diastolic blood pressure"}]},"valueQuantity":{"value":92,"unit":"mmHg","system":"http://unitsofmeasure.org","code":"mm[Hg]"}}],"subject":{"reference":"Patient/"},"encounter":{"reference":"Patient/"},"effectiveDateTime":"2021-03-09T08:25:00+01:00"}' +
-  '{"resourceType":"Observation","id":"","meta":{"profile":["http://hl7.org/fhir/us/core/StructureDefinition/us-core-"],"versionId":"1","lastUpdated":"2026-01-01T00:00:00.000Z"},"status":"final","category":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/observation-category","code":"laboratory","display":"laboratory"}]}],"code":{"coding":[{"system":"http://loinc.org","code":"4548-4","display":"Hemoglobin A1c/Hemoglobin.total in Blood"}],"text":"Hemoglobin A1c/Hemoglobin.total in Blood"},"valueQuantity":{"value":7.9,"unit":"%","system":"http://unitsofmeasure.org","code":"%"},"subject":{"reference":"Patient/"},"encounter":{"reference":"Patient/"},"effectiveDateTime":"2021-03-09T08:40:00+01:00"}' +
-  '{"resourceType":"Condition","id":"","meta":{"profile":["http://hl7.org/fhir/us/core/StructureDefinition/us-core-"],"versionId":"1","lastUpdated":"2026-01-01T00:00:00.000Z"},"clinicalStatus":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/condition-clinical","code":"active","display":"Active"}]},"code":{"text":"Type 2 diabetes mellitus"},"subject":{"reference":"Patient/"},"onsetDateTime":"2014-05-02"}' +
-  '{"resourceType":"MedicationRequest","id":"","meta":{"profile":["http://hl7.org/fhir/us/core/StructureDefinition/us-core-"],"versionId":"1","lastUpdated":"2026-01-01T00:00:00.000Z"},"status":"active","intent":"order","medicationCodeableConcept":{"text":"Metformin 1000 mg tablet"},"subject":{"reference":"Patient/"},"authoredOn":"2024-06-13","requester":{"reference":"Patient/"},"dosageInstruction":[{"text":"one tablet twice a day"}]}' +
-  '{"resourceType":"Immunization","id":"","meta":{"profile":["http://hl7.org/fhir/us/core/StructureDefinition/us-core-"],"versionId":"1","lastUpdated":"2026-01-01T00:00:00.000Z"},"status":"completed","vaccineCode":{"text":"Influenza, quadrivalent"},"patient":{"reference":"Patient/"},"occurrenceDateTime":"2023-10-04","primarySource":true}' +
-  '{"resourceType":"AllergyIntolerance","id":"","meta":{"profile":["http://hl7.org/fhir/us/core/StructureDefinition/us-core-"],"versionId":"1","lastUpdated":"2026-01-01T00:00:00.000Z"},"clinicalStatus":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical","code":"active","display":"Active"}]},"code":{"text":"Penicillin"},"criticality":"high","patient":{"reference":"Patient/"}}' +
-  '{"resourceType":"Procedure","id":"","meta":{"profile":["http://hl7.org/fhir/us/core/StructureDefinition/us-core-"],"versionId":"1","lastUpdated":"2026-01-01T00:00:00.000Z"},"status":"completed","code":{"text":"Arthroscopy of the left knee"},"subject":{"reference":"Patient/"},"performedDateTime":"2022-12-07","performer":[{"actor":{"reference":"Patient/"}}]}' +
-  '{"resourceType":"DocumentReference","id":"","meta":{"profile":["http://hl7.org/fhir/us/core/StructureDefinition/us-core-"],"versionId":"1","lastUpdated":"2026-01-01T00:00:00.000Z"},"status":"current","type":{"text":"Radiograph of the left knee"},"subject":{"reference":"Patient/"},"date":"2023-09-26T09:30:00+01:00","author":[{"reference":"Patient/"}],"content":[{"attachment":{"contentType":"image/png","data":"","title":"Left knee, anterior-posterior"}}],"context":{"encounter":[{"reference":"Patient/"}]}}' +
-  '{"resourceType":"CarePlan","id":"","meta":{"profile":["http://hl7.org/fhir/us/core/StructureDefinition/us-core-"],"versionId":"1","lastUpdated":"2026-01-01T00:00:00.000Z"},"status":"active","intent":"plan","title":"Diabetes and blood pressure","subject":{"reference":"Patient/"},"author":{"reference":"Patient/"},"activity":[{"detail":{"status":"in-progress","description":"Walk 30 minutes on five days a week"}},{"detail":{"status":"scheduled","description":"Eye examination once a year"}}]}' +
-  '{"resourceType":"Coverage","id":"","meta":{"profile":["http://hl7.org/fhir/us/core/StructureDefinition/us-core-"],"versionId":"1","lastUpdated":"2026-01-01T00:00:00.000Z"},"status":"active","beneficiary":{"reference":"Patient/"},"subscriberId":"Q 418 207 733","payor":[{"display":"Statutory health insurance"}]}' +
-  '"system":"http://snomed.info/sct","code":"' +
-  '"system":"http://www.nlm.nih.gov/research/umls/rxnorm","code":"' +
-  '"system":"http://hl7.org/fhir/sid/cvx","code":"' +
-  '"system":"http://hl7.org/fhir/sid/icd-10-cm","code":"' +
-  '"verificationStatus":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/condition-ver-status","code":"confirmed"}]},"category":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/condition-category","code":"encounter-diagnosis","display":"Encounter Diagnosis"}]}]' +
-  '"resourceType":"Claim","status":"active","type":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/claim-type","code":"institutional"}]},"use":"claim","priority":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/processpriority","code":"normal"}]},"item":[{"sequence":1,"productOrService":{"coding":[{"system":"http://snomed.info/sct","code":""}],"text":""},"encounter":[{"reference":"Encounter/"}],"net":{"value":0,"currency":"USD"}}],"total":{"value":0,"currency":"USD"}' +
-  '"resourceType":"ExplanationOfBenefit","outcome":"complete","adjudication":[{"category":{"coding":[{"system":"https://bluebutton.cms.gov/resources/codesystem/adjudication","code":"https://bluebutton.cms.gov/resources/variables/line_alowd_chrg_amt","display":"Line Allowed Charge Amount"}]},"amount":{"value":0,"currency":"USD"}}]' +
-  '{"action":"E","agent":[{"network":{"address":"127.0.0.1","type":"2"},"requestor":true,"type":{"coding":[{"code":"110153","display":"Source Role ID","system":"http://dicom.nema.org/resources/ontology/DCM"}]},"who":{"identifier":{"system":"https://consentry.health/fhir/sid/client","value":"ehr"}}},{"network":{"address":"http://127.0.0.1:8080/fhir","type":"5"},"requestor":false,"type":{"coding":[{"code":"110152","display":"Destination Role ID","system":"http://dicom.nema.org/resources/ontology/DCM"}]},"who":{"identifier":{"system":"https://consentry.health/fhir/sid/party","value":"0x0000000000000000000000000000000000000000000000000000000000000000"}}},{"requestor":false,"type":{"coding":[{"code":"UserOrganization","display":"User Organization","system":"https://profiles.ihe.net/ITI/BALP/CodeSystem/UserAgentTypes"}]},"who":{"identifier":{"system":"https://consentry.health/fhir/sid/party","value":"0x0000000000000000000000000000000000000000000000000000000000000000"}}}],"entity":[{"role":{"code":"1","display":"Patient","system":"http://terminology.hl7.org/CodeSystem/object-role"},"type":{"code":"1","display":"Person","system":"http://terminology.hl7.org/CodeSystem/audit-entity-type"},"what":{"reference":"Patient/"}},{"query":"cGF0aWVudD0=","role":{"code":"24","display":"Query","system":"http://terminology.hl7.org/CodeSystem/object-role"},"type":{"code":"2","display":"System Object","system":"http://terminology.hl7.org/CodeSystem/audit-entity-type"}},{"type":{"code":"XrequestId","display":"X-Request-Id","system":"https://profiles.ihe.net/ITI/BALP/CodeSystem/BasicAuditEntityType"},"what":{"identifier":{"value":""}}}],"id":"","meta":{"lastUpdated":"2026-01-01T00:00:00.000Z","profile":["https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit.PatientQuery"],"versionId":"1"},"outcome":"0","purposeOfEvent":[{"coding":[{"code":"TREAT","system":"http://terminology.hl7.org/CodeSystem/v3-ActReason"}]}],"recorded":"2026-01-01T00:00:00.000Z","resourceType":"AuditEvent","source":{"observer":{"identifier":{"system":"https://consentry.health/fhir/sid/party","value":"0x0000000000000000000000000000000000000000000000000000000000000000"}},"type":[{"code":"4","system":"http://terminology.hl7.org/CodeSystem/security-source-type"}]},"subtype":[{"code":"search","display":"search","system":"http://hl7.org/fhir/restful-interaction"},{"code":"search-type","display":"search-type","system":"http://hl7.org/fhir/restful-interaction"}],"type":{"code":"rest","display":"Restful Operation","system":"http://terminology.hl7.org/CodeSystem/audit-event-type"}}' +
-  '{"action":"C","agent":[{"network":{"address":"127.0.0.1","type":"2"},"requestor":true,"type":{"coding":[{"code":"110153","display":"Source Role ID","system":"http://dicom.nema.org/resources/ontology/DCM"}]},"who":{"identifier":{"system":"https://consentry.health/fhir/sid/client","value":"ehr"}}},{"network":{"address":"http://127.0.0.1:8080/fhir","type":"5"},"requestor":false,"type":{"coding":[{"code":"110152","display":"Destination Role ID","system":"http://dicom.nema.org/resources/ontology/DCM"}]},"who":{"identifier":{"system":"https://consentry.health/fhir/sid/party","value":"0x0000000000000000000000000000000000000000000000000000000000000000"}}},{"requestor":false,"type":{"coding":[{"code":"UserOrganization","display":"User Organization","system":"https://profiles.ihe.net/ITI/BALP/CodeSystem/UserAgentTypes"}]},"who":{"identifier":{"system":"https://consentry.health/fhir/sid/party","value":"0x0000000000000000000000000000000000000000000000000000000000000000"}}}],"entity":[{"role":{"code":"1","display":"Patient","system":"http://terminology.hl7.org/CodeSystem/object-role"},"type":{"code":"1","display":"Person","system":"http://terminology.hl7.org/CodeSystem/audit-entity-type"},"what":{"reference":"Patient/"}},{"role":{"code":"4","display":"Domain Resource","system":"http://terminology.hl7.org/CodeSystem/object-role"},"type":{"code":"2","display":"System Object","system":"http://terminology.hl7.org/CodeSystem/audit-entity-type"},"what":{"reference":"Observation//_history/1"}},{"type":{"code":"XrequestId","display":"X-Request-Id","system":"https://profiles.ihe.net/ITI/BALP/CodeSystem/BasicAuditEntityType"},"what":{"identifier":{"value":""}}}],"id":"","meta":{"lastUpdated":"2026-01-01T00:00:00.000Z","profile":["https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit.PatientCreate"],"versionId":"1"},"outcome":"0","purposeOfEvent":[{"coding":[{"code":"TREAT","system":"http://terminology.hl7.org/CodeSystem/v3-ActReason"}]}],"recorded":"2026-01-01T00:00:00.000Z","resourceType":"AuditEvent","source":{"observer":{"identifier":{"system":"https://consentry.health/fhir/sid/party","value":"0x0000000000000000000000000000000000000000000000000000000000000000"}},"type":[{"code":"4","system":"http://terminology.hl7.org/CodeSystem/security-source-type"}]},"subtype":[{"code":"create","display":"create","system":"http://hl7.org/fhir/restful-interaction"}],"type":{"code":"rest","display":"Restful Operation","system":"http://terminology.hl7.org/CodeSystem/audit-event-type"}}' +
-  '{"action":"R","agent":[{"network":{"address":"127.0.0.1","type":"2"},"requestor":true,"type":{"coding":[{"code":"110152","display":"Destination Role ID","system":"http://dicom.nema.org/resources/ontology/DCM"}]},"who":{"identifier":{"system":"https://consentry.health/fhir/sid/client","value":"ehr"}}},{"network":{"address":"http://127.0.0.1:8080/fhir","type":"5"},"requestor":false,"type":{"coding":[{"code":"110153","display":"Source Role ID","system":"http://dicom.nema.org/resources/ontology/DCM"}]},"who":{"identifier":{"system":"https://consentry.health/fhir/sid/party","value":"0x0000000000000000000000000000000000000000000000000000000000000000"}}},{"requestor":false,"type":{"coding":[{"code":"UserOrganization","display":"User Organization","system":"https://profiles.ihe.net/ITI/BALP/CodeSystem/UserAgentTypes"}]},"who":{"identifier":{"system":"https://consentry.health/fhir/sid/party","value":"0x0000000000000000000000000000000000000000000000000000000000000000"}}}],"entity":[{"role":{"code":"1","display":"Patient","system":"http://terminology.hl7.org/CodeSystem/object-role"},"type":{"code":"1","display":"Person","system":"http://terminology.hl7.org/CodeSystem/audit-entity-type"},"what":{"reference":"Patient/"}},{"role":{"code":"4","display":"Domain Resource","system":"http://terminology.hl7.org/CodeSystem/object-role"},"type":{"code":"2","display":"System Object","system":"http://terminology.hl7.org/CodeSystem/audit-entity-type"},"what":{"reference":"Observation//_history/1"}},{"type":{"code":"XrequestId","display":"X-Request-Id","system":"https://profiles.ihe.net/ITI/BALP/CodeSystem/BasicAuditEntityType"},"what":{"identifier":{"value":""}}}],"id":"","meta":{"lastUpdated":"2026-01-01T00:00:00.000Z","profile":["https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit.PatientRead"],"versionId":"1"},"outcome":"0","purposeOfEvent":[{"coding":[{"code":"TREAT","system":"http://terminology.hl7.org/CodeSystem/v3-ActReason"}]}],"recorded":"2026-01-01T00:00:00.000Z","resourceType":"AuditEvent","source":{"observer":{"identifier":{"system":"https://consentry.health/fhir/sid/party","value":"0x0000000000000000000000000000000000000000000000000000000000000000"}},"type":[{"code":"4","system":"http://terminology.hl7.org/CodeSystem/security-source-type"}]},"subtype":[{"code":"read","display":"read","system":"http://hl7.org/fhir/restful-interaction"}],"type":{"code":"rest","display":"Restful Operation","system":"http://terminology.hl7.org/CodeSystem/audit-event-type"}}'
+/** Zstandard dictionary 1 (RFC 8878, section 5), made by make.mjs. Released: it never changes. */
+export const DICTIONARY_1 = Buffer.from(
+  'N6Qw7AGAAAAzEMiTpAP///////+XvI++bYRASwghSGyTUkoCzVOEzeMv/a+fRZWdkpQyyZRSo/XG/0sMowEAAAoHA2LRqcRoOwAEgAqJhESHC0' +
+    'YFBQeSQEAQCMNgQEAYRnEURUEYBFIMhFFIccYsAgAAZHBF07BMIgwFORCjIIijmDGABwgAAAABAAAABAAAAAgAAAB0YWwuZXhhbXBsZS9tcm4i' +
+    'LCJ2YWx1ZSI6IjQ3MDM3MTQ4MDcifV0sInN0YXR1cyI6ImZpbmlzaGVkIiwiY2xhc3MiOnsic3lzdGVtIjoiaHR0cDovL3Rlcm1pbm9sb2d5Lm' +
+    'hsNy5vcmcvQ29kZVN5c3RlbS92My1BY3RDb2RlIiwiY29kZSI6IklNUCIsImRpc3BsYXkiOiJpbnBhdGllbnQgZW5jb3VudGVyIn0sInR5cGUi' +
+    'Olt7ImNvZGluZyI6W3sic3lzdGVtIjoiaHR0cDovL3Nub21lZC5pbmZvL3NjdCIsImNvZGUiOiIxODUzNDUwMDkiLCJkaXNwbGF5IjoiRW5jb3' +
+    'VudGVyIGZvciBjaGVjayB1cCAocHJvY2VkdXJlKSJ9XSwidGV4dCI6IkVuY291bnRlciBmb3IgY2hlY2sgdXAgKHByb2NlZHVyZSkifV0sInN1' +
+    'YmplY3QiOnsicmVmZXJlbmNlIjoiUGF0aWVudC9hOWYzOTE0Zi05Njg1LTQxZjEtYmZhYS04OGJmNWI3ZjRhMDkiLCJkaXNwbGF5IjoiTXIuIF' +
+    'ZleHJpc3dpbCBTdGF3aWxmcm8ifSwicGFydGljaXBhbnQiOlt7InR5cGUiOlt7ImNvZGluZyI6W3sic3lzdGVtIjoiaHR0cDovL3Rlcm1pbm9s' +
+    'b2d5LmhsNy5vcmcvQ29kZVN5c3RlbS92My1QYXJ0aWNpcGF0aW9uVHlwZSIsImNvZGUiOiJQUFJGIiwiZGlzcGxheSI6InByaW1hcnkgcGVyZm' +
+    '9ybWVyIn1dLCJ0ZXh0IjoicHJpbWFyeSBwZXJmb3JtZXIifV0sInBlcmlvZCI6eyJzdGFydCI6IjIwMjYtMDEtMTBUMjA6MzA6NTAuMDAwKzAx' +
+    'OjAwIiwiZW5kIjoiMTk3MC0wNC0xNFQyMDoxNDozNC4wMDAtMDQ6MDAifSwiaW5kaXZpZHVhbCI6eyJyZWZlcmVuY2UiOiJQcmFjdGl0aW9uZX' +
+    'IvM2EwNjMwMDItMmUyOC00MGZjLTg4MzQtMGY2ZjI1ODJiYjVlIiwiZGlzcGxheSI6IkRyLiBNb25lcyBCYWJhIn19XSwicGVyaW9kIjp7InN0' +
+    'YXJ0IjoiMjAwNy0wMS0wMVQwNDoxNzo0MS41OC0wNDowMCIsImVuZCI6IjE5ODUtMDMtMDdUMTQ6NTU6MTUuMDAwKzAwOjAwIn0sInJlYXNvbk' +
+    'NvZGUiOlt7ImNvZGluZyI6W3sic3lzdGVtIjoiaHR0cDovL3Nub21lZC5pbmZvL3NjdCIsImNvZGUiOiI0NDQ4MTQwMDkiLCJkaXNwbGF5Ijoi' +
+    'VmlyYWwgc2ludXNpdGlzIChkZW5jZSI6MSwidGV4dCI6IlRha2UgYXMgbmVlZGVkLiIsInRpbWluZyI6eyJyZXBlYXQiOnsiZnJlcXVlbmN5Ij' +
+    'oxLCJwZXJpb2QiOjEsInBlcmlvZFVuaXQiOiJkIn19LCJhc05lZWRlZEJvb2xlYW4iOmZhbHNlLCJkb3NlQW5kUmF0ZSI6W3sidHlwZSI6eyJj' +
+    'b2RpbmciOlt7InN5c3RlbSI6Imh0dHA6Ly90ZXJtaW5vbG9neS5obDcub3JnL0NvZGVTeXN0ZW0vZG9zZS1yYXRlLXR5cGUiLCJjb2RlIjoib3' +
+    'JkZXJlZCIsImRpc3BsYXkiOiJPcmRlcmVkIn1dfSwiZG9zZVF1YW50aXR5Ijp7InZhbHVlIjoxfX1dfV19eyJyZXNvdXJjZVR5cGUiOiJDb25k' +
+    'aXRpb24iLCJpZCI6Ijk1NDljZmQ0LTI4ODUtNDdjYy05ZmM1LTM3YWIyMmQ2MzAwOCIsIm1ldGEiOnsidmVyc2lvbklkIjoiMSIsImxhc3RVcG' +
+    'RhdGVkIjoiMTk4MC0xMS0yNlQxMDozMDowMC4zODgrMDE6MDAiLCJwcm9maWxlIjpbImh0dHA6Ly9obDcub3JnL2ZoaXIvdXMvY29yZS9TdHJ1' +
+    'Y3R1cmVEZWZpbml0aW9uL3VzLWNvcmUtY29uZGl0aW9uIl19LCJjbGluaWNhbFN0YXR1cyI6eyJjb2RpbmciOlt7InN5c3RlbSI6Imh0dHA6Ly' +
+    '90ZXJtaW5vbG9neS5obDcub3JnL0NvZGVTeXN0ZW0vY29uZGl0aW9uLWNsaW5pY2FsIiwiY29kZSI6InJlc29sdmVkIn1dfSwidmVyaWZpY2F0' +
+    'aW9uU3RhdHVzIjp7ImNvZGluZyI6W3sic3lzdGVtIjoiaHR0cDovL3Rlcm1pbm9sb2d5LmhsNy5vcmcvQ29kZVN5c3RlbS9jb25kaXRpb24tdm' +
+    'VyLXN0YXR1cyIsImNvZGUiOiJjb25maXJtZWQifV19LCJjYXRlZ29yeSI6W3siY29kaW5nIjpbeyJzeXN0ZW0iOiJodHRwOi8vdGVybWlub2xv' +
+    'Z3kuaGw3Lm9yZy9Db2RlU3lzdGVtL2NvbmRpdGlvbi1jYXRlZ29yeSIsImNvZGUiOiJlbmNvdW50ZXItZGlhZ25vc2lzIiwiZGlzcGxheSI6Ik' +
+    'VuY291bnRlciBEaWFnbm9zaXMifV19XSwiY29kZSI6eyJjb2RpbmciOlt7InN5c3RlbSI6Imh0dHA6Ly9zbm9tZWQuaW5mby9zY3QiLCJjb2Rl' +
+    'IjoiMzgzNDEwMDMiLCJkaXNwbGF5IjoiSHlwZXJ0ZW5zaW9uIn1dLCJ0ZXh0IjoiSHlwZTIuODQwLjk5OTk5OTk5LjEuNjQyMzg4MTIiLCJudW' +
+    '1iZXIiOjEsIm1vZGFsaXR5Ijp7InN5c3RlbSI6Imh0dHA6Ly9kaWNvbS5uZW1hLm9yZy9yZXNvdXJjZXMvb250b2xvZ3kvRENNIiwiY29kZSI6' +
+    'IkRYIiwiZGlzcGxheSI6IkRpZ2l0YWwgUmFkaW9ncmFwaHkifSwibnVtYmVyT2ZJbnN0YW5jZXMiOjEsImJvZHlTaXRlIjp7InN5c3RlbSI6Im' +
+    'h0dHA6Ly9zbm9tZWQuaW5mby9zY3QiLCJjb2RlIjoiNTExODUwMDgiLCJkaXNwbGF5IjoiVGhvcmFjaWMgc3RydWN0dXJlIChib2R5IHN0cnVj' +
+    'dHVyZSkifSwic3RhcnRlZCI6IjE5ODEtMDgtMTFUMTQ6NTU6NDUrMDI6MDAiLCJpbnN0YW5jZSI6W3sidWlkIjoiMS4yLjg0MC45OTk5OTk5OS' +
+    '4xLjEuNDY3OTYwNTQiLCJzb3BDbGFzcyI6eyJzeXN0ZW0iOiJ1cm46aWV0ZjpyZmM6Mzk4NiIsImNvZGUiOiJ1cm46b2lkOjEuMi44NDAuMTAw' +
+    'MDguNS4xLjQuMS4xLjEuMSJ9LCJudW1iZXIiOjEsInRpdGxlIjoiSW1hZ2Ugb2YgY2hlc3QifV19XX17InJlc291cmNlVHlwZSI6Ik9ic2Vydm' +
+    'F0aW9uIiwiaWQiOiI1YzJkZTY5Ni1iYTM0LTQwZDQtODUzMi00ZmYyMDljMDg4ZDAiLCJtZXRhIjp7InByb2ZpbGUiOlsiaHR0cDovL2hsNy5v' +
+    'cmcvZmhpci91cy9jb3JlL1N0cnVjdHVyZURlZmluaXRpb24vdXMtY29yZS1vYnNlcnZhdGlvbi1sYWIiXSwidmVyc2lvbklkIjoiMSIsImxhc3' +
+    'RVcGRhdGVkIjoiMTk3Mi0xMS0xMlQwMToyNTo1NCswMDowMCJ9LCJzdGF0dXMiOiJmaW5hbCIsImNhdGVnb3J5IjpbeyJjb2RpbmciOlt7InN5' +
+    'c3RlbSI6Imh0dHA6Ly90ZXJtaW5vbG9neS5obDcub3JnL0NvZGVTeXN0ZW0vb2JzZXJ2YXRpb24tY2F0ZWdvcnkiLCJjb2RlIjoibGFib3JhdG' +
+    '9yeSIsImRpc3BsYXkiOiJMYWJvcmF0b3J5In1dfV0sImNvZGUiOnsiY29kaW5nIjpbeyJzeXN0ZW0iOiJodHRwOi8vbG9pbmMub3JnIiwiY29k' +
+    'ZSI6Ijc3Ny0zIiwiZGlzcGxheSI6IlBsYXRlbGV0cyBbIy92b2x1bWVdIGluIEJsb29kIGJ5IEF1dG9tYXRlZCBjb3VudCJ9XSwidGV4dCI6Il' +
+    'BsYXRuZyI6W3sic3lzdGVtIjoiaHR0cHM6Ly9ibHVlYnV0dG9uLmNtcy5nb3YvcmVzb3VyY2VzL2NvZGVzeXN0ZW0vYWRqdWRpY2F0aW9uIiwi' +
+    'Y29kZSI6Imh0dHBzOi8vYmx1ZWJ1dHRvbi5jbXMuZ292L3Jlc291cmNlcy92YXJpYWJsZXMvbGluZV9wcnZkcl9wbXRfYW10IiwiZGlzcGxheS' +
+    'I6IkxpbmUgUHJvdmlkZXIgUGF5bWVudCBBbW91bnQifV19LCJhbW91bnQiOnsidmFsdWUiOjE2My4wOSwiY3VycmVuY3kiOiJVU0QifX0seyJj' +
+    'YXRlZ29yeSI6eyJjb2RpbmciOlt7InN5c3RlbSI6Imh0dHBzOi8vYmx1ZWJ1dHRvbi5jbXMuZ292L3Jlc291cmNlcy9jb2Rlc3lzdGVtL2Fkan' +
+    'VkaWNhdGlvbiIsImNvZGUiOiJodHRwczovL2JsdWVidXR0b24uY21zLmdvdi9yZXNvdXJjZXMvdmFyaWFibGVzL2xpbmVfc2JtdGRfY2hyZ19h' +
+    'bXQiLCJkaXNwbGF5IjoiTGluZSBTdWJtaXR0ZWQgQ2hhcmdlIEFtb3VudCJ9XX0sImFtb3VudCI6eyJ2YWx1ZSI6NDg1LjIxLCJjdXJyZW5jeS' +
+    'I6IkVVUiJ9fSx7ImNhdGVnb3J5Ijp7ImNvZGluZyI6W3sic3lzdGVtIjoiaHR0cHM6Ly9ibHVlYnV0dG9uLmNtcy5nb3YvcmVzb3VyY2VzL2Nv' +
+    'ZGVzeXN0ZW0vYWRqdWRpY2F0aW9uIiwiY29kZSI6Imh0dHBzOi8vYmx1ZWJ1dHRvbi5jbXMuZ292L3Jlc291cmNlcy92YXJpYWJsZXMvbGluZV' +
+    '9hbG93ZF9jaHJnX2FtdCIsImRpc3BsYXkiOiJMaW5lIEFsbG93ZWQgQ2hhcmdlIEFtb3VudCJ9XX0sImFtb3VudCI6eyJ2YWx1ZSI6OTU2Ljg0' +
+    'LCJjdXJyZW5jeSI6IkVVUiJ9fSx7ImNhdGVnb3J5Ijp7ImNvZGluZyI6W3sic3lzdGVtIjoiaHR0cHM6Ly9ibHVlYnV0dG9uLmNtcy5nb3Yvcm' +
+    'Vzb3VyY2VzL2NvZGVzeXN0ZW0vYWRqdWRpY2F0aW9uIiwiY29kZSI6Imh0dHBzOi8vYmx1ZWJ1dHRvbi5jbXMuZ292L3Jlc291cmNlcy92YXJp' +
+    'YWJsZXMvbGluZV9iZW5lX3B0Yl9kZGN0YmxfYW10IiwiZGlzcGxheSI6IkxpbmUgQmVuZWZpY2lhcnkgUGFydCBCIERlZHVjdGlibGUgQW1vdW' +
+    '50In1dfSwiYW1vdW50Ijp7InZhbHVlIjo1NTYuNDMsImN1cnJlU2VjdXJpdHkgTnVtYmVyIn1dLCJ0ZXh0IjoiU29jaWFsIFNlY3VyaXR5IE51' +
+    'bWJlciJ9LCJzeXN0ZW0iOiJodHRwOi8vaGw3Lm9yZy9maGlyL3NpZC91cy1zc24iLCJ2YWx1ZSI6Ijk5OS0xMS01MjUzIn0seyJ0eXBlIjp7Im' +
+    'NvZGluZyI6W3sic3lzdGVtIjoiaHR0cDovL3Rlcm1pbm9sb2d5LmhsNy5vcmcvQ29kZVN5c3RlbS92Mi0wMjAzIiwiY29kZSI6IkRMIiwiZGlz' +
+    'cGxheSI6IkRyaXZlcidzIExpY2Vuc2UifV0sInRleHQiOiJEcml2ZXIncyBMaWNlbnNlIn0sInN5c3RlbSI6InVybjpvaWQ6Mi4xNi44NDAuMS' +
+    '4xMTM4ODMuNC4zLjI1IiwidmFsdWUiOiJTMzYwMjk4OTAifV0sImFjdGl2ZSI6dHJ1ZSwibmFtZSI6W3sidXNlIjoib2ZmaWNpYWwiLCJmYW1p' +
+    'bHkiOiJOZXNiYSIsImdpdmVuIjpbIldpbGxpbiJdLCJwcmVmaXgiOlsiRHIuIl19XSwidGVsZWNvbSI6W3sic3lzdGVtIjoiZW1haWwiLCJ2YW' +
+    'x1ZSI6IjU1NS05NTMtNDQyMiIsInVzZSI6IndvcmsifV0sImdlbmRlciI6Im1hbGUiLCJiaXJ0aERhdGUiOiIxOTcxLTEyLTI2IiwiYWRkcmVz' +
+    'cyI6W3siZXh0ZW5zaW9uIjpbeyJ1cmwiOiJodHRwOi8vaGw3Lm9yZy9maGlyL1N0cnVjdHVyZURlZmluaXRpb24vZ2VvbG9jYXRpb24iLCJleH' +
+    'RlbnNpb24iOlt7InVybCI6ImxhdGl0dWRlIiwidmFsdWVEZWNpbWFsIjoxOTl9LHsidXJsIjoibG9uZ2l0dWRlIiwidmFsdWVEZWNpbWFsIjot' +
+    'MTIyfV19XSwidXNlIjoiaG9tZSIsImxpbmUiOlsiNjQzIE9ydGJhYmEgU3RyZWV0Il0sImNpdHkiOiJOZXNyaXMiLCJzdGF0ZSI6Ik1BIiwicG' +
+    '9zdGFsQ29kZSI6IjY1MzgyIiwiY291bnRyeSI6IlVTIn1dLCJtYXJpdGFsU3RhdHVzIjp7ImNvZGluZyI6W3sic3lzdGVtIjoiaHR0cDovL3Rl' +
+    'cm1pbm9sb2d5LmhsNy5vcmcvQ29kZVN5c3RlbS92My1NYXJpdGFsU3RhdHVzIiwiY29kZSI6Ik0iLCJkaXNwbGF5IjoiTWFycmllZCJ9XSwidG' +
+    'V4dCI6IlMifSwibXVsdGlwbGVCaXJ0aEJvb2xlYW4iOmZhbHNlLCJjb21tdW5pY2F0aW9uIjpbeyJsYW5ndWFnZSI6eyJjb2xheSI6IkFwcGxp' +
+    'Y2F0aW9uIFNlcnZlciIsInN5c3RlbSI6Imh0dHA6Ly90ZXJtaW5vbG9neS5obDcub3JnL0NvZGVTeXN0ZW0vc2VjdXJpdHktc291cmNlLXR5cG' +
+    'UifV19LCJzdWJ0eXBlIjpbeyJjb2RlIjoiY3JlYXRlIiwiZGlzcGxheSI6ImNyZWF0ZSIsInN5c3RlbSI6Imh0dHA6Ly9obDcub3JnL2ZoaXIv' +
+    'cmVzdGZ1bC1pbnRlcmFjdGlvbiJ9XSwidHlwZSI6eyJjb2RlIjoicmVzdCIsImRpc3BsYXkiOiJSZXN0ZnVsIE9wZXJhdGlvbiIsInN5c3RlbS' +
+    'I6Imh0dHA6Ly90ZXJtaW5vbG9neS5obDcub3JnL0NvZGVTeXN0ZW0vYXVkaXQtZXZlbnQtdHlwZSJ9fXsicmVzb3VyY2VUeXBlIjoiQ2xhaW0i' +
+    'LCJpZCI6ImMzZWZlZmU5LTNjZGEtNDc1NS04YmJjLTJkM2U3NWMxZTg3YiIsIm1ldGEiOnsidmVyc2lvbklkIjoiMSIsImxhc3RVcGRhdGVkIj' +
+    'oiMTk0OS0wNC0wMlQxMzowNTozMy4yMDMrMDI6MDAifSwic3RhdHVzIjoiYWN0aXZlIiwidHlwZSI6eyJjb2RpbmciOlt7InN5c3RlbSI6Imh0' +
+    'dHA6Ly90ZXJtaW5vbG9neS5obDcub3JnL0NvZGVTeXN0ZW0vY2xhaW0tdHlwZSIsImNvZGUiOiJwcm9mZXNzaW9uYWwifV19LCJ1c2UiOiJjbG' +
+    'FpbSIsInBhdGllbnQiOnsicmVmZXJlbmNlIjoidXJuOnV1aWQ6ZTQxMWIzNDMtN2ExMS00YTYxLWI5M2QtM2UwNjQxMWVlMWVlIiwiZGlzcGxh' +
+    'eSI6Ikh1bW9uZXMifSwiYmlsbGFibGVQZXJpb2QiOnsic3RhcnQiOiIxOTk1LTAyLTE2VDIyOjMyOjExKzAwOjAwIiwiZW5kIjoiMjAyMy0wNy' +
+    '0xN1QwNzo0NToxOC0wNDowMCJ9LCJjcmVhdGVkIjoiMjAwMS0wNy0xNFQxNzo0MToxNloiLCJwcm92aWRlciI6eyJyZWZlcmVuY2UiOiJPcmdh' +
+    'bml6YXRpb24vM2UwYmJhMTMtN2QwNC00NGQ1LWI1ZTYtNDNjOGNmN2Q3Yzc2IiwiZGlzcGxheSI6IkRlbm1vIn0sInByaW9yaXR5Ijp7ImNvZG' +
+    'luZyI6W3sic3lzdGVtIjoiaHR0cDovL3Rlcm1pbm9sb2d5LmhsNy5vcmcvQ29kZVN5c3RlbS9wcm9jZXNzcHJpb3JpdHkiLCJjb2RlIjoibm9y' +
+    'bWFsIn1dfSwiZmFjaWxpdHkiOnsicmUxOjAwIn0sImlkZW50aWZpZXIiOlt7InVzZSI6Im9mZmljaWFsIiwic3lzdGVtIjoidXJuOmlldGY6cm' +
+    'ZjOjM5ODYiLCJ2YWx1ZSI6Ijc2NjUxMTg4MzMifV0sInN0YXR1cyI6ImN1cnJlbnQiLCJ0eXBlIjp7ImNvZGluZyI6W3sic3lzdGVtIjoiaHR0' +
+    'cDovL2xvaW5jLm9yZyIsImNvZGUiOiIzNDExNy0yIiwiZGlzcGxheSI6Ikhpc3RvcnkgYW5kIHBoeXNpY2FsIG5vdGUifV0sInRleHQiOiJIaX' +
+    'N0b3J5IGFuZCBwaHlzaWNhbCBub3RlIn0sImNhdGVnb3J5IjpbeyJjb2RpbmciOlt7InN5c3RlbSI6Imh0dHA6Ly9obDcub3JnL2ZoaXIvdXMv' +
+    'Y29yZS9Db2RlU3lzdGVtL3VzLWNvcmUtZG9jdW1lbnRyZWZlcmVuY2UtY2F0ZWdvcnkiLCJjb2RlIjoiY2xpbmljYWwtbm90ZSIsImRpc3BsYX' +
+    'kiOiJDbGluaWNhbCBOb3RlIn1dfV0sInN1YmplY3QiOnsicmVmZXJlbmNlIjoiUGF0aWVudC9mMTVmNmVjNC1hYzdmLTQxYzgtOTI2ZC03NTM2' +
+    'Zjc3NjFmYmIifSwiZGF0ZSI6IjIwMTYtMTEtMjJUMTk6MDY6MTQuMzgwLTA1OjAwIiwiYXV0aG9yIjpbeyJyZWZlcmVuY2UiOiJ1cm46dXVpZD' +
+    'plMGZmMGViOC1hYjA5LTQxNmYtODIzZC0xNTdlYTM2ZjA0ZmMiLCJkaXNwbGF5IjoiRHIuIFR1cnJpcyJ9XSwiY3VzdG9kaWFuIjp7InJlZmVy' +
+    'ZW5jZSI6Ik9yZ2FuaXphdGlvbi82NThlODNkMy1lNDY1LTQyMjMtYTQ2Yi0yNzQxZTIxODNkN2MiLCJkaXNwbGF5IjoiUmlzc3RhbGluIn0sIm' +
+    'NvbnRlbnQiOlt7ImF0dGFjaG1lbnQiOnsiY29udGVudFR5cGUiOiJ0ZXh0L3BsYWluIiwiZGF0YSI6Ik1qQXdNQzB3TlMweE15QWpJRU5vYVdW' +
+    'bUlFTnZiWEJzWVdsdWRDQk9ieUJqYjIxd2JHRnBiblJ6TGlBaklFaHBjM1J2Y25rZ2IyWWdVSEpsYzJWdWRDQkpiR3h1WlhOeklFOXlkR3hwYm' +
+    '5abGVBPT0ifSwiZm9ybWF0Ijp7InN5c3RlbSI6Imh0dHA6Ly9paGUubmV0L2ZoaXIvVmFsdWVTZXQvSUhFLkZvcm1hdENvZGUuY29kZXN5c3Rl' +
+    'bSIsImNvZGUiOiJ1cm46aWhlOml0aTp4ZHM6MjAxNzptaW1lVHlwZVN1ZmZpY2llbnQiLCJkaXNwYjBkZDQwIn19LHsicm9sZSI6eyJjb2RlIj' +
+    'oiNCIsImRpc3BsYXkiOiJEb21haW4gUmVzb3VyY2UiLCJzeXN0ZW0iOiJodHRwOi8vdGVybWlub2xvZ3kuaGw3Lm9yZy9Db2RlU3lzdGVtL29i' +
+    'amVjdC1yb2xlIn0sInR5cGUiOnsiY29kZSI6IjIiLCJkaXNwbGF5IjoiU3lzdGVtIE9iamVjdCIsInN5c3RlbSI6Imh0dHA6Ly90ZXJtaW5vbG' +
+    '9neS5obDcub3JnL0NvZGVTeXN0ZW0vYXVkaXQtZW50aXR5LXR5cGUifSwid2hhdCI6eyJyZWZlcmVuY2UiOiJPYnNlcnZhdGlvbi85ZmI2MmI3' +
+    'My1iZGZmLTQxNzItYTE4Yy1hMTFjMDVkNjJhMmQvX2hpc3RvcnkvMSJ9fSx7InR5cGUiOnsiY29kZSI6IlhyZXF1ZXN0SWQiLCJkaXNwbGF5Ij' +
+    'oiWC1SZXF1ZXN0LUlkIiwic3lzdGVtIjoiaHR0cHM6Ly9wcm9maWxlcy5paGUubmV0L0lUSS9CQUxQL0NvZGVTeXN0ZW0vQmFzaWNBdWRpdEVu' +
+    'dGl0eVR5cGUifSwid2hhdCI6eyJpZGVudGlmaWVyIjp7InZhbHVlIjoiNzM5OGE0NWMtMGE0MC00MzMyLWJmYjYtODQ1Y2U4NDAyMzZmIn19fV' +
+    '0sImlkIjoiOTBmOWU4NTktODAyMS00NGYxLWJjNWYtMTkzM2Q5YTg4NmE1IiwibWV0YSI6eyJsYXN0VXBkYXRlZCI6IjIwMTMtMDItMjRUMDI6' +
+    'MTM6MjkuMDAwKzAyOjAwIiwicHJvZmlsZSI6WyJodHRwczovL3Byb2ZpbGVzLmloZS5uZXQvSVRJL0JBTFAvU3RydWN0dXJlRGVmaW5pdGlvbi' +
+    '9JSEUuQmFzaWNBdWRpdC5QYXRpZW50Q3JlYXRlIl0sInZlcnNpb25JZCI6IjEifSwib3V0Y29tZSI6IjAiLCJwdXJwb3NlT2ZFdmVudCI6W3si' +
+    'Y29kaW5nIjpbeyJjb2RlIjoiVFJFQVQiLCJzeXN0ZW0iOiJodHRwOi8vdGVybWlub2xvZ3kuaGw3Lm9yZy9Db2RlU3lzdGVtL3YzLUFjdFJlYX' +
+    'NvbiJ9XX1dLCJyZWNvcmRlZCI6IjE5NjktMTAtMjFUMDE6NTc6NTdaIiwicmVzb3VyY2VUeXBlIjoiQXVkaXRFdmVudCIsInNvdXJjZSI6eyJv' +
+    'YnNlcnZlciI6eyJpZGVudGlmaWVyIjp7InN5c3RlbSI6Imh0dHBzOi8vY29uc2VudHJ5LmhlYWx0aC9maGlyL3NpZC9wYXJ0eSIsInZhbHVlIj' +
+    'oiMHhmNDk5YlN5c3RlbS9jbGFpbWNhcmV0ZWFtcm9sZSIsImNvZGUiOiJwcmltYXJ5IiwiZGlzcGxheSI6IlByaW1hcnkgQ2FyZSBQcmFjdGl0' +
+    'aW9uZXIifV19fV0sImRpYWdub3NpcyI6W3sic2VxdWVuY2UiOjEsImRpYWdub3Npc1JlZmVyZW5jZSI6eyJyZWZlcmVuY2UiOiJDb25kaXRpb2' +
+    '4vMzBmMGQzNjUtNTAwMi00OGYxLTgzYTAtMjg2OWY4NjVlZWU3In0sInR5cGUiOlt7ImNvZGluZyI6W3sic3lzdGVtIjoiaHR0cDovL3Rlcm1p' +
+    'bm9sb2d5LmhsNy5vcmcvQ29kZVN5c3RlbS9leC1kaWFnbm9zaXN0eXBlIiwiY29kZSI6InByaW5jaXBhbCJ9XX1dfV0sImluc3VyYW5jZSI6W3' +
+    'siZm9jYWwiOnRydWUsImNvdmVyYWdlIjp7InJlZmVyZW5jZSI6IiNjb3ZlcmFnZSIsImRpc3BsYXkiOiJNZWRpY2FyZSJ9fV0sIml0ZW0iOlt7' +
+    'InNlcXVlbmNlIjoxLCJjYXRlZ29yeSI6eyJjb2RpbmciOlt7InN5c3RlbSI6Imh0dHBzOi8vYmx1ZWJ1dHRvbi5jbXMuZ292L3Jlc291cmNlcy' +
+    '92YXJpYWJsZXMvbGluZV9jbXNfdHlwZV9zcnZjX2NkIiwiY29kZSI6IjEiLCJkaXNwbGF5IjoiTWVkaWNhbCBjYXJlIn1dfSwicHJvZHVjdE9y' +
+    'U2VydmljZSI6eyJjb2RpbmciOlt7InN5c3RlbSI6Imh0dHA6Ly9zbm9tZWQuaW5mby9zY3QiLCJjb2RlIjoiMTA1MDkwMDIiLCJkaXNwbGF5Ij' +
+    'oiQWN1dGUgYnJvbmNoaXRpcyAoZGlzb3JkZXIpIn1dLCJ0ZXh0IjoiQWN1dGUgYnJvbmNoaXRpcyAoZGlzb3JkZXIpIn0sInNlcnZpY2VkUGVy' +
+    'aW9kIjp7InN0YXJ0IjoiMjAxNC0wMS0xNlQwNDoxMTozNi4wMDArMDE6MDAiLCJlbmQiOiIxOTUwLTAzLTA1VDAwOjUxOjA3LTA1OjAwIn0sIm' +
+    'xvY2F0aW9uQ29kZWFibGVDb25jZXB0Ijp7ImNvZGluZyI6W3sic3lzdGVtIjoiaHR0cDovL3Rlcm1pbm9sb2d5LmhsNy5vcmcvQ29kZVN5c3Rl' +
+    'bS9leC1zZXJ2aWNlcGxhY2UiLCJjb2RlIjoiMjEiLCJkaXNwbGF5IjoiSW5wYXRpZW50IEhvc3BpdGFsIn1dfSwiZW5jb3VudGVyIjpbeyJyZW' +
+    'ZlcmVuY2UiOiJ1cm46dXVpZDozMjFkNmZhMC01Yzg3LTQ4ZTUtOTQzZS1lbmNlIjoiRW5jb3VudGVyL2Y3ODAyYmU5LWEzYjgtNDFkYS1hZGY1' +
+    'LWRkNzAyMGMzYWU0YSJ9LCJlZmZlY3RpdmVEYXRlVGltZSI6IjIwMDMtMDQtMDZUMjM6NTg6MTEuMDAwLTA0OjAwIiwiaXNzdWVkIjoiMTk3My' +
+    '0wMy0yMlQwMjoxNzowNC42MzMrMDE6MDAiLCJ2YWx1ZVF1YW50aXR5Ijp7InZhbHVlIjo4MC4xMiwidW5pdCI6ImtnL20yIiwic3lzdGVtIjoi' +
+    'aHR0cDovL3VuaXRzb2ZtZWFzdXJlLm9yZyIsImNvZGUiOiJrZy9tMiJ9fXsicmVzb3VyY2VUeXBlIjoiRXhwbGFuYXRpb25PZkJlbmVmaXQiLC' +
+    'JpZCI6IjdlOTAwZGQ1LTNmNmQtNDNiOS05ODZhLTNiMzFmNGZmOGU1NiIsIm1ldGEiOnsidmVyc2lvbklkIjoiMSIsImxhc3RVcGRhdGVkIjoi' +
+    'MTk1Mi0wOC0xN1QwMjo1OTozMi4wMDAtMDU6MDAifSwidGV4dCI6eyJzdGF0dXMiOiJnZW5lcmF0ZWQiLCJkaXYiOiI8ZGl2IHhtbG5zPVwiaH' +
+    'R0cDovL3d3dy53My5vcmcvMTk5OS94aHRtbFwiPk1vb3J0PC9kaXY+In0sImNvbnRhaW5lZCI6W3sicmVzb3VyY2VUeXBlIjoiU2VydmljZVJl' +
+    'cXVlc3QiLCJpZCI6InJlZmVycmFsIiwic3RhdHVzIjoiY29tcGxldGVkIiwiaW50ZW50Ijoib3JkZXIiLCJzdWJqZWN0Ijp7InJlZmVyZW5jZS' +
+    'I6IlBhdGllbnQvMDEzNzc1NDgtY2FhZi00MjE1LWE1ZDUtMGZlZDI0N2Q3NjQ0In0sInJlcXVlc3RlciI6eyJyZWZlcmVuY2UiOiJQcmFjdGl0' +
+    'aW9uZXIvOTRkNzNiNzQtZDM3ZC00OThmLTg1NjctOTYyMThlMzA2ZDg2In0sInBlcmZvcm1lciI6W3sicmVmZXJlbmNlIjoiUHJhY3RpdGlvbm' +
+    'VyLzgxOGQ4OTA3LTc0NWYtNDk3NS1hMmRlLWE4ZjQ4ZjE2YjU2MyJ9XX0seyJyZXNvdXJjZVR5cGUiOiJDb3ZlcmFnZSIsImlkIjoiY292ZXJh' +
+    'Z2UiLCJzdGF0dXMiOiJhY3RpdmUiLCJ0eXBlIjp7InRleHQiOiJNZWRpY2FyZSJ9LCJiZW5lZmljaWFyeSI6eyJyZWZlcmVuY2UiOiJ1cm46dX' +
+    'VpZDpmY2Y0MTIzMC1kYWE0LTRlNjUtYjZmOS0yMmMzMjliZTc2Y2YifSwicGF5b3IiOlt7ImRpc3BsYXkiOiJNZWRpY2FyZSJ9XX1dKzAwOjAw' +
+    'IiwiZW5kIjoiMTk1NS0xMS0xMVQwNDo1NzoxNC44MDgrMDI6MDAifSwiaW5kaXZpZHVhbCI6eyJyZWZlcmVuY2UiOiJQcmFjdGl0aW9uZXIvYW' +
+    'JiNjE1YjMtOTQxYS00Y2ZlLWJiMjEtYjRiMTQ0ZGU4YTQ4IiwiZGlzcGxheSI6IkRyLiBTdGFtb2dpbCBIdWh1In19XSwicGVyaW9kIjp7InN0' +
+    'YXJ0IjoiMTk0Mi0wMS0xM1QxNDowMzoxNy43NjAtMDU6MDAiLCJlbmQiOiIyMDIzLTA0LTI1VDAxOjA1OjM0LjIwOS0wNDowMCJ9LCJyZWFzb2' +
+    '5Db2RlIjpbeyJjb2RpbmciOlt7InN5c3RlbSI6Imh0dHA6Ly9zbm9tZWQuaW5mby9zY3QiLCJjb2RlIjoiNDMwMTkzMDA2IiwiZGlzcGxheSI6' +
+    'Ik1lZGljYXRpb24gUmVjb25jaWxpYXRpb24gKHByb2NlZHVyZSkifV0sInRleHQiOiJNZWRpY2F0aW9uIFJlY29uY2lsaWF0aW9uIChwcm9jZW' +
+    'R1cmUpIn1dLCJsb2NhdGlvbiI6W3sibG9jYXRpb24iOnsicmVmZXJlbmNlIjoiTG9jYXRpb24vMTZmZTE4ZDMtODc0Yi00YWY0LWJjYzAtYjli' +
+    'N2U0ZjI4YzJlIiwiZGlzcGxheSI6IkJhc3RhIn19XSwic2VydmljZVByb3ZpZGVyIjp7InJlZmVyZW5jZSI6Ik9yZ2FuaXphdGlvbi9lYTBmMT' +
+    'ZkMS0xNWNlLTRiNDYtOGM2MS1kN2Y0MjViOTFmZWMiLCJkaXNwbGF5IjoiVHVybGluIEhPU1BJVEFMIn19eyJhY3Rpb24iOiJVIiwiYWdlbnQi' +
+    'Olt7Im5ldHdvcmsiOnsiYWRkcmVzcyI6IjEyNy4wLjAuMSIsInR5cGUiOiIyIn0sInJlcXVlc3RvciI6dHJ1ZSwidHlwZSI6eyJjb2RpbmciOl' +
+    't7ImNvZGUiOiIxMTAxNTMiLCJkaXNwbGF5IjoiU291cmNlIFJvbGUgSUQiLCJzeXN0ZW0iOiJodHRwOi8vZGljb20ubmVtYS5vcmcvcmVzb3Vy' +
+    'Y2VzL29udG9sb2d5L0RDTSJ9XX0sIndobyI6eyJpZGVudGlmaWVyIjp7InN5c3RlbSI6Imh0dHBzOi8vY29uc2VudHJ5LmhlYWx0aC9maGlyL3' +
+    'NpZC9jbGllbnQiLCJ2YWx1ZSI6ImVociJ9fX0seyJuZXR3b3JrIjp7ImFkZHJlc3MiOiJodHRwOi8vMTI3LjAuMC4xOjgwODAvZmhpciIsInR5' +
+    'cGUiOiI1In0sInJlcXVlc3RvciI6ZmFsc2UsImNvZGUiOiJodHRwczovL2JsdWVidXR0b24uY21zLmdvdi9yZXNvdXJjZXMvdmFyaWFibGVzL2' +
+    'xpbmVfcHJjc2dfaW5kX2NkIiwiZGlzcGxheSI6IkxpbmUgUHJvY2Vzc2luZyBJbmRpY2F0b3IgQ29kZSJ9XX19XX1dLCJ0b3RhbCI6W3siY2F0' +
+    'ZWdvcnkiOnsiY29kaW5nIjpbeyJzeXN0ZW0iOiJodHRwOi8vdGVybWlub2xvZ3kuaGw3Lm9yZy9Db2RlU3lzdGVtL2FkanVkaWNhdGlvbiIsIm' +
+    'NvZGUiOiJzdWJtaXR0ZWQiLCJkaXNwbGF5IjoiU3VibWl0dGVkIEFtb3VudCJ9XSwidGV4dCI6IlN1Ym1pdHRlZCBBbW91bnQifSwiYW1vdW50' +
+    'Ijp7InZhbHVlIjoyNjguMzYsImN1cnJlbmN5IjoiVVNEIn19XSwicGF5bWVudCI6eyJhbW91bnQiOnsidmFsdWUiOjI5MC4yLCJjdXJyZW5jeS' +
+    'I6IlVTRCJ9fX17InJlc291cmNlVHlwZSI6Ik9ic2VydmF0aW9uIiwiaWQiOiJjNTdlYzNlOS0wYzFiLTQ1YzQtYTg0MS04MTY4NWM4NzE2ZGUi' +
+    'LCJtZXRhIjp7InByb2ZpbGUiOlsiaHR0cDovL2hsNy5vcmcvZmhpci91cy9jb3JlL1N0cnVjdHVyZURlZmluaXRpb24vdXMtY29yZS1ibG9vZC' +
+    '1wcmVzc3VyZSJdLCJ2ZXJzaW9uSWQiOiIxIiwibGFzdFVwZGF0ZWQiOiIxOTQ2LTEwLTI3VDA1OjI1OjQzLjk0NCswMTowMCJ9LCJzdGF0dXMi' +
+    'OiJmaW5hbCIsImNhdGVnb3J5IjpbeyJjb2RpbmciOlt7InN5c3RlbSI6Imh0dHA6Ly90ZXJtaW5vbG9neS5obDcub3JnL0NvZGVTeXN0ZW0vb2' +
+    'JzZXJ2YXRpb24tY2F0ZWdvcnkiLCJjb2RlIjoidml0YWwtc2lnbnMiLCJkaXNwbGF5Ijoidml0YWwtc2lnbnMifV19XSwiY29kZSI6eyJjb2Rp' +
+    'bmciOlt7InN5c3RlbSI6Imh0dHA6Ly9sb2luYy5vcmciLCJjb2RlIjoiODUzNTQtOSIsImRpc3BsYXkiOiJCbG9vZCBQcmVzc3VyZSJ9',
+  'base64',
+)
