@@ -1,5 +1,5 @@
 import { anchorLeaf } from '../../vault/anchor-leaf.js'
-import { decodeEnvelope, type Envelope, requireBlock, signedBytes } from '../../vault/envelope.js'
+import { decodeEnvelope, type Envelope, requireBlock } from '../../vault/envelope.js'
 import { recordTag } from '../../vault/payload.js'
 import { PublicKey } from '../../vault/pre/index.js'
 import { type Check, hex, type Material, PAGE, reason } from './check.js'
@@ -68,9 +68,8 @@ async function* faultsOf(material: Material, row: RecordRow): AsyncGenerator<str
   }
   const record = { id: `${row.type}/${row.id}`, version: row.version }
   if (hex(envelope.author) !== hex(row.author)) yield 'The envelope is of another author than the row says.'
-  const { sig, ...unsigned } = envelope
   const keys = await material.authorKeys(hex(envelope.author))
-  const genuine = keys.some((key) => PublicKey.fromBytes(key).verify(sig, signedBytes(unsigned)))
+  const genuine = keys.some((key) => PublicKey.fromBytes(key).verify(envelope.sig, envelope.signed))
   if (keys.length > 0 && !genuine) yield 'The envelope is not signed by its author.'
   // An imported record may stand here under another id than its author's.
   if (row.source !== null || row.salt === null) return
