@@ -109,11 +109,12 @@ export async function endProcess(pid: number, signal: 'SIGTERM' | 'SIGKILL'): Pr
   }
 }
 
-/** A zombie, which only waits for its parent to look, does not count. */
+/** A zombie, which only waits for its parent to look, does not count; one with threads left still has its sockets. */
 function running(pid: number): boolean {
   process.kill(pid, 0)
   try {
-    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+    return !/^State:\s+Z/m.test(status) || !/^Threads:\s+1$/m.test(status)
   } catch {
     return false
   }
@@ -122,10 +123,15 @@ function running(pid: number): boolean {
 /** Below the ports that systems lend to outgoing connections (32,768 and up on Linux), so that it is free again later. */
 const LASTING_PORTS = { from: 20_000, count: 12_000 }
 
-/** `wanted` if nobody has it, else one that is likely to be free at every later start as well. */
+/** `wanted` if nobody has it (who has just been killed lets go of it a little later), else one that will last. */
 export async function lastingPort(wanted: number): Promise<number> {
-  for (let port = wanted; ; port = LASTING_PORTS.from + Math.floor(Math.random() * LASTING_PORTS.count)) {
-    if (port !== 0 && (await listens(port)) === port) return port
+  for (let attempt = 0; wanted !== 0 && attempt < 20; attempt++) {
+    if ((await listens(wanted)) !== null) return wanted
+    await sleep(50)
+  }
+  for (;;) {
+    const port = LASTING_PORTS.from + Math.floor(Math.random() * LASTING_PORTS.count)
+    if ((await listens(port)) !== null) return port
   }
 }
 
