@@ -7,7 +7,7 @@ const READ_BIT = 1
 
 /**
  * Deletes fragments when the ledger takes their consent away. It keeps no cursor: a proxy that was down reads the events
- * again from the beginning, and forgetting twice is forgetting once. Every request is checked on the chain besides.
+ * again from the beginning, and forgets only what was stored before each of them. Every request is checked on the chain besides.
  */
 export class RevocationSink implements ChainSink {
   #cursor: BlockRef | null = null
@@ -20,11 +20,11 @@ export class RevocationSink implements ChainSink {
   }
 
   async apply({ events, head, ancestors }: ChainStep): Promise<void> {
-    for (const { name, args } of events) {
+    for (const { name, args, block } of events) {
       const patient = args['patient'] as Hex
-      if (name === 'AllConsentsRevoked') this.ursula.forget(patient)
+      if (name === 'AllConsentsRevoked') this.ursula.forget(patient, undefined, undefined, block.number)
       if (name === 'ConsentRevoked' && (Number(args['actions']) & READ_BIT) !== 0) {
-        this.ursula.forget(patient, args['grantee'] as Hex, args['label'] as Hex)
+        this.ursula.forget(patient, args['grantee'] as Hex, args['label'] as Hex, block.number)
       }
     }
     for (const block of [...ancestors, head]) this.#hashes.set(block.number, block.hash)

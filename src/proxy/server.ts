@@ -6,6 +6,12 @@ import type { Ursula } from './ursula.js'
 
 const BODY_LIMIT = 1024 * 1024
 const RECEIPTS = 1_000
+/** What Fastify refuses before we see it. */
+const REFUSALS: ReadonlyMap<number, string> = new Map([
+  [400, 'The request is not of the form that the protocol has.'],
+  [413, `A request has at most ${BODY_LIMIT} bytes.`],
+  [415, 'A request is application/json.'],
+])
 
 const HEX32 = { type: 'string', pattern: '^0x[0-9a-f]{64}$' }
 const BASE64 = { type: 'string', pattern: '^[A-Za-z0-9+/]+=*$', maxLength: 2048 }
@@ -36,10 +42,9 @@ export function proxyServer(ursula: Ursula, store: ProxyStore, identity: () => P
   const server = Fastify({ bodyLimit: BODY_LIMIT })
   server.setErrorHandler((error, _request, reply) => {
     const known = error instanceof ConsentryError ? error : null
-    const invalid = (error as { statusCode?: number }).statusCode === 400
-    const status = known ? HTTP_STATUS[known.kind] : invalid ? 400 : 500
-    const text =
-      known?.message ?? (invalid ? 'The request is not of the form that the protocol has.' : 'The proxy failed.')
+    const refused = REFUSALS.get((error as { statusCode?: number }).statusCode ?? 500)
+    const status = known ? HTTP_STATUS[known.kind] : refused ? (error as { statusCode: number }).statusCode : 500
+    const text = known?.message ?? refused ?? 'The proxy failed.'
     if (known?.retryAfterSeconds !== undefined) void reply.header('retry-after', known.retryAfterSeconds)
     return reply.code(status).send({ error: text })
   })

@@ -11,6 +11,8 @@ export interface StoredKeyFrag {
   readonly verifyingKey: string
   readonly receivingKey: string
   readonly sealed: Uint8Array
+  /** The proxy's head of the chain when the fragment came. */
+  readonly block: number
 }
 
 /** The proxy's durable state: sealed fragments, used nonces, the chain of receipts. Deleted rows are overwritten. */
@@ -25,16 +27,24 @@ export class ProxyStore {
       PRAGMA secure_delete = ON;
       CREATE TABLE IF NOT EXISTS key_frag (
         patient TEXT, grantee TEXT, label TEXT, epoch INTEGER, policy_key TEXT, verifying_key TEXT, receiving_key TEXT,
-        sealed BLOB, PRIMARY KEY (patient, grantee, label, epoch)
+        sealed BLOB, block INTEGER NOT NULL, PRIMARY KEY (patient, grantee, label, epoch)
       );
       CREATE TABLE IF NOT EXISTS nonce (nonce TEXT PRIMARY KEY, at INTEGER);
       CREATE TABLE IF NOT EXISTS receipt (sequence INTEGER PRIMARY KEY, body TEXT);
     `)
+    this.#addBlocks()
+  }
+
+  /** A database that is older than the column: every revocation takes its fragments. */
+  #addBlocks(): void {
+    const columns = this.#db.prepare('PRAGMA table_info(key_frag)').all() as { name: string }[]
+    if (columns.some(({ name }) => name === 'block')) return
+    this.#db.exec('ALTER TABLE key_frag ADD COLUMN block INTEGER NOT NULL DEFAULT 0')
   }
 
   put(frag: StoredKeyFrag): void {
     this.#db
-      .prepare('INSERT OR REPLACE INTO key_frag VALUES (?, ?, ?, ?, ?, ?, ?, ?)')
+      .prepare('INSERT OR REPLACE INTO key_frag VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)')
       .run(
         frag.patient,
         frag.grantee,
@@ -44,6 +54,7 @@ export class ProxyStore {
         frag.verifyingKey,
         frag.receivingKey,
         frag.sealed,
+        frag.block,
       )
   }
 
@@ -51,23 +62,32 @@ export class ProxyStore {
     return this.#db
       .prepare(
         `SELECT patient, grantee, label, epoch, policy_key AS policyKey, verifying_key AS verifyingKey,
-           receiving_key AS receivingKey, sealed FROM key_frag
+           receiving_key AS receivingKey, sealed, block FROM key_frag
          WHERE patient = ? AND grantee = ? AND label = ? AND epoch = ?`,
       )
       .get(patient, grantee, label, epoch) as unknown as StoredKeyFrag | undefined
   }
 
-  /** Deletes fragments; `undefined` means any. @returns what was deleted */
-  delete(patient: string, grantee?: string, label?: string): { grantee: string; label: string }[] {
-    return this.#db
+  /**
+   * Deletes fragments that came before a block of the chain, rows and write-ahead log; `undefined` means any.
+   * @returns what was deleted
+   */
+  delete(patient: string, grantee?: string, label?: string, block?: number): { grantee: string; label: string }[] {
+    const gone = this.#db
       .prepare(
-        `DELETE FROM key_frag WHERE patient = ? AND (? IS NULL OR grantee = ?) AND (? IS NULL OR label = ?)
+        `DELETE FROM key_frag WHERE patient = $patient AND ($grantee IS NULL OR grantee = $grantee)
+           AND ($label IS NULL OR label = $label) AND ($block IS NULL OR block < $block)
          RETURNING grantee, label`,
       )
-      .all(patient, grantee ?? null, grantee ?? null, label ?? null, label ?? null) as {
-      grantee: string
-      label: string
-    }[]
+      .all({
+        $patient: patient,
+        $grantee: grantee ?? null,
+        $label: label ?? null,
+        $block: block ?? null,
+      }) as { grantee: string; label: string }[]
+    // The log still has the pages as they were.
+    if (gone.length > 0) this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+    return gone
   }
 
   list(): { patient: string; grantee: string; label: string }[] {

@@ -1,6 +1,6 @@
 import { keccak256, verifyMessage } from 'ethers'
 import { ConsentryError } from '../errors.js'
-import type { Hex } from '../ledger/hex.js'
+import { fromQuantity, type Hex } from '../ledger/hex.js'
 import type { ConsentQuestion, LedgerReader } from '../ledger/reads.js'
 import { openSealed, unwrap, wrap } from '../vault/keys.js'
 import { Capsule, KeyFrag, PublicKey, reencrypt, type SecretKey } from '../vault/pre/index.js'
@@ -8,7 +8,6 @@ import {
   CLOCK_SKEW,
   KEY_FRAG_PURPOSE,
   type KeyFragDelivery,
-  MAX_CAPSULES,
   type Receipt,
   receiptHash,
   receiptText,
@@ -16,6 +15,7 @@ import {
   type ReencryptionResponse,
   type SignedReencryption,
 } from './protocol.js'
+import { parseRequest } from './request.js'
 import type { ProxyStore, StoredKeyFrag } from './store.js'
 
 export interface UrsulaKeys {
@@ -48,19 +48,20 @@ export class Ursula {
   /** @throws ConsentryError `invalid` unless the fragment is the patient's, for this grantee's key */
   async accept(delivery: KeyFragDelivery): Promise<Receipt> {
     const { patient, grantee, label, epoch, policyKey, verifyingKey, receivingKey } = delivery
+    const block = fromQuantity(await this.reader.rpc.send('eth_blockNumber'))
     const [owner, receiver] = await this.reader.readMany('IdentityRegistry', 'party', [[patient], [grantee]])
     requireCommitment(owner?.keyCommitment, verifyingKey, 'verifying key of the patient')
     requireCommitment(receiver?.keyCommitment, receivingKey, 'encryption key of the grantee')
-    const bytes = openSealed(this.keys.encryption, base64(delivery.keyFrag), KEY_FRAG_PURPOSE)
+    const bytes = this.#opened(delivery.keyFrag)
     const frag = KeyFrag.fromBytes(bytes).verify(publicKey(verifyingKey), publicKey(policyKey), publicKey(receivingKey))
     const sealed = wrap(this.keys.master, frag.toBytes(), AT_REST)
-    this.store.put({ patient, grantee, label, epoch, policyKey, verifyingKey, receivingKey, sealed })
+    this.store.put({ patient, grantee, label, epoch, policyKey, verifyingKey, receivingKey, sealed, block })
     return this.#receipt('stored', { patient, grantee, label }, 0)
   }
 
-  /** @throws ConsentryError `forbidden` for a request that is not the grantee's, `throttled` for a repeated one */
+  /** @throws ConsentryError `malformed`, `forbidden` for a request that is not the grantee's, `conflict` for a repeated one */
   async reencrypt({ request: text, signature }: SignedReencryption): Promise<ReencryptionResponse> {
-    const request = JSON.parse(text) as ReencryptionRequest
+    const request = parseRequest(text)
     await this.#authenticate(request, text, signature)
     const permitted = await this.#check(request)
     let receipt: Receipt | undefined
@@ -79,9 +80,12 @@ export class Ursula {
     return { results, receipt }
   }
 
-  /** A revocation, an end, or a new epoch: the fragments are gone, with a receipt for each. */
-  forget(patient: Hex, grantee?: Hex, label?: Hex): void {
-    for (const gone of this.store.delete(patient, grantee, label)) {
+  /**
+   * A revocation, an end, or a new epoch: the fragments are gone, with a receipt for each. `undefined` means any.
+   * @param block the revocation's: a fragment that came when the chain had that block already is of a later grant
+   */
+  forget(patient: Hex, grantee?: Hex, label?: Hex, block?: number): void {
+    for (const gone of this.store.delete(patient, grantee, label, block)) {
       this.#receipt('deleted', { patient, grantee: gone.grantee as Hex, label: gone.label as Hex }, 0)
     }
   }
@@ -100,6 +104,14 @@ export class Ursula {
     })
   }
 
+  #opened(keyFrag: string): Uint8Array {
+    try {
+      return openSealed(this.keys.encryption, base64(keyFrag), KEY_FRAG_PURPOSE)
+    } catch (cause) {
+      throw new ConsentryError('invalid', 'The fragment is not sealed to this proxy.', { cause })
+    }
+  }
+
   #work(stored: StoredKeyFrag, capsules: readonly string[]): string[] {
     const frag = KeyFrag.fromBytes(unwrap(this.keys.master, stored.sealed, AT_REST)).verify(
       publicKey(stored.verifyingKey),
@@ -114,10 +126,6 @@ export class Ursula {
   }
 
   async #authenticate(request: ReencryptionRequest, text: string, signature: Hex): Promise<void> {
-    const capsules = request.items.reduce((sum, { capsules }) => sum + capsules.length, 0)
-    if (capsules > MAX_CAPSULES || request.items.length > MAX_CAPSULES) {
-      throw new ConsentryError('too-large', `A request has at most ${MAX_CAPSULES} items and capsules.`)
-    }
     if (request.proxy !== this.keys.id) throw new ConsentryError('forbidden', 'The request is for another proxy.')
     if (Math.abs(this.now() - request.at) > CLOCK_SKEW) {
       throw new ConsentryError('forbidden', `The request is older than ${CLOCK_SKEW} seconds, or from the future.`)

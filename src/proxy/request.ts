@@ -1,0 +1,59 @@
+import { ConsentryError } from '../errors.js'
+import { MAX_CAPSULES, type ReencryptionRequest } from './protocol.js'
+
+const ID = /^0x[0-9a-f]{64}$/
+const NONCE = /^[A-Za-z0-9_-]{16,128}$/
+const CATEGORIES = /^\d{1,20}$/
+/** A capsule has 105 bytes. */
+const CAPSULE = /^[A-Za-z0-9+/]{140}$/
+
+/**
+ * The request that a signature is over, exactly of the form that the protocol has: a member of another form could mean
+ * one thing to a check here and another to the ledger.
+ * @throws ConsentryError `malformed`, `too-large`
+ */
+export function parseRequest(text: string): ReencryptionRequest {
+  const request = parsed(text)
+  if (!isObject(request)) throw malformed('a JSON object')
+  const { proxy, grantee, purpose, categories, nonce, at, items } = request
+  if (!isText(ID, proxy)) throw malformed('the id of a proxy')
+  if (!isText(ID, grantee)) throw malformed('the id of a grantee')
+  if (!isCount(purpose) || purpose > 0xffff_ffff) throw malformed('a purpose mask')
+  if (!isText(CATEGORIES, categories)) throw malformed('a category mask')
+  if (!isText(NONCE, nonce)) throw malformed('a nonce of 16 to 128 characters')
+  if (!isCount(at)) throw malformed('a time in seconds')
+  if (!Array.isArray(items) || items.length === 0) throw malformed('items')
+  const capsules = (items as unknown[]).reduce<number>((sum, item) => sum + requireItem(item), 0)
+  if (capsules > MAX_CAPSULES || items.length > MAX_CAPSULES) {
+    throw new ConsentryError('too-large', `A request has at most ${MAX_CAPSULES} items and capsules.`)
+  }
+  return request as unknown as ReencryptionRequest
+}
+
+/** @returns how many capsules the item has */
+function requireItem(item: unknown): number {
+  if (!isObject(item) || !isText(ID, item['patient']) || !isText(ID, item['label'])) {
+    throw malformed('a patient and a label in each item')
+  }
+  if (!isCount(item['epoch'])) throw malformed('an epoch in each item')
+  const { capsules } = item
+  if (!Array.isArray(capsules) || !capsules.every((c) => isText(CAPSULE, c))) throw malformed('capsules in each item')
+  return capsules.length
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw malformed('JSON')
+  }
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+const isText = (form: RegExp, value: unknown): boolean => typeof value === 'string' && form.test(value)
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0
+
+function malformed(needed: string): ConsentryError {
+  return new ConsentryError('malformed', `A re-encryption request needs ${needed}.`)
+}
