@@ -25,6 +25,7 @@ export class BlockRecorder {
   #work: Promise<unknown> = Promise.resolve()
   #queued: Promise<void> | undefined
   #compacting: Promise<void> | undefined
+  #closing = false
 
   constructor(
     private readonly journal: Journal,
@@ -63,8 +64,10 @@ export class BlockRecorder {
     return run
   }
 
-  /** Resolves when nothing is under way. */
-  async idle(): Promise<void> {
+  /** Begins nothing more beside the chain, and resolves when nothing is under way. */
+  async close(): Promise<void> {
+    this.#closing = true
+    await this.#work
     await this.#compacting
     await this.#work
   }
@@ -80,6 +83,7 @@ export class BlockRecorder {
       await this.journal.append(blocks)
       this.#last = blocks.at(-1) ?? this.#last
     }
+    if (this.#closing) return
     if (this.journal.length >= Math.max(JOURNAL_BLOCKS, head / 10)) this.#compacting ??= this.#compact()
   }
 

@@ -155,7 +155,7 @@ export class EmbeddedChain {
     clearTimeout(this.#watch)
     this.#signal?.close()
     await last()
-    await this.#recorder.idle()
+    await this.#recorder.close()
     await this.#rpc.close()
     await this.#journal.close()
   }
