@@ -11,6 +11,7 @@ import type { NewVersion, StoredVersion } from '../records/types.js'
 import type { Intent } from './intent.js'
 import type { InteractionRequest } from './interaction.js'
 import type { GatewayParts } from './parts.js'
+import { isForeign, notForOthers } from './missing.js'
 import { type CompartmentPatient, patientsOf } from './patient-compartment.js'
 import type { Trail } from './trail.js'
 import { occurrence } from './occurrence.js'
@@ -73,12 +74,15 @@ async function attemptWrite(
   intents: readonly Intent[],
 ): Promise<Written[] | 'overtaken'> {
   const previous = await previousVersions(parts, intents)
-  intents.forEach((intent, i) => checkIfMatch(intent, previous[i] ?? null))
-  intents.forEach((intent, i) => refuseShared(intent, previous[i] ?? null))
   const live = intents.map((intent, i) => !(intent.kind === 'delete' && isAbsent(previous[i] ?? null)))
+  // To another entity's party, what does not exist is what it may not touch.
+  if (live.includes(false) && isForeign(parts, request)) throw notForOthers()
   const { patients, links } = await patientsOf(parts, intents, previous)
   const drafts = draft(parts, trail, intents, previous, live, patients)
   await decideAll(parts, request, drafts)
+  // Only now: whoever is denied learns neither that a resource exists nor its version.
+  intents.forEach((intent, i) => checkIfMatch(intent, previous[i] ?? null))
+  intents.forEach((intent, i) => refuseShared(intent, previous[i] ?? null))
   if (links.length > 0) await parts.patients.link(links)
 
   const bodies = drafts.map(({ resource }) => Buffer.from(stringify(resource)))
@@ -212,13 +216,16 @@ function stamped(resource: Resource, id: string, version: number, lastUpdated: n
   return { resourceType, id, meta: { ...meta, ...stamp }, ...elements }
 }
 
-/** Every action needs its permit: a create for what is new, an update for what was there and for what replaces it. */
+/**
+ * Every action needs its permit: a create for what is new, an update for what was there and for what replaces it. What was
+ * deleted in one patient's compartment does not come back in another's without a permit for both.
+ */
 async function decideAll(parts: GatewayParts, request: InteractionRequest, drafts: readonly Draft[]): Promise<void> {
   const subjects = new Map<Action, RecordSubject[]>()
   for (const { action, subject, previous } of drafts) {
     const asked = subjects.get(action) ?? []
     asked.push(subject)
-    if (action === 'update') asked.push(subjectOf(previous as StoredVersion))
+    if (action !== 'delete' && previous !== null) asked.push(subjectOf(previous))
     subjects.set(action, asked)
   }
   await Promise.all(Array.from(subjects, ([action, asked]) => parts.access.permit(request.principal, action, asked)))
