@@ -8,7 +8,7 @@ export interface Place {
   readonly pk: bigint
 }
 
-const FORM = /^(\d{1,20}:\d{1,20}:(?:\d{1,20}(?:,\d{1,20})*)?)\/(-?\d{1,18})\/(\d{1,18})$/
+const FORM = /^(\d{1,18}:\d{1,18}:(?:\d{1,18}(?:,\d{1,18})*)?)\/(-?\d{1,18})\/(\d{1,18})$/
 
 /** Opaque to clients. It says nothing that they have not seen, and a made-up one only names another place. */
 export function encodePlace({ snapshot, lastUpdated, pk }: Place): string {

@@ -249,7 +249,8 @@ describe.each(ENGINES)('search on $name', ({ open }) => {
   })
 
   it('refuses a page link that it did not make', async () => {
-    for (const cursor of ['', 'x', Buffer.from("1:1:/0/0'--").toString('base64url')]) {
+    const places = ["1:1:/0/0'--", '9999999999999999999:1:/0/0', '1:1:/0/9999999999999999999']
+    for (const cursor of ['', 'x', ...places.map((place) => Buffer.from(place).toString('base64url'))]) {
       await expect(store.search(query('C1', [], { cursor }), EVERYTHING)).rejects.toMatchObject({ kind: 'malformed' })
       await expect(store.history({ type: 'C1', id: 'x' }, { count: 1, cursor: `${cursor}x` })).rejects.toMatchObject({
         kind: 'malformed',
