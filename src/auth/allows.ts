@@ -36,6 +36,17 @@ export function allows(principal: Principal, type: string, interaction: string):
   return { allowed: true, filters: unrestricted ? null : fitting.map((s) => s.filter) }
 }
 
+/**
+ * For a write. A granular scope says which resources a client may see; what it may write under one is not served, and a
+ * narrow token must not write what a wide one may.
+ */
+export function requireWriteScope(principal: Principal, type: string, interaction: string): void {
+  if (requireScope(principal, type, interaction) === null) return
+  throw new ConsentryError('forbidden', `${interaction} on ${type} is not served under a granular scope.`, {
+    code: 'security',
+  })
+}
+
 /** Like `allows`, but 403 naming the scope that is missing. */
 export function requireScope(principal: Principal, type: string, interaction: string): readonly ScopeFilter[] | null {
   const decision = allows(principal, type, interaction)

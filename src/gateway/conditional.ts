@@ -1,9 +1,11 @@
+import { requireScope } from '../auth/allows.js'
 import { ConsentryError } from '../errors.js'
 import { parseQuery } from '../fhir/bundle.js'
 import { criteriaOf, parseSearch } from '../fhir/search-query.js'
 import type { Claim, ResourceRow } from '../records/types.js'
 import type { InteractionRequest } from './interaction.js'
 import type { GatewayParts } from './parts.js'
+import { scopeClauses } from './scope-filter.js'
 
 const PLACE = 'If-None-Exist'
 
@@ -27,8 +29,10 @@ export async function conditionalCreate(
   if (query.clauses.length === 0) {
     throw new ConsentryError('precondition-failed', 'The condition names no search parameter.', { expression: [PLACE] })
   }
+  // What the condition finds is told, so it is a search.
+  const scope = scopeClauses(parts, type, requireScope(request.principal, type, 'search-type'))
   const filter = await parts.access.filter(request.principal, 'read')
-  const { matches, snapshot } = await parts.records.match([{ type, clauses: query.clauses }], filter)
+  const { matches, snapshot } = await parts.records.match([{ type, clauses: [...query.clauses, ...scope] }], filter)
   const [existing, second] = matches[0] ?? []
   if (second !== undefined) {
     throw new ConsentryError(

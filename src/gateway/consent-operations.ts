@@ -1,4 +1,4 @@
-import { requireScope } from '../auth/allows.js'
+import { requireWriteScope } from '../auth/allows.js'
 import { labelId } from '../consent/labels.js'
 import type { ConsentMirror } from '../consent/mirror.js'
 import type { Party } from '../consent/parties.js'
@@ -93,6 +93,8 @@ function sign(parts: GatewayParts, consent: ConsentParts): AuditedHandler {
         `Only a proposed Consent can be signed; this one is ${String(asked.resource['status'])}.`,
       )
     }
+    // Before the ledger is told: the Consent that says so must be ours to change.
+    await parts.access.permit(request.principal, 'update', [asked.row])
     const { signature, authorisation } = signatureOf(request)
     let receipt: Receipt
     if (signature === null) {
@@ -149,13 +151,16 @@ async function load(
   request: InteractionRequest,
   trail: Trail,
 ): Promise<Asked> {
-  requireScope(request.principal, 'Consent', 'update')
+  requireWriteScope(request.principal, 'Consent', 'update')
   const [row] = await parts.records.read([{ type: 'Consent', id: request.id as string }])
   if (!row || row.deleted) throw missing(parts, request, `Consent/${request.id}`)
   await trace(parts, trail, [row])
   const permit = await withoutExistence(parts, request, parts.access.permit(request.principal, 'read', [row]))
   const [body] = await disclose(parts, request, trail, permit, [row], { interaction: `$${request.operation}` })
   const resource = parseJson(body as Uint8Array) as unknown as Resource
+  if (row.source !== null) {
+    throw new ConsentryError('forbidden', 'This Consent was written by another entity: the patient decides there.')
+  }
   const { verification: _, extension: __, ...proposal } = resource
   const terms = grantTerms(proposal, parts.clock())
   const patient = row.patient === null ? null : await consent.mirror.party(row.patient)

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { requireScope } from '../auth/allows.js'
+import { requireWriteScope } from '../auth/allows.js'
 import { ConsentryError } from '../errors.js'
 import type { ValidResource } from '../fhir/types.js'
 import { audited } from './audited.js'
@@ -19,7 +19,7 @@ import { write } from './write.js'
 export function create(parts: GatewayParts): Handler {
   return audited(parts, async (request, trail) => {
     const type = request.type as string
-    requireScope(request.principal, type, 'create')
+    requireWriteScope(request.principal, type, 'create')
     const resource = resourceOf(request, type)
     for (let attempt = 1; ; attempt++) {
       try {

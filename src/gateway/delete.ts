@@ -1,4 +1,4 @@
-import { requireScope } from '../auth/allows.js'
+import { requireWriteScope } from '../auth/allows.js'
 import { ConsentryError } from '../errors.js'
 import { audited } from './audited.js'
 import type { Handler } from './interaction.js'
@@ -12,7 +12,7 @@ import { write } from './write.js'
 export function deleteResource(parts: GatewayParts): Handler {
   return audited(parts, async (request, trail) => {
     const type = request.type as string
-    requireScope(request.principal, type, 'delete')
+    requireWriteScope(request.principal, type, 'delete')
     const id = request.id
     if (id === undefined) throw new ConsentryError('not-supported', 'Conditional delete is not served.')
     const ifMatch = ifMatchVersion(request)

@@ -26,6 +26,9 @@ export function historyInstance(parts: GatewayParts): Handler {
     await trace(parts, trail, [current])
     await withoutExistence(parts, request, parts.access.permit(request.principal, 'read', [current]))
     await requireInsideScope(parts, request, current, filters)
+    if (filters !== null && current.version > 1) {
+      throw new ConsentryError('forbidden', 'Earlier versions are not served under a granular scope.')
+    }
 
     const page = await parts.records.history(ref, { count, ...(cursor === undefined ? {} : { cursor }) })
     const permit = await parts.access.permit(request.principal, 'read', page.rows)

@@ -21,12 +21,29 @@ export function resourceOf(request: InteractionRequest, type: string): ValidReso
       expression: ['resourceType'],
     })
   }
+  refuseServerWritten(type, type, value as unknown as Resource)
   return validOrThrow(value)
 }
 
-export function refuseServerWritten(type: string, at: string): void {
+/** A Provenance with evidence of the ledger is the mirror's: nobody else says what the ledger said. */
+const LEDGER_CLAIMS = /^https:\/\/consentry\.health\/fhir\/StructureDefinition\/ledger-(?:evidence|provenance)(?:\||$)/
+
+export function refuseServerWritten(type: string, at: string, resource?: Resource): void {
+  if (type === 'Provenance' && claims(resource).some((url) => LEDGER_CLAIMS.test(String(url)))) {
+    throw new ConsentryError('forbidden', 'A Provenance with evidence of the ledger is written by the server itself.', {
+      expression: [at],
+    })
+  }
   if (!WRITTEN_BY_SERVER.has(type)) return
   throw new ConsentryError('method-not-allowed', `${type} is append-only and written by the server itself.`, {
     expression: [at],
   })
+}
+
+/** Profiles and extensions, of what may not be valid yet. */
+function claims(resource: Resource | undefined): unknown[] {
+  const { meta, extension } = (resource ?? {}) as { meta?: { profile?: unknown } | null; extension?: unknown }
+  const profiles: unknown = meta?.profile
+  const urls = (Array.isArray(extension) ? extension : []).map((e: { url?: unknown } | null) => e?.url)
+  return [...(Array.isArray(profiles) ? (profiles as unknown[]) : []), ...urls]
 }

@@ -6,6 +6,7 @@ import { missing, withoutExistence } from './missing.js'
 import type { OperationTable } from './operations.js'
 import type { GatewayParts } from './parts.js'
 import { PATIENT_ID_SYSTEM } from './patient-compartment.js'
+import { requireInsideScope } from './scope-filter.js'
 
 /**
  * `Patient/[id]/$ledger-id`: under which random id the ledger knows the patient, to whoever may read the Patient. A
@@ -17,11 +18,12 @@ export function patientOperations(parts: GatewayParts): OperationTable {
 
 function ledgerId(parts: GatewayParts): AuditedHandler {
   return async (request, trail) => {
-    requireScope(request.principal, 'Patient', 'read')
+    const filters = requireScope(request.principal, 'Patient', 'read')
     const [row] = await parts.records.read([{ type: 'Patient', id: request.id as string }])
     if (!row || row.deleted) throw missing(parts, request, `Patient/${request.id}`)
     await trace(parts, trail, [row])
     await withoutExistence(parts, request, parts.access.permit(request.principal, 'read', [row]))
+    await requireInsideScope(parts, request, row, filters)
     if (row.patient === null) throw new ConsentryError('not-found', 'This Patient is not known to the ledger.')
     await recordAccess(parts, request, trail, { interaction: '$ledger-id' })
     const identifier = { system: PATIENT_ID_SYSTEM, value: row.patient }

@@ -45,6 +45,7 @@ async function respondWith(
   await trace(parts, trail, [row])
   const permit = await withoutExistence(parts, request, parts.access.permit(request.principal, 'read', [row]))
   await requireInsideScope(parts, request, row, filters)
+  if (filters !== null && interaction === 'vread') await requireCurrent(parts, row)
   if (row.deleted) {
     throw new ConsentryError(
       'gone',
@@ -55,6 +56,13 @@ async function respondWith(
   const [body] = await disclose(parts, request, trail, permit, [row], { interaction })
   if (isUnchanged(request, row)) return { status: 304, headers }
   return { status: 200, headers, body: body as Uint8Array }
+}
+
+/** The index knows the current version alone, so whether an older one is inside a granular scope is not known. */
+async function requireCurrent(parts: GatewayParts, { type, id, version }: StoredVersion): Promise<void> {
+  const [current] = await parts.records.read([{ type, id }])
+  if (current?.version === version) return
+  throw new ConsentryError('forbidden', 'Earlier versions are not served under a granular scope.')
 }
 
 function version(request: InteractionRequest): string {

@@ -1,4 +1,4 @@
-import { requireScope } from '../auth/allows.js'
+import { requireScope, requireWriteScope } from '../auth/allows.js'
 import { ConsentryError, HTTP_STATUS } from '../errors.js'
 import {
   type EntryResult,
@@ -19,6 +19,7 @@ import type { FhirInteractions, Handler, InteractionRequest, InteractionResponse
 import type { GatewayParts } from './parts.js'
 import { etag, preferredReturn, versionOfEtag } from './represent.js'
 import type { Intent } from './intent.js'
+import { scopeClauses } from './scope-filter.js'
 import { write, type Written } from './write.js'
 
 /**
@@ -49,7 +50,10 @@ export function transaction(parts: GatewayParts, interactions: () => FhirInterac
     // One after the other: each read is an interaction of its own, audited and decided as such.
     for (const index of resolved.order) {
       const entry = entries[index] as ResolvedEntry
-      if (!results.has(entry)) results.set(entry, await otherResult(request, entry, interactions()))
+      if (!results.has(entry)) {
+        // The writes are committed: a read that is refused says so in its entry, and the others are still answered.
+        results.set(entry, await otherResult(request, entry, interactions()).catch(refusedResult))
+      }
     }
     const ordered = entries.map((entry) => results.get(entry) as EntryResult)
     return { status: 200, headers: {}, body: responseBundle('transaction', ordered) }
@@ -66,7 +70,11 @@ async function lookUp(
 ): Promise<{ found: Map<string, string[]>; claims: Map<string, Claim> }> {
   if (lookups.length === 0) return { found: new Map(), claims: new Map() }
   const filter = await parts.access.filter(request.principal, 'read')
-  const queries = lookups.map(({ query }) => ({ type: query.type, clauses: query.clauses }))
+  // What a condition finds is told in ids and references, so it is a search.
+  const queries = lookups.map(({ query: { type, clauses } }) => {
+    const scope = scopeClauses(parts, type, requireScope(request.principal, type, 'search-type'))
+    return { type, clauses: [...clauses, ...scope] }
+  })
   const { matches, snapshot } = await parts.records.match(queries, filter)
   return {
     found: new Map(lookups.map(({ key }, i) => [key, (matches[i] ?? []).map((row) => row.id)])),
@@ -99,7 +107,7 @@ function requireScopes(request: InteractionRequest, entries: readonly ResolvedEn
   )
   for (const pair of needed) {
     const [type = '', interaction = ''] = pair.split(' ')
-    requireScope(request.principal, type, interaction)
+    requireWriteScope(request.principal, type, interaction)
   }
 }
 
@@ -118,7 +126,7 @@ function intentOf(
     })
   }
   if (action !== 'create' && action !== 'update') return []
-  refuseServerWritten(type, at)
+  refuseServerWritten(type, at, entry.resource as Resource)
   const claim = entry.condition === undefined ? undefined : claims.get(entry.condition)
   // The Bundle was validated with its entries; rewriting put ids and references of this server into it.
   const resource = entry.resource as Resource as ValidResource
@@ -154,6 +162,11 @@ async function otherResult(
   return { ...rest, location: `${entry.type}/${entry.id}/_history/${/\d+/.exec(rest.etag ?? '')?.[0] ?? '1'}` }
 }
 
+function refusedResult(error: unknown): EntryResult {
+  if (!(error instanceof ConsentryError)) throw error
+  return { status: HTTP_STATUS[error.kind], outcome: operationOutcome(error.issues) }
+}
+
 async function batch(
   request: InteractionRequest,
   resolved: ResolvedBundle,
@@ -165,8 +178,7 @@ async function batch(
     try {
       results[index] = resultOf(await ask(request, requireResolved(entry), interactions))
     } catch (error) {
-      if (!(error instanceof ConsentryError)) throw error
-      results[index] = { status: HTTP_STATUS[error.kind], outcome: operationOutcome(error.issues) }
+      results[index] = refusedResult(error)
     }
   }
   return { status: 200, headers: {}, body: responseBundle('batch', results) }

@@ -1,4 +1,4 @@
-import { requireScope } from '../auth/allows.js'
+import { requireWriteScope } from '../auth/allows.js'
 import { ConsentryError } from '../errors.js'
 import { audited } from './audited.js'
 import { resourceOf } from './input.js'
@@ -11,7 +11,7 @@ import { write } from './write.js'
 export function update(parts: GatewayParts): Handler {
   return audited(parts, async (request, trail) => {
     const type = request.type as string
-    requireScope(request.principal, type, 'update')
+    requireWriteScope(request.principal, type, 'update')
     const id = request.id
     if (id === undefined) throw new ConsentryError('not-supported', 'Conditional update is not served.')
     const resource = resourceOf(request, type)

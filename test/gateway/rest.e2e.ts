@@ -249,6 +249,83 @@ describe('transaction', () => {
     const statuses = body.entry.map((e: { response: { status: string } }) => e.response.status.slice(0, 3))
     expect(statuses).toEqual(['201', '404', '422', '200'])
   })
+
+  it('tells what was written when a read of it is refused', async () => {
+    const id = await patient('Mixed')
+    const done = await ask('POST', '', {
+      resourceType: 'Bundle',
+      type: 'transaction',
+      entry: [
+        { resource: result(id), request: { method: 'POST', url: 'Observation' } },
+        { request: { method: 'GET', url: 'Patient/not-there' } },
+      ],
+    })
+    const statuses = done.body.entry.map((e: { response: { status: string } }) => e.response.status.slice(0, 3))
+    expect([done.status, statuses]).toEqual([200, ['201', '404']])
+  })
+})
+
+describe('scopes', () => {
+  const as = async (scope: string): Promise<{ as: string }> => {
+    tokens[scope] = (await run(data, 'cli/token.js', ['ehr', '--scope', scope])).out.trim()
+    return { as: scope }
+  }
+
+  it('tell nothing by a condition without the right to search', async () => {
+    const id = await patient('Sought')
+    await ask('POST', '/Observation', result(id))
+    const creating = await as('system/Observation.c')
+    const headers = { ...creating, 'if-none-exist': `patient=Patient/${id}` }
+    const conditional = await ask('POST', '/Observation', result(id), headers)
+    expect([conditional.status, conditional.headers.get('location')]).toEqual([403, null])
+    const referring = {
+      resourceType: 'Bundle',
+      type: 'transaction',
+      entry: [
+        {
+          fullUrl: 'urn:uuid:61ebe359-bfdc-4613-8bf2-c5e300945f0a',
+          resource: result(id, { subject: { reference: 'Patient?family=sought' } }),
+          request: { method: 'POST', url: 'Observation' },
+        },
+      ],
+    }
+    expect((await ask('POST', '', referring, creating)).status).toBe(403)
+    expect((await ask('POST', '', referring)).status).toBe(200)
+  })
+
+  it('that are granular write nothing and show no earlier version', async () => {
+    const id = await patient('Narrow')
+    const laboratory = [{ coding: [{ code: 'laboratory' }] }]
+    const made = await ask('POST', '/Observation', result(id))
+    const path = `/Observation/${made.body.id}`
+    const changed = await ask('PUT', path, { ...made.body, category: laboratory })
+    expect(changed.status).toBe(200)
+    const granular = await as('system/Observation.cruds?category=laboratory')
+    expect((await ask('GET', path, undefined, granular)).status).toBe(200)
+    expect((await ask('GET', `${path}/_history/2`, undefined, granular)).status).toBe(200)
+    expect((await ask('GET', `${path}/_history/1`, undefined, granular)).status).toBe(403)
+    expect((await ask('GET', `${path}/_history`, undefined, granular)).status).toBe(403)
+    expect((await ask('POST', '/Observation', result(id), granular)).status).toBe(403)
+    expect((await ask('PUT', path, changed.body, granular)).status).toBe(403)
+    expect((await ask('DELETE', path, undefined, granular)).status).toBe(403)
+  })
+})
+
+describe('what only the server says', () => {
+  it('is not said by a client: a Provenance with evidence of the ledger', async () => {
+    const base = 'https://consentry.health/fhir/StructureDefinition'
+    const provenance = {
+      resourceType: 'Provenance',
+      target: [{ reference: `Patient/${await patient('Forged')}` }],
+      recorded: '2026-01-01T00:00:00Z',
+      agent: [{ who: { display: 'somebody' } }],
+    }
+    const evidence = [{ url: `${base}/ledger-evidence`, extension: [{ url: 'chainId', valueString: '1' }] }]
+    expect((await ask('POST', '/Provenance', { ...provenance, extension: evidence })).status).toBe(403)
+    const claimed = { ...provenance, meta: { profile: [`${base}/ledger-provenance`] } }
+    expect((await ask('POST', '/Provenance', claimed)).status).toBe(403)
+    expect((await ask('POST', '/Provenance', provenance)).status).toBe(201)
+  })
 })
 
 describe('bad input', () => {
