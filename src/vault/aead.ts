@@ -6,7 +6,7 @@ import { ConsentryError } from '../errors.js'
  * From this many bytes OpenSSL's ChaCha20-Poly1305 is faster than JavaScript's, the derivation of its key included
  * (test/bench/vault.bench.ts prints the crossing). Both give the same bytes.
  */
-export const NATIVE_FROM = 2048
+export const NATIVE_FROM = 2560
 
 export const KEY_BYTES = 32
 export const NONCE_BYTES = 24

@@ -16,10 +16,14 @@ export const CURRENT_DICTIONARY = 1
 /** Zstandard's own default: on resources of 1 to 5 kB faster levels are no faster, as loading the dictionary dominates. */
 const LEVEL = 3
 
+const OUTPUT = 128 * 1024
+
 /** Zstandard (RFC 8878). */
 export function compress(bytes: Uint8Array, dictionary = CURRENT_DICTIONARY): Uint8Array {
   return zstdCompressSync(bytes, {
     ...withDictionary(dictionary),
+    // One buffer of the size that is needed at most, instead of Zstandard's own 128 KiB for each record.
+    chunkSize: Math.min(OUTPUT, bytes.length + 1024),
     params: { [constants.ZSTD_c_compressionLevel]: LEVEL },
   })
 }
@@ -31,7 +35,11 @@ export function compress(bytes: Uint8Array, dictionary = CURRENT_DICTIONARY): Ui
 export function decompress(bytes: Uint8Array, dictionary: number, limit: number): Uint8Array {
   const options = withDictionary(dictionary)
   try {
-    return zstdDecompressSync(bytes, { ...options, maxOutputLength: limit })
+    return zstdDecompressSync(bytes, {
+      ...options,
+      maxOutputLength: limit,
+      chunkSize: Math.min(OUTPUT, 16 * bytes.length + 1024),
+    })
   } catch (cause) {
     throw new ConsentryError('integrity', 'The opened bytes do not decompress.', { cause })
   }

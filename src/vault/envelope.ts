@@ -1,7 +1,7 @@
 import * as dagCbor from '@ipld/dag-cbor'
 import { CID } from 'multiformats/cid'
 import { ConsentryError } from '../errors.js'
-import { type Block, blockOf, DAG_CBOR, isOurs, parseCid, RAW } from './cid.js'
+import { type Block, blockOf, DAG_CBOR, isRawLink, RAW, readCid } from './cid.js'
 
 export { type Block, cidBytes, parseCid, rawBlock, rawCid, requireBlock } from './cid.js'
 
@@ -90,7 +90,7 @@ export function signedBytes({ signed }: Pick<Envelope, 'signed'>): Uint8Array {
 
 /** CIDs that a block links: those of an envelope's chunks, none of any other block. */
 export function chunkLinksOf(cid: string, block: Uint8Array): string[] {
-  if (parseCid(cid).code === RAW) return []
+  if (readCid(cid).codec === RAW) return []
   try {
     return (decodeEnvelope(block).chunks ?? []).map((link) => link.toString())
   } catch {
@@ -125,7 +125,7 @@ function areChunks(value: unknown): boolean {
     value.length > 0 &&
     value.every((link) => {
       const cid = CID.asCID(link)
-      return cid !== null && cid.code === RAW && isOurs(cid)
+      return cid !== null && isRawLink(cid)
     })
   )
 }

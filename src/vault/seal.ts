@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { ConsentryError } from '../errors.js'
-import { aeadSeal, NONCE_BYTES } from './aead.js'
+import { aeadSeal, KEY_BYTES, NONCE_BYTES } from './aead.js'
 import { anchorLeaf } from './anchor-leaf.js'
-import { type Block, parseCid, rawBlock } from './cid.js'
+import { type Block, parseCid, rawBlock, sha256 } from './cid.js'
 import { CURRENT_DICTIONARY } from './compression.js'
 import { encodeEnvelope } from './envelope.js'
-import { type CapsuleKey, randomKey } from './keys.js'
+import type { CapsuleKey } from './keys.js'
 import { pad } from './padding.js'
 import { contentHashOf, encodePayload, recordTag, type RecordVersion, saltOf, type SealedSubject } from './payload.js'
 import type { SecretKey } from './pre/index.js'
@@ -52,9 +52,8 @@ export function seal(items: readonly SealItem[], author: Author): Sealed[] {
 
 function sealOne({ id, version, body, keys, subject }: SealItem, author: Author): Sealed {
   if (keys.length === 0) throw new ConsentryError('internal', 'A record is sealed under one capsule key at least.')
-  const random = randomBytes(NONCE_BYTES)
-  const nonce = new Uint8Array(random.buffer, random.byteOffset, random.length)
-  const dek = randomKey()
+  const random = new Uint8Array(randomBytes(NONCE_BYTES + KEY_BYTES))
+  const [nonce, dek] = [random.slice(0, NONCE_BYTES), random.subarray(NONCE_BYTES)]
   const salt = saltOf(dek)
   const tag = recordTag(salt, { id, version })
   const capsules = keys.map(({ capsule }) => capsule)
@@ -76,7 +75,7 @@ function sealOne({ id, version, body, keys, subject }: SealItem, author: Author)
     },
     (message) => author.key.sign(message),
   )
-  rememberSignature(author.key.publicKey, parseCid(envelope.cid).multihash.digest)
+  rememberSignature(author.key.publicKey, sha256(envelope.bytes))
   for (const secret of [dek, kek, padded]) secret.fill(0)
   return {
     cid: envelope.cid,

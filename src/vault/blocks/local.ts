@@ -1,7 +1,7 @@
 import { mkdir, open, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ConsentryError } from '../../errors.js'
-import { type Block, cidOf, parseCid, requireBlock, requireDigest, sha256 } from '../cid.js'
+import { type Block, cidText, readCid, requireBlock, requireDigest, sha256 } from '../cid.js'
 import { type BlockStore, MAX_STORED_BLOCK } from './block-store.js'
 import { DigestIndex, type Place } from './digest-index.js'
 import { LIVE, type NewEntry } from './frame.js'
@@ -92,7 +92,7 @@ export class LocalBlockStore implements BlockStore {
   }
 
   async *list(): AsyncIterable<string> {
-    for (const [digest, { codec }] of this.#index.entries()) yield cidOf(codec, digest).toString()
+    for (const [digest, { codec }] of this.#index.entries()) yield cidText(codec, digest)
   }
 
   async close(): Promise<void> {
@@ -213,12 +213,11 @@ function newEntry({ cid, bytes }: Block): NewEntry {
     throw new ConsentryError('too-large', `A block of ${bytes.length} bytes is above the limit of ${MAX_STORED_BLOCK}.`)
   }
   requireBlock(cid, bytes)
-  const { code, multihash } = parseCid(cid)
-  return { digest: multihash.digest, codec: code, bytes }
+  return { ...readCid(cid), bytes }
 }
 
 function digestOf(cid: string): Uint8Array {
-  return parseCid(cid).multihash.digest
+  return readCid(cid).digest
 }
 
 function samePlace(a: Place | undefined, b: Place): boolean {

@@ -21,6 +21,23 @@ afterEach(async () => {
 
 const files = async () => (await readdir(directory)).sort().map((name) => join(directory, name))
 const lastFile = async () => (await files()).at(-1) as string
+/** Replaces a method of all open files. @returns what restores it */
+async function doing(
+  name: 'datasync' | 'read',
+  instead: (original: () => Promise<unknown>) => Promise<unknown>,
+): Promise<() => unknown> {
+  const handle = await open(directory, 'r')
+  const prototype = Object.getPrototypeOf(handle) as object
+  await handle.close()
+  const original = Object.getOwnPropertyDescriptor(prototype, name) as PropertyDescriptor
+  const method = original.value as (this: unknown, ...args: unknown[]) => Promise<unknown>
+  const value = function (this: unknown, ...args: unknown[]) {
+    return instead(() => method.apply(this, args))
+  }
+  Object.defineProperty(prototype, name, { ...original, value })
+  return () => Object.defineProperty(prototype, name, original)
+}
+
 /** As after a crash: nothing is closed, another process opens the directory. */
 const others: LocalBlockStore[] = []
 const crashed = async () => {
@@ -223,8 +240,28 @@ describe('deleting', () => {
     const bytes = await readFile(path)
     bytes[bytes.indexOf(Buffer.from(blocks[0]!.bytes))]! ^= 1
     await writeFile(path, bytes)
-    await store.delete(cidsOf(blocks.slice(1)))
-    await expect(store.get([blocks[0]!.cid])).rejects.toMatchObject({ kind: 'integrity' })
+    await store.delete(cidsOf(blocks.slice(2, 7)))
+    for (const look of [store, await crashed()]) {
+      await expect(look.get([blocks[0]!.cid])).rejects.toMatchObject({ kind: 'integrity' })
+      await expectHolds(look, [blocks[1]!, ...blocks.slice(7)])
+    }
+    expect(await files()).toContain(path)
+  })
+
+  it('is no damage to whoever reads the block at that moment', async () => {
+    const blocks = someBlocks(2)
+    await store.put(blocks)
+    let release: () => void = () => undefined
+    const gate = new Promise<void>((resolve) => (release = resolve))
+    const restore = await doing('read', async (read) => {
+      await gate
+      return read()
+    })
+    const reading = store.get(cidsOf(blocks))
+    await store.delete([blocks[0]!.cid])
+    release()
+    expect([...(await reading).keys()]).toEqual([blocks[1]!.cid])
+    restore()
   })
 
   it('removes both copies when a crash came while a segment was moved', async () => {
@@ -283,16 +320,8 @@ describe('deleting', () => {
 
 describe('the disk', () => {
   /** What every open file does when it syncs. */
-  async function syncing(instead: (sync: () => Promise<void>) => Promise<void>): Promise<() => unknown> {
-    const handle = await open(await lastFile(), 'r')
-    const prototype = Object.getPrototypeOf(handle) as { datasync(): Promise<void> }
-    await handle.close()
-    const original = Object.getOwnPropertyDescriptor(prototype, 'datasync') as PropertyDescriptor
-    const datasync = original.value as (this: unknown) => Promise<void>
-    prototype.datasync = function (this: unknown) {
-      return instead(() => datasync.call(this))
-    }
-    return () => Object.defineProperty(prototype, 'datasync', original)
+  async function syncing(instead: (sync: () => Promise<unknown>) => Promise<unknown>): Promise<() => unknown> {
+    return doing('datasync', instead)
   }
 
   it('has the blocks before anybody is told so', async () => {
