@@ -7,15 +7,16 @@ it('is the beginning of HMAC-SHA-256 (RFC 2104), remembered or not', () => {
   fc.assert(
     fc.property(
       fc.uint8Array({ minLength: 32, maxLength: 32 }),
-      fc.array(fc.string({ unit: 'binary', maxLength: 3000 })),
+      fc.array(fc.string({ unit: 'binary', maxLength: 200 })),
       (key, texts) => {
         const tokens = new KeyedTokens(key)
-        for (const text of [...texts, ...texts]) {
+        for (const text of [...texts, ...texts, `${'ä'.repeat(2000)}${texts[0]}`]) {
           // JavaScript strings that are no Unicode text become U+FFFD on both sides
           expect(tokens.of(text)).toBe(createHmac('sha256', key).update(Buffer.from(text)).digest().readBigInt64BE())
         }
       },
     ),
+    { numRuns: 30 },
   )
 })
 
