@@ -93,11 +93,6 @@ export async function ensureDeployed(options: {
   return { deployment, contracts }
 }
 
-/** Bytes of the creation code, for the limit of EIP-3860 (49,152) and the notes on cost. */
-export function creationSize(name: ContractName): number {
-  return (artifact(name).bytecode.length - 2) / 2
-}
-
 function addressIn(receipt: Receipt | undefined): Hex {
   if (!receipt?.contractAddress) throw new ConsentryError('internal', 'A creation has no contract address.')
   return receipt.contractAddress
