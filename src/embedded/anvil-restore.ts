@@ -100,10 +100,10 @@ async function withScratch<T>(
   const port = await freePort()
   const pid = await startAnvil({ ...options, port, state: checkpointFile(directory), log: 'scratch.log' })
   const note = join(directory, `scratch-${pid}`)
-  await writeFile(note, ownership(pid))
-  watchOrphan(pid, note, 10)
   const rpc = new Rpc(`http://127.0.0.1:${port}`, { connections: 1 })
   try {
+    watchOrphan(pid, note, 10)
+    await writeFile(note, ownership(pid))
     return await work(rpc)
   } finally {
     await rpc.close()
