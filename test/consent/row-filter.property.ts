@@ -118,7 +118,7 @@ describe('rowFilter', () => {
       { numRuns: 150 },
     )
     // The property would say nothing if nothing were ever permitted.
-    expect(permitted).toBeGreaterThan(50)
+    expect(permitted).toBeGreaterThan(10)
   })
 
   it('binds its values: nothing of them is in the SQL', () => {

@@ -18,8 +18,12 @@ export function tellingTexts(value: JsonValue, into = new Set<string>()): Set<st
   return into
 }
 
+/** What may stand in a UUID or a digest by chance, such as `6298-4`, is looked for as JSON has it, in its quotes. */
+const BY_CHANCE = /^[0-9a-f]{1,8}(-[0-9a-f]{1,4})?$/i
+
 function add(into: Set<string>, text: unknown): void {
-  if (typeof text === 'string' && text.length >= SHORTEST) into.add(text)
+  if (typeof text !== 'string' || text.length < SHORTEST) return
+  into.add(BY_CHANCE.test(text) ? `"${text}"` : text)
 }
 
 /**
