@@ -1,3 +1,5 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+
 /** Pause in which what is announced gathers before a round begins. */
 const GATHER_MS = 50
 const RETRY_MS = 2_000
@@ -13,6 +15,8 @@ export class Rounds {
   #running: Promise<void> | null = null
   #again = false
   #stopped = false
+  /** A poke often comes from inside a database transaction, to which the round it causes does not belong. */
+  readonly #outside = AsyncLocalStorage.snapshot()
 
   constructor(
     /** @returns milliseconds until the next round */
@@ -43,7 +47,7 @@ export class Rounds {
     this.#due = due
     this.#timer = setTimeout(() => {
       this.#timer = undefined
-      this.#running = this.#round().then((pause) => {
+      this.#running = this.#outside(() => this.#round()).then((pause) => {
         this.#running = null
         const next = this.#again ? GATHER_MS : pause
         this.#again = false

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { createHash } from 'node:crypto'
 import type { PartyId } from '../consent/permit.js'
 import { encodeManifest } from '../exchange/manifest.js'
@@ -34,6 +35,8 @@ export class Anchoring implements ChainShare {
   /** Something came while a run was under way, which may have looked before it came. */
   #again = false
   #stopped = false
+  /** A poke may come from inside a database transaction, to which the run it causes does not belong. */
+  readonly #outside = AsyncLocalStorage.snapshot()
 
   constructor(
     private readonly entity: PartyId,
@@ -88,7 +91,7 @@ export class Anchoring implements ChainShare {
     this.#timer = setTimeout(() => {
       this.#timer = undefined
       this.#again = false
-      this.#running = this.#run().then((done) => {
+      this.#running = this.#outside(() => this.#run()).then((done) => {
         this.#running = null
         if (this.#stopped || (done && !this.#again)) return
         this.#later(done ? GATHER_MS : RETRY_MS)

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { startPglite } from '../../src/embedded/pglite.js'
 import { openDatabase } from '../../src/records/database.js'
-import { end, type RunningProcess, startGateway } from '../support/gateway.js'
+import { end, run, type RunningProcess, startGateway } from '../support/gateway.js'
 import { anchoredCids } from './anchored.js'
 import { type Acknowledged, type Attempted, bearer, writeUntilGone } from './writing-client.js'
 
@@ -51,6 +51,8 @@ it('keeps and anchors once whatever it acknowledged, through kill -9 at any mome
   const anchored = await settled(() => anchoredCids(data, fhir))
   expect(await end(child, 'SIGTERM')).toEqual([0, null])
   gateway = undefined
+  const checked = await run(data, 'cli/fsck.js', ['--json'])
+  expect([checked.code, checked.out]).toEqual([0, expect.stringContaining('"clean": true')])
 
   // Every version of the database, so what was committed without an answer as well.
   const pglite = await startPglite(join(data, 'pglite'))
