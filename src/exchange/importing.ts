@@ -5,8 +5,11 @@ import type { PartyId, PatientId, Permit, RecordSubject } from '../consent/permi
 import { categoryBits, isCategory, purposeMask, purposesOf } from '../consent/terms.js'
 import { ConsentryError } from '../errors.js'
 import { clinicalCategories } from '../fhir/clinical-categories.js'
+import { patientReferences } from '../fhir/compartments.js'
 import { parseJson } from '../fhir/json.js'
 import { labelsOf } from '../fhir/labels-of.js'
+import { isResourceType } from '../fhir/definitions/structures.js'
+import { parseReference } from '../fhir/references.js'
 import { indexValues } from '../fhir/search-parameters.js'
 import type { Resource, ValidResource } from '../fhir/types.js'
 import { validate } from '../fhir/validate.js'
@@ -27,6 +30,12 @@ import type { RemoteBlocks } from './remote-blocks.js'
 
 /** Records of one round. */
 const ROUND = 200
+/** A record of the largest size has far fewer; what an envelope links is fetched before anything of it is believed. */
+const MAX_CHUNKS = 512
+/** Versions are four-byte integers in the rows. */
+const MAX_VERSION = 2_147_483_647
+/** Written by each server itself: nobody's trail is taken from somebody else. */
+const NOT_SHARED: ReadonlySet<string> = new Set(['AuditEvent', 'Bundle', 'Parameters', 'OperationOutcome'])
 
 export interface ImportParts {
   readonly entity: PartyId
@@ -74,21 +83,35 @@ export interface ImportRound {
  * author, leaf, validity and labels → index here, body left sealed as its author sealed it.
  */
 export class Importing {
+  /** Where the next round goes on: what cannot be imported now must not stand before what can. */
+  #after: Place | null = null
+
   constructor(private readonly parts: ImportParts) {}
 
-  /** One round; `imported` and `refused` are zero when nothing is left. @throws ConsentryError `unavailable` to try again later */
+  /**
+   * One round; `imported` and `refused` are zero when nothing could be done. The feed of one author and patient that fails
+   * does not hinder the others.
+   * @throws ConsentryError `unavailable` to try again later, after everything else of the round is done
+   */
   async round(): Promise<ImportRound> {
     const items = await this.#recognised()
     let imported = 0
     let refused = 0
+    const failures: unknown[] = []
     for (const patient of new Set(items.map((item) => item.patient))) {
       for (const origin of new Set(items.map((item) => item.origin))) {
         const batch = items.filter((item) => item.patient === patient && item.origin === origin)
-        const outcome = await this.#importBatch(patient, origin, batch)
-        imported += outcome.imported
-        refused += outcome.refused
+        if (batch.length === 0) continue
+        try {
+          const outcome = await this.#importBatch(patient, origin, batch)
+          imported += outcome.imported
+          refused += outcome.refused
+        } catch (error) {
+          failures.push(error)
+        }
       }
     }
+    if (failures.length > 0 && imported + refused === 0) throw failures[0]
     return { imported, refused }
   }
 
@@ -115,9 +138,17 @@ export class Importing {
       tags: Buffer[]
     }>(
       `SELECT origin, root, leaf_index, cid, leaf, tags FROM feed_item
-       WHERE state = 'seen' AND tags <@ $1::bytea[] ORDER BY origin, root, leaf_index LIMIT $2`,
-      [[...known.keys()].map((tag) => Buffer.from(tag, 'hex')), ROUND],
+       WHERE state = 'seen' AND tags <@ $1::bytea[] AND (origin, root, leaf_index) > ($3, $4, $5)
+       ORDER BY origin, root, leaf_index LIMIT $2`,
+      [
+        [...known.keys()].map((tag) => Buffer.from(tag, 'hex')),
+        ROUND,
+        this.#after?.origin ?? Buffer.alloc(0),
+        this.#after?.root ?? Buffer.alloc(0),
+        this.#after?.leaf_index ?? -1,
+      ],
     )
+    this.#after = rows.length === ROUND ? (rows.at(-1) ?? null) : null
     return rows.flatMap((row): FeedItem[] => {
       const matches = row.tags.flatMap((tag) => known.get(tag.toString('hex')) ?? [])
       const origin: PartyId = `0x${row.origin.toString('hex')}`
@@ -142,15 +173,24 @@ export class Importing {
 
   async #importBatch(patient: PatientId, origin: PartyId, all: readonly FeedItem[]): Promise<ImportRound> {
     const openings = await this.#decide(patient, origin, [...new Set(all.map(({ labels }) => labels))])
-    const items = all.filter(({ labels }) => openings.has(labels))
-    if (items.length === 0) return { imported: 0, refused: 0 }
+    const permitted = all.filter(({ labels }) => openings.has(labels))
+    if (permitted.length === 0) return { imported: 0, refused: 0 }
     const party = await this.parts.mirror.party(origin)
     const endpoints = party?.endpoint ? [party.endpoint] : []
     const authorKeys = await this.parts.feeds.authorKeys(origin)
     const envelopes = await this.parts.remote.get(
-      items.map(({ cid }) => cid),
+      permitted.map(({ cid }) => cid),
       endpoints,
     )
+    const refused: { item: FeedItem; reason: string }[] = []
+    const items = permitted.filter((item) => {
+      const reason = faultOf(envelopes.get(item.cid) as Uint8Array)
+      if (reason !== null) {
+        refused.push({ item, reason })
+        envelopes.delete(item.cid)
+      }
+      return reason === null
+    })
     const chunks = await this.parts.remote.get(
       [...envelopes.values()].flatMap((envelope) => chunksOf(envelope)),
       endpoints,
@@ -159,7 +199,6 @@ export class Importing {
 
     const versions: NewVersion[] = []
     const done: FeedItem[] = []
-    const refused: { item: FeedItem; reason: string }[] = []
     for (const item of items) {
       const envelope = envelopes.get(item.cid) as Uint8Array
       try {
@@ -172,7 +211,9 @@ export class Importing {
             authorKeys: (author) => (`0x${Buffer.from(author).toString('hex')}` === origin ? authorKeys : []),
           },
         )
-        versions.push(this.#version(item, payload, `${party?.endpoint ?? ''}/fhir`))
+        const version = this.#version(item, payload, `${party?.endpoint ?? ''}/fhir`)
+        await this.#requireSamePatient(patient, payload.body)
+        versions.push(version)
         done.push(item)
       } catch (error) {
         if (!(error instanceof ConsentryError) || error.kind === 'unavailable') throw error
@@ -254,6 +295,9 @@ export class Importing {
     const sound =
       resource.resourceType === type && resource.id === logicalId && resource.meta?.versionId === String(version)
     if (!sound) throw new ConsentryError('integrity', 'The record says another identity than its envelope.')
+    if (!isResourceType(type) || NOT_SHARED.has(type) || version < 1 || version > MAX_VERSION) {
+      throw new ConsentryError('invalid', 'The record is of a type or version that nobody shares.')
+    }
     if (!deleted && validate(resource).resource === undefined) {
       throw new ConsentryError('invalid', 'The record is not valid FHIR R4.')
     }
@@ -320,6 +364,26 @@ export class Importing {
     }
   }
 
+  /**
+   * What an author says of another patient of ours than the one who shares it would be found in that patient's record.
+   * @throws ConsentryError `integrity`
+   */
+  async #requireSamePatient(patient: PatientId, body: Uint8Array): Promise<void> {
+    const resource = parseJson(body) as unknown as Resource
+    const named = patientReferences(resource).flatMap(({ reference }) => {
+      const parsed = parseReference(reference)
+      return parsed.kind === 'relative' && parsed.type === 'Patient' ? [parsed.id] : []
+    })
+    if (resource.resourceType === 'Patient' && resource.id !== undefined) named.push(resource.id)
+    const { rows } = await this.parts.sql.query<{ local_id: string }>(
+      'SELECT local_id FROM patient_link WHERE local_id = ANY($1::text[]) AND patient <> $2 LIMIT 1',
+      [named, Buffer.from(patient.slice(2), 'hex')],
+    )
+    if (rows.length > 0) {
+      throw new ConsentryError('integrity', 'The record names another patient than the one who shares it.')
+    }
+  }
+
   async #link(patient: PatientId, localIds: readonly string[]): Promise<void> {
     await this.parts.sql.query(
       `INSERT INTO patient_link (local_id, patient, imported) SELECT unnest($1::text[]), $2, true ON CONFLICT DO NOTHING`,
@@ -348,6 +412,22 @@ export class Importing {
         items.map(({ patient }) => Buffer.from(patient.slice(2), 'hex')),
       ],
     )
+  }
+}
+
+interface Place {
+  readonly origin: Buffer
+  readonly root: Buffer
+  readonly leaf_index: number
+}
+
+/** Why a block that a manifest names is no envelope to look into; `null` for one that is. */
+function faultOf(block: Uint8Array): string | null {
+  try {
+    return chunksOf(block).length > MAX_CHUNKS ? 'The record is larger than any that we seal.' : null
+  } catch (error) {
+    if (error instanceof ConsentryError) return error.message
+    throw error
   }
 }
 
