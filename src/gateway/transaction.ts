@@ -126,7 +126,7 @@ function intentOf(
     })
   }
   if (action !== 'create' && action !== 'update') return []
-  refuseServerWritten(type, at, entry.resource as Resource)
+  refuseServerWritten(type, at, entry.resource)
   const claim = entry.condition === undefined ? undefined : claims.get(entry.condition)
   // The Bundle was validated with its entries; rewriting put ids and references of this server into it.
   const resource = entry.resource as Resource as ValidResource
