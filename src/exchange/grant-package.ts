@@ -19,20 +19,52 @@ export interface GrantPackage {
 }
 
 const PURPOSE = 'consentry grant package 1'
+/** More than any grant is split over. */
+const MAX_PROXIES = 32
 
 /** Sealed to the grantee's encryption key: a block that says nothing to anyone else. */
 export function sealPackage(grant: GrantPackage, receiver: PublicKey): Uint8Array {
   return sealTo(receiver, dagCbor.encode(grant), PURPOSE)
 }
 
-/** @throws ConsentryError `integrity` */
+/** @throws ConsentryError `integrity`, or `malformed` for bytes that were sealed to nobody */
 export function openPackage(sealed: Uint8Array, receiver: SecretKey): GrantPackage {
-  const grant = dagCbor.decode<GrantPackage>(openSealed(receiver, sealed, PURPOSE))
-  const known =
-    Number.isInteger(grant.threshold) &&
-    grant.verifyingKey.length === 33 &&
-    grant.policies.every(({ label, policyKey }) => isLabelCode(label) && policyKey.length === 33) &&
-    grant.proxies.length >= grant.threshold
-  if (!known) throw new ConsentryError('integrity', 'The block is not a grant package.')
+  const bytes = openSealed(receiver, sealed, PURPOSE)
+  let grant: unknown
+  try {
+    grant = dagCbor.decode(bytes)
+  } catch (cause) {
+    throw new ConsentryError('integrity', 'The block is not a grant package.', { cause })
+  }
+  if (!isPackage(grant)) throw new ConsentryError('integrity', 'The block is not a grant package.')
   return grant
 }
+
+/** Whoever shares with us wrote it, and we call the addresses in it. */
+function isPackage(value: unknown): value is GrantPackage {
+  if (!isMap(value)) return false
+  const { patient, grantee, threshold, verifyingKey, policies, proxies } = value
+  return (
+    isId(patient) &&
+    isId(grantee) &&
+    isPoint(verifyingKey) &&
+    Array.isArray(policies) &&
+    policies.every((policy) => isMap(policy) && isPolicy(policy)) &&
+    Array.isArray(proxies) &&
+    proxies.length <= MAX_PROXIES &&
+    proxies.every((proxy) => isMap(proxy) && isId(proxy['id']) && isHttp(proxy['endpoint'])) &&
+    Number.isInteger(threshold) &&
+    (threshold as number) >= 1 &&
+    (threshold as number) <= proxies.length
+  )
+}
+
+function isPolicy({ label, epoch, policyKey }: Record<string, unknown>): boolean {
+  return typeof label === 'string' && isLabelCode(label) && Number.isInteger(epoch) && isPoint(policyKey)
+}
+
+const isMap = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null
+const isId = (value: unknown): boolean => typeof value === 'string' && /^0x[0-9a-f]{64}$/.test(value)
+const isPoint = (value: unknown): boolean => value instanceof Uint8Array && value.length === 33
+const isHttp = (value: unknown): boolean =>
+  typeof value === 'string' && /^https?:\/\//.test(value) && URL.canParse(value)

@@ -1,10 +1,11 @@
 import type { AuditTrail } from '../audit/audit-trail.js'
 import type { ConsentMirror } from '../consent/mirror.js'
 import type { PartyId, PatientId } from '../consent/permit.js'
+import { ConsentryError } from '../errors.js'
 import type { Sql } from '../records/database.js'
 import type { RecordStore } from '../records/record-store.js'
 import type { BlockStore } from '../vault/blocks/block-store.js'
-import { chunksOf } from '../vault/open.js'
+import { chunkLinksOf } from '../vault/envelope.js'
 import type { SharedPolicies } from './policies.js'
 
 export interface PurgeParts {
@@ -35,11 +36,10 @@ export class Purging {
     const labels = await this.#ended(patient)
     await parts.policies.forget(patient, labels)
     const reference = await this.#reference(patient)
-    const envelopes = await this.#envelopes(patient, labels)
-    const { removed, cids } = await parts.records.purge({ patient, labels })
-    const gone = new Set(cids)
-    const chunks = [...envelopes].flatMap(([cid, envelope]) => (gone.has(cid) ? chunksOf(envelope) : []))
-    await parts.blocks.delete([...cids, ...chunks])
+    // Blocks before the rows that name them, so that a crash in between leaves none that nobody knows of any more.
+    await this.#forgetBlocks(await this.#cidsOfRows(patient, labels))
+    const { removed } = await parts.records.purge({ patient, labels })
+    await this.#forgetBlocks(await this.#cidsWithoutRow(patient))
     parts.forgetKeys()
     await this.#forgetLinks(patient)
     await parts.sql.query(
@@ -83,13 +83,43 @@ export class Purging {
     return BigInt.asIntN(64, EVERY_LABEL ^ held)
   }
 
-  async #envelopes(patient: PatientId, labels: bigint): Promise<Map<string, Uint8Array>> {
+  async #cidsOfRows(patient: PatientId, labels: bigint): Promise<string[]> {
     const { rows } = await this.parts.sql.query<{ cid: string }>(
       `SELECT v.cid FROM resource r JOIN resource_version v ON v.resource_pk = r.pk
        WHERE r.source IS NOT NULL AND r.patient = $1 AND (r.labels & $2) <> 0 AND v.cid IS NOT NULL`,
       [bytes(patient), labels],
     )
-    return this.parts.blocks.get(rows.map(({ cid }) => cid))
+    return rows.map(({ cid }) => cid)
+  }
+
+  /** What was fetched and refused, or not taken because its id is ours. */
+  async #cidsWithoutRow(patient: PatientId): Promise<string[]> {
+    const { rows } = await this.parts.sql.query<{ cid: string }>(
+      `SELECT DISTINCT f.cid FROM feed_item f WHERE f.patient = $1 AND f.state <> 'seen'
+         AND NOT EXISTS (SELECT 1 FROM resource r JOIN resource_version v ON v.resource_pk = r.pk
+           WHERE r.patient = $1 AND v.cid = f.cid)`,
+      [bytes(patient)],
+    )
+    return rows.map(({ cid }) => cid)
+  }
+
+  /** Envelopes and the chunks that they link; chunks first, because only their envelope names them. */
+  async #forgetBlocks(cids: readonly string[]): Promise<void> {
+    const { blocks } = this.parts
+    const chunks = await Promise.all(cids.map((cid) => this.#chunksOf(cid)))
+    await blocks.delete(chunks.flat())
+    await blocks.delete(cids)
+  }
+
+  async #chunksOf(cid: string): Promise<string[]> {
+    try {
+      const envelope = (await this.parts.blocks.get([cid])).get(cid)
+      return envelope === undefined ? [] : chunkLinksOf(cid, envelope)
+    } catch (error) {
+      // An altered block goes too; its chunks are found by nobody.
+      if (error instanceof ConsentryError && error.kind === 'integrity') return []
+      throw error
+    }
   }
 
   /** Links of imported Patients that are no longer here. */
