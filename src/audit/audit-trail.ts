@@ -17,7 +17,13 @@ export interface TrailRecord {
 
 /** Seals bodies that lie in their row. Synchronous, because every disclosure waits for it. */
 export type SealInline = (
-  items: readonly { readonly id: string; readonly version: number; readonly body: Uint8Array }[],
+  items: readonly {
+    readonly id: string
+    readonly version: number
+    readonly body: Uint8Array
+    /** The envelope is bound to the patient as well: the row cannot be given to another. */
+    readonly patient: PatientId | null
+  }[],
 ) => { readonly body: Uint8Array; readonly contentHash: Uint8Array; readonly salt: Uint8Array }[]
 
 /** Category bits of the trail: it is outside of the clinical categories. */
@@ -59,6 +65,7 @@ export class AuditTrail {
         id: `${resource.resourceType}/${resource.id}`,
         version: 1,
         body: bodies[i] as Buffer,
+        patient: records[i]?.patient ?? null,
       })),
     )
     return stamped.map((resource, i): NewAuditRecord => {

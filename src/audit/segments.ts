@@ -76,7 +76,7 @@ async function leafRows(database: Database, from: number, to: number): Promise<L
 
 function encodeSegment(entity: PartyId, seal: SealInline, first: number, rows: readonly LeafRow[]): Block {
   const salts = Buffer.concat(rows.map(({ salt }) => salt ?? Buffer.alloc(32)))
-  const [sealed] = seal([{ id: `AuditSegment/${first}`, version: 1, body: salts }])
+  const [sealed] = seal([{ id: `AuditSegment/${first}`, version: 1, body: salts, patient: null }])
   const segment: Segment = {
     v: 1,
     entity: Uint8Array.from(Buffer.from(entity.slice(2), 'hex')),

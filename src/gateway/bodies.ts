@@ -1,3 +1,5 @@
+import type { SealInline } from '../audit/audit-trail.js'
+import { AUDIT } from '../consent/labels.js'
 import type { PartyId, Permit, RecordSubject } from '../consent/permit.js'
 import { ConsentryError } from '../errors.js'
 import type { NewVersion, StoredVersion } from '../records/types.js'
@@ -32,11 +34,12 @@ export class Bodies {
   async seal(bodies: readonly SealableBody[]): Promise<SealedBody[]> {
     const keys = await this.#sealingKeys(bodies)
     const sealed = seal(
-      bodies.map(({ type, id, version, body }, i) => ({
+      bodies.map(({ type, id, version, body, patient, labels }, i) => ({
         id: `${type}/${id}`,
         version,
         body,
         keys: keys[i] as CapsuleKey[],
+        subject: { patient, labels },
       })),
       this.author,
     )
@@ -107,12 +110,12 @@ export class Bodies {
 
 /** Seals records of the audit trail, whose bodies lie in their rows. */
 export function sealInline(
-  items: readonly { readonly id: string; readonly version: number; readonly body: Uint8Array }[],
+  items: Parameters<SealInline>[0],
   author: Author,
   key: CapsuleKey,
 ): { body: Uint8Array; contentHash: Uint8Array; salt: Uint8Array }[] {
   return seal(
-    items.map((item) => ({ ...item, keys: [key] })),
+    items.map(({ patient, ...item }) => ({ ...item, keys: [key], subject: { patient, labels: AUDIT } })),
     author,
   ).map(({ blocks, contentHash, salt }) => ({ body: (blocks[0] as (typeof blocks)[number]).bytes, contentHash, salt }))
 }
