@@ -254,8 +254,14 @@ function signatureOf(request: InteractionRequest): {
   authorisation: string | null
   deadline: number | null
 } {
-  const body = request.body === undefined || request.body.length === 0 ? {} : (parseJson(request.body) as JsonObject)
-  const listed = Array.isArray(body['parameter']) ? (body['parameter'] as JsonObject[]) : []
+  const body = request.body === undefined || request.body.length === 0 ? {} : parseJson(request.body)
+  const parameter = isObject(body) ? (body['parameter'] ?? []) : null
+  if (!Array.isArray(parameter) || !parameter.every(isObject)) {
+    throw new ConsentryError('malformed', 'The body must be a Parameters resource, or empty.', {
+      expression: ['Parameters.parameter'],
+    })
+  }
+  const listed: readonly JsonObject[] = parameter
   const text = (name: string): string | null => {
     const value = listed.find((parameter) => parameter['name'] === name)?.['valueString']
     return typeof value === 'string' ? value : null
@@ -267,11 +273,20 @@ function signatureOf(request: InteractionRequest): {
     })
   }
   const deadline = text('deadline')
+  if (deadline !== null && !/^\d{1,12}$/.test(deadline)) {
+    throw new ConsentryError('malformed', 'The deadline must be seconds since 1970.', {
+      expression: ['Parameters.parameter:deadline'],
+    })
+  }
   return {
     signature: signature as Hex | null,
     authorisation: text('authorisation'),
     deadline: deadline === null ? null : Number(deadline),
   }
+}
+
+function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function keyOf(row: StoredVersion): string {

@@ -42,6 +42,8 @@ export interface GrantTerms {
 }
 
 const HL7_ACTIONS: Readonly<Record<string, Action>> = { access: 'read', collect: 'create', correct: 'update' }
+/** Breaking the glass is never granted: the contract has a word of its own for it. */
+const GRANTABLE_PURPOSES = PURPOSES.filter((purpose) => purpose !== 'BTG').join(', ')
 const GRANTABLE: readonly Action[] = ['read', 'create', 'update', 'delete', 'export', 'subscribe']
 
 interface Coding {
@@ -153,8 +155,8 @@ function purposesOf(provision: Record<string, unknown>, wrong: Wrong): Purpose[]
   const purposes = new Set<Purpose>()
   const codings = codingsAt(provision['purpose'])
   codings.forEach(({ system, code = '' }, i) => {
-    if (system === ACT_REASON && isPurpose(code)) purposes.add(code)
-    else wrong(`Consent.provision.purpose[${i}]`, `Not a purpose of a grant; ${PURPOSES.join(', ')} of ${ACT_REASON}.`)
+    if (system === ACT_REASON && isPurpose(code) && code !== 'BTG') purposes.add(code)
+    else wrong(`Consent.provision.purpose[${i}]`, `Not a purpose of a grant; ${GRANTABLE_PURPOSES} of ${ACT_REASON}.`)
   })
   if (codings.length === 0) wrong('Consent.provision.purpose', 'Name the purposes of use; none is implied.')
   return [...purposes]
