@@ -1,0 +1,150 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { grantOf } from '../../src/cli/story/consents.js'
+import { type EntityKeys, entityKeys } from '../../src/embedded/entity-keys.js'
+import { type Call, Contracts } from '../../src/ledger/contracts.js'
+import type { Deployment } from '../../src/ledger/deploy.js'
+import type { Hex } from '../../src/ledger/hex.js'
+import { LedgerReader } from '../../src/ledger/reads.js'
+import { Rpc } from '../../src/ledger/rpc.js'
+import { TransactionSender } from '../../src/ledger/sender.js'
+import { Keystore } from '../../src/vault/keystore.js'
+import { end, type RunningProcess, run, startGateway } from '../support/gateway.js'
+
+export interface Answer {
+  readonly status: number
+  readonly headers: Headers
+  readonly text: string
+  // The tests look into resources of every type.
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  readonly body: any
+}
+
+export interface Asking {
+  readonly as?: string
+  readonly headers?: Record<string, string>
+}
+
+/** One real gateway with its embedded chain and proxies, and its operator's key to act on the ledger beside it. */
+export class ConsentGateway {
+  readonly tokens: Record<string, string> = {}
+  #running: RunningProcess | undefined
+  #ledger: { keys: EntityKeys; reader: LedgerReader; sender: TransactionSender; rpc: Rpc } | undefined
+
+  private constructor(readonly data: string) {}
+
+  static async open(environment: Record<string, string> = {}): Promise<ConsentGateway> {
+    const gateway = new ConsentGateway(await mkdtemp(join(tmpdir(), 'consentry-consent-')))
+    await gateway.start(environment)
+    return gateway
+  }
+
+  async start(environment: Record<string, string>): Promise<void> {
+    this.#running = await startGateway(this.data, environment)
+    for (const name of ['ehr', 'auditor']) this.tokens[name] = await this.token(name)
+  }
+
+  async stop(): Promise<void> {
+    await this.#ledger?.sender.close()
+    await this.#ledger?.rpc.close()
+    this.#ledger = undefined
+    if (this.#running) await end(this.#running.child, 'SIGTERM')
+    this.#running = undefined
+  }
+
+  async close(): Promise<void> {
+    await this.stop()
+    await rm(this.data, { recursive: true, force: true })
+  }
+
+  async token(client: string, ...options: string[]): Promise<string> {
+    const { code, out, err } = await run(this.data, 'cli/token.js', [client, ...options])
+    if (code !== 0) throw new Error(err)
+    return out.trim()
+  }
+
+  get fhir(): string {
+    return (this.#running as RunningProcess).fhir
+  }
+
+  async ask(method: string, path: string, body?: unknown, { as = 'ehr', headers = {} }: Asking = {}): Promise<Answer> {
+    const type = path.startsWith('/$graphql') ? 'application/json' : 'application/fhir+json'
+    const response = await fetch(path.startsWith('http') ? path : `${this.fhir}${path}`, {
+      method,
+      headers: {
+        authorization: `Bearer ${this.tokens[as]}`,
+        ...(body === undefined ? {} : { 'content-type': type }),
+        ...headers,
+      },
+      ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    })
+    const text = await response.text()
+    return {
+      status: response.status,
+      headers: response.headers,
+      text,
+      body: text.startsWith('{') ? JSON.parse(text) : text,
+    }
+  }
+
+  /** The id of what a POST makes. */
+  async create(resource: { readonly resourceType: string; readonly [element: string]: unknown }): Promise<string> {
+    const { status, body, text } = await this.ask('POST', `/${resource.resourceType}`, resource)
+    if (status !== 201) throw new Error(`${status}: ${text}`)
+    return body.id as string
+  }
+
+  /** A proposed Consent, with parts of it or of its provision changed. */
+  async propose(patientId: string, grantee: string, over: object = {}, provision: object = {}): Promise<string> {
+    const consent = grantOf(patientId, grantee, ['read'])
+    return this.create({ ...consent, ...over, provision: { ...(consent['provision'] as object), ...provision } })
+  }
+
+  operation(consentId: string, name: string, parameter: readonly unknown[] = [], asking?: Asking): Promise<Answer> {
+    return this.ask('POST', `/Consent/${consentId}/$${name}`, { resourceType: 'Parameters', parameter }, asking)
+  }
+
+  async ledgerId(patientId: string): Promise<Hex> {
+    const { body } = await this.ask('GET', `/Patient/${patientId}/$ledger-id`)
+    return body.parameter[0].valueIdentifier.value as Hex
+  }
+
+  /** The chain as the operator sees it, with its key. */
+  async ledger() {
+    this.#ledger ??= await this.#openLedger()
+    return this.#ledger
+  }
+
+  /** Sends as the entity's operator. */
+  async send(call: Call): Promise<void> {
+    const { sender } = await this.ledger()
+    await (await sender.send(call)).wait()
+  }
+
+  async chain(): Promise<{ pid: number; port: number }> {
+    return JSON.parse(await readFile(join(this.data, 'chain', 'chain.json'), 'utf8')) as { pid: number; port: number }
+  }
+
+  async #openLedger() {
+    const deployment = JSON.parse(await readFile(join(this.data, 'deployment.json'), 'utf8')) as Deployment
+    const passphrase = (await readFile(join(this.data, 'passphrase'), 'utf8')).trim()
+    const keys = await entityKeys(await Keystore.open(join(this.data, 'keystore.json'), passphrase))
+    const rpc = new Rpc(`http://127.0.0.1:${(await this.chain()).port}`)
+    const contracts = new Contracts(deployment.chainId, deployment.addresses)
+    const sender = new TransactionSender({ rpc, chainId: deployment.chainId, signer: keys.operator })
+    return { keys, reader: new LedgerReader(rpc, contracts), sender, rpc }
+  }
+}
+
+export const authorised = (document: string) => ({ name: 'authorisation', valueString: document })
+
+export function observation(patientId: string, more: object = {}) {
+  return {
+    resourceType: 'Observation',
+    status: 'final',
+    code: { coding: [{ system: 'http://loinc.org', code: '718-7' }] },
+    subject: { reference: `Patient/${patientId}` },
+    ...more,
+  }
+}

@@ -1,0 +1,489 @@
+import { randomBytes } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Wallet } from 'ethers'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { ALL_LABELS_ID, labelId } from '../../src/consent/labels.js'
+import type { Hex } from '../../src/ledger/hex.js'
+import { signTypedData, typedData } from '../../src/ledger/typed-data.js'
+import { SecretKey } from '../../src/vault/pre/index.js'
+import { administratorKey } from '../../src/embedded/entity-keys.js'
+import { TransactionSender } from '../../src/ledger/sender.js'
+import { Keystore } from '../../src/vault/keystore.js'
+import { eventually } from '../ledger/support/eventually.js'
+import { type Answer, authorised, ConsentGateway, observation } from './consent-gateway.js'
+
+/** One real gateway with its three proxies, for the whole file; the last part starts it again. */
+let gateway: ConsentGateway
+const randomId = (): Hex => `0x${randomBytes(32).toString('hex')}`
+const clinic = randomId()
+const signature = (value: string) => ({ name: 'signature', valueString: value })
+const issues = (answer: Answer): string => JSON.stringify(answer.body.issue)
+
+beforeAll(async () => {
+  gateway = await ConsentGateway.open()
+  gateway.tokens['reader'] = await gateway.token('ehr', '--scope', 'system/*.rs')
+  await registerClinic()
+})
+afterAll(() => gateway?.close())
+
+async function registerClinic(): Promise<void> {
+  const { reader, rpc } = await gateway.ledger()
+  const passphrase = (await readFile(`${gateway.data}/passphrase`, 'utf8')).trim()
+  const signer = await administratorKey(await Keystore.open(`${gateway.data}/keystore.json`, passphrase))
+  const administrator = new TransactionSender({ rpc, chainId: reader.contracts.chainId, signer })
+  const registration = {
+    id: clinic,
+    controller: Wallet.createRandom().address.toLowerCase() as Hex,
+    validFrom: 0,
+    validTo: 2 ** 40 - 1,
+    credential: ALL_LABELS_ID,
+    encryptionKey: `0x${Buffer.from(SecretKey.random().publicKey.toBytes()).toString('hex')}`,
+    endpoint: 'http://127.0.0.1:1',
+  }
+  await (await administrator.send(reader.contracts.write('IdentityRegistry', 'registerEntity', registration))).wait()
+  await administrator.close()
+}
+
+const newPatient = (family = 'Willing') => gateway.create({ resourceType: 'Patient', name: [{ family }] })
+/** What the ledger lets the clinic do with what is labelled general. */
+async function mayRead(patientId: string): Promise<boolean> {
+  const { reader } = await gateway.ledger()
+  const patient = await gateway.ledgerId(patientId)
+  const question = { patient, grantee: clinic, label: labelId('general'), action: 0, purpose: 1, categories: 1n }
+  return (await reader.check([question]))[0] as boolean
+}
+
+describe('a grant in custody', () => {
+  let patient: string
+  beforeAll(async () => {
+    patient = await newPatient()
+  })
+
+  it('is signed once on a named authorisation, revoked once, and each is audited with it', async () => {
+    const consent = await gateway.propose(patient, clinic)
+    const active = await gateway.operation(consent, 'sign', [authorised('form 1')])
+    expect([active.status, active.body.status], active.text).toEqual([200, 'active'])
+    expect(active.body.verification[0].verified).toBe(true)
+    expect(await mayRead(patient)).toBe(true)
+    const again = await gateway.operation(consent, 'sign', [authorised('form 1')])
+    expect([again.status, issues(again)]).toEqual([409, expect.stringContaining('this one is active')])
+    const inactive = await gateway.operation(consent, 'revoke', [authorised('form 2')])
+    expect([inactive.status, inactive.body.status], inactive.text).toEqual([200, 'inactive'])
+    expect(await mayRead(patient)).toBe(false)
+    expect((await gateway.operation(consent, 'sign', [authorised('form 1')])).status).toBe(409)
+    const events = await gateway.ask('GET', `/AuditEvent?patient=Patient/${patient}&_count=200`, undefined, {
+      as: 'auditor',
+    })
+    expect(events.text).toContain('authorised by form 1')
+    expect(events.text).toContain('authorised by form 2')
+  })
+
+  it.each<[string, object, object, number, string]>([
+    ['is active already', { status: 'active' }, {}, 409, 'Only a proposed Consent can be signed'],
+    ['is a draft', { status: 'draft' }, {}, 409, 'Only a proposed Consent can be signed'],
+    ['has two actors', {}, { actor: [actor(clinic), actor(clinic)] }, 422, 'Consent.provision.actor'],
+    ['has no actor', {}, { actor: undefined }, 422, 'Consent.provision.actor'],
+    ['names the actor by another system', {}, { actor: [actor(clinic, 'urn:x')] }, 422, 'Consent.provision.actor'],
+    ['names a grantee that nobody registered', {}, { actor: [actor(randomId())] }, 422, 'not an active party'],
+    ['has ended', {}, { period: { end: '2020-01-01T00:00:00Z' } }, 422, 'Consent.provision.period.end'],
+    ['ends on a day instead of a second', {}, { period: { end: '2090-01-01' } }, 422, 'Consent.provision.period.end'],
+    ['denies', {}, { type: 'deny' }, 422, 'Consent.provision.type'],
+    ['names no label', {}, { securityLabel: undefined }, 422, 'Consent.provision.securityLabel'],
+    ['names no purpose', {}, { purpose: undefined }, 422, 'Consent.provision.purpose'],
+    [
+      'names emergency access, which nobody can grant',
+      {},
+      { purpose: [reason('BTG')] },
+      422,
+      'Consent.provision.purpose',
+    ],
+    ['has an exception inside', {}, { provision: [{ type: 'deny' }] }, 422, 'Consent.provision.provision'],
+  ])('is refused of a Consent that %s, and nothing reaches the ledger', async (_, over, provision, status, word) => {
+    const { reader } = await gateway.ledger()
+    const before = await reader.read('ConsentRegistry', 'grantNonce', await gateway.ledgerId(patient))
+    const consent = await gateway.propose(patient, clinic, over, provision)
+    const refused = await gateway.operation(consent, 'sign', [authorised('form 3')])
+    expect([refused.status, refused.body.resourceType], refused.text).toEqual([status, 'OperationOutcome'])
+    expect(issues(refused)).toContain(word)
+    expect(await mayRead(patient)).toBe(false)
+    expect((await reader.read('ConsentRegistry', 'grantNonce', await gateway.ledgerId(patient))) >> 32n).toBe(
+      before >> 32n,
+    )
+    const unchanged = await gateway.ask('GET', `/Consent/${consent}`)
+    expect([unchanged.body.meta.versionId, unchanged.body.verification]).toEqual(['1', undefined])
+  })
+
+  it('is refused without what authorises it, or with a signature that nobody can have made', async () => {
+    const consent = await gateway.propose(patient, clinic)
+    const without = await gateway.operation(consent, 'sign')
+    expect([without.status, issues(without)]).toEqual([
+      422,
+      expect.stringContaining('Parameters.parameter:authorisation'),
+    ])
+    const unasked = await gateway.operation(consent, 'sign', [signature(`0x${'11'.repeat(64)}1b`)])
+    expect([unasked.status, issues(unasked)]).toEqual([409, expect.stringContaining('$to-sign')])
+    expect((await gateway.operation(consent, 'to-sign')).status).toBe(200)
+    const signed = await gateway.operation(consent, 'sign', [signature(`0x${'11'.repeat(64)}1b`)])
+    expect([signed.status, issues(signed)]).toEqual([422, expect.stringContaining('Parameters.parameter:signature')])
+    expect(await mayRead(patient)).toBe(false)
+  })
+
+  it('is refused to a scope that only reads, to the auditor, and for what is not there', async () => {
+    const consent = await gateway.propose(patient, clinic)
+    for (const name of ['to-sign', 'sign', 'revoke']) {
+      for (const as of ['reader', 'auditor']) {
+        expect((await gateway.operation(consent, name, [authorised('x')], { as })).status, `${name} ${as}`).toBe(403)
+      }
+      expect((await gateway.operation('nothing', name, [authorised('x')])).status).toBe(404)
+    }
+  })
+
+  it.each<[string, unknown]>([
+    ['no JSON', '{"resourceType":'],
+    ['nothing', 'null'],
+    ['a list', '[]'],
+    ['a parameter that is nothing', { resourceType: 'Parameters', parameter: [null] }],
+    ['a signature that is no hex', { resourceType: 'Parameters', parameter: [signature('signed')] }],
+  ])('is refused with a body of %s', async (_, body) => {
+    const consent = await gateway.propose(patient, clinic)
+    const refused = await gateway.ask('POST', `/Consent/${consent}/$sign`, body)
+    expect(refused.body.resourceType).toBe('OperationOutcome')
+    expect([400, 422], refused.text).toContain(refused.status)
+  })
+})
+
+function actor(id: string, system = 'https://consentry.health/fhir/sid/party') {
+  const role = { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-ParticipationType', code: 'IRCP' }] }
+  return { role, reference: { identifier: { system, value: id } } }
+}
+function reason(code: string) {
+  return { system: 'http://terminology.hl7.org/CodeSystem/v3-ActReason', code }
+}
+
+describe('a grant of a patient with a wallet', () => {
+  const wallet = Wallet.createRandom()
+  let patient: string
+  let patientId: Hex
+  beforeAll(async () => {
+    patient = await newPatient('Claimed')
+    patientId = await gateway.ledgerId(patient)
+    const { reader } = await gateway.ledger()
+    const controller = wallet.address.toLowerCase() as Hex
+    const deadline = BigInt(Math.floor(Date.now() / 1000) + 3_600)
+    const message = {
+      party: patientId,
+      controller,
+      nonce: await reader.read('IdentityRegistry', 'nonces', patientId),
+      deadline,
+    }
+    const acceptance = await signTypedData(wallet, typedData(reader.contracts, 'ChangeController', message))
+    const call = reader.contracts.write(
+      'IdentityRegistry',
+      'changeController',
+      patientId,
+      controller,
+      deadline,
+      '0x',
+      acceptance,
+    )
+    await gateway.send(call)
+  })
+
+  /** The data that the gateway asks to be signed, signed. */
+  async function signedBy(signer: Pick<Wallet, 'signTypedData'>, consent: string): Promise<string> {
+    const { body } = await gateway.operation(consent, 'to-sign')
+    const { domain, types, message } = JSON.parse(body.parameter[0].valueString as string) as {
+      domain: Record<string, unknown>
+      types: Record<string, { name: string; type: string }[]>
+      message: Record<string, unknown>
+    }
+    const { EIP712Domain: _, ...own } = types
+    return await signer.signTypedData(domain, own, message)
+  }
+
+  it('needs the wallet’s signature: the custodian’s word is over', async () => {
+    const consent = await gateway.propose(patient, clinic)
+    await eventually(async () => {
+      const { status } = await gateway.operation(consent, 'sign', [authorised('form 4')])
+      return status
+    }).toBe(403)
+    expect(await mayRead(patient)).toBe(false)
+  })
+
+  it('is not taken with another’s signature, or one over other data, or an altered one', async () => {
+    const consent = await gateway.propose(patient, clinic)
+    const other = await gateway.propose(patient, clinic, {}, { purpose: [reason('HRESCH')] })
+    const good = await signedBy(wallet, consent)
+    const wrong = [
+      await signedBy(Wallet.createRandom(), consent),
+      await signedBy(wallet, other),
+      `${good.slice(0, 40)}${good[40] === '0' ? '1' : '0'}${good.slice(41)}`,
+      `${good}00`,
+      '0x00',
+    ]
+    for (const bad of wrong) {
+      const refused = await gateway.operation(consent, 'sign', [signature(bad)])
+      expect([refused.status, issues(refused)], bad).toEqual([422, expect.stringContaining('security')])
+    }
+    expect(await mayRead(patient)).toBe(false)
+    expect((await gateway.ask('GET', `/Consent/${consent}`)).body.status).toBe('proposed')
+  })
+
+  it('is taken with it, once; and so is its revocation', async () => {
+    const consent = await gateway.propose(patient, clinic)
+    const good = await signedBy(wallet, consent)
+    const active = await gateway.operation(consent, 'sign', [signature(good)])
+    expect([active.status, active.body.status], active.text).toEqual([200, 'active'])
+    expect(await mayRead(patient)).toBe(true)
+    expect((await gateway.operation(consent, 'sign', [signature(good)])).status).toBe(409)
+    // Nor for a Consent of the same words: what is signed has its own serial and package.
+    const twin = await gateway.propose(patient, clinic)
+    expect((await gateway.operation(twin, 'to-sign')).status).toBe(200)
+    expect((await gateway.operation(twin, 'sign', [signature(good)])).status).toBe(422)
+
+    const { reader } = await gateway.ledger()
+    const revocation = async (deadline: number) => {
+      const nonce = await reader.read('ConsentRegistry', 'revocationNonce', patientId)
+      const message = { patient: patientId, grantee: clinic, labels: [labelId('general')], actions: 1, nonce, deadline }
+      const value = await signTypedData(wallet, typedData(reader.contracts, 'Revocation', message))
+      return [signature(value), { name: 'deadline', valueString: String(deadline) }]
+    }
+    const soon = Math.floor(Date.now() / 1000) + 3_600
+    expect((await gateway.operation(consent, 'revoke', [authorised('form 5')])).status).toBe(403)
+    const late = await gateway.operation(consent, 'revoke', await revocation(1_000))
+    expect(late.status, late.text).toBeGreaterThanOrEqual(400)
+    expect(late.status, late.text).toBeLessThan(500)
+    const [first] = await revocation(soon)
+    const other = [first, { name: 'deadline', valueString: String(soon + 1) }]
+    expect((await gateway.operation(consent, 'revoke', other)).status).toBe(422)
+    const nonsense = [first, { name: 'deadline', valueString: 'soon' }]
+    expect([400, 422]).toContain((await gateway.operation(consent, 'revoke', nonsense)).status)
+    expect(await mayRead(patient)).toBe(true)
+    const parameters = await revocation(soon)
+    const inactive = await gateway.operation(consent, 'revoke', parameters)
+    expect([inactive.status, inactive.body.status], inactive.text).toEqual([200, 'inactive'])
+    expect(await mayRead(patient)).toBe(false)
+    const replayed = await gateway.operation(consent, 'revoke', parameters)
+    expect(replayed.status).toBe(422)
+  })
+})
+
+describe('after the patient has revoked the hospital’s own care grant', () => {
+  let patient: string
+  let control: string
+  let made: string[]
+  let nextPage: string
+  const family = 'Vanishing'
+  const IDENTIFIER = { system: 'urn:x', value: 'vanishing-1' }
+  const NEVER = 'urn:x|never-was'
+  const FOUND = `${IDENTIFIER.system}|${IDENTIFIER.value}`
+
+  beforeAll(async () => {
+    patient = await gateway.create({ resourceType: 'Patient', name: [{ family }], identifier: [IDENTIFIER] })
+    control = await newPatient('Staying')
+    made = []
+    for (let i = 0; i < 4; i++) made.push(await gateway.create(observation(patient)))
+    const kept = await gateway.create(observation(control))
+    const query = '/Observation?code=http://loinc.org|718-7&_count=2&_sort=_lastUpdated'
+    const { body } = await gateway.ask('GET', query)
+    nextPage = body.link.find((l: { relation: string }) => l.relation === 'next').url as string
+    const { reader, keys } = await gateway.ledger()
+    const ledgerId = await gateway.ledgerId(patient)
+    await gateway.send(
+      reader.contracts.write('ConsentRegistry', 'revoke', ledgerId, keys.id, [ALL_LABELS_ID], 0b111111),
+    )
+    while ((await gateway.ask('GET', `/Patient/${patient}`)).status !== 403) await sleep(20)
+    expect((await gateway.ask('GET', `/Observation/${kept}`)).status).toBe(200)
+  })
+
+  it.each<[string, () => Promise<Answer>]>([
+    ['read', () => gateway.ask('GET', `/Observation/${made[0]}`)],
+    ['vread', () => gateway.ask('GET', `/Observation/${made[0]}/_history/1`)],
+    ['history', () => gateway.ask('GET', `/Observation/${made[0]}/_history`)],
+    ['history of the Patient', () => gateway.ask('GET', `/Patient/${patient}/_history`)],
+    ['update', () => gateway.ask('PUT', `/Observation/${made[0]}`, { ...observation(patient), id: made[0] })],
+    [
+      'update with another version',
+      () =>
+        gateway.ask(
+          'PUT',
+          `/Observation/${made[0]}`,
+          { ...observation(patient), id: made[0] },
+          { headers: { 'if-match': 'W/"9"' } },
+        ),
+    ],
+    [
+      'moving it to another patient',
+      () => gateway.ask('PUT', `/Observation/${made[0]}`, { ...observation(control), id: made[0] }),
+    ],
+    ['delete', () => gateway.ask('DELETE', `/Observation/${made[0]}`)],
+    ['create', () => gateway.ask('POST', '/Observation', observation(patient))],
+    ['$ledger-id', () => gateway.ask('GET', `/Patient/${patient}/$ledger-id`)],
+  ])('%s is denied and tells nothing', async (_, request) => {
+    const denied = await request()
+    expect([denied.status, denied.body.resourceType], denied.text).toEqual([403, 'OperationOutcome'])
+    expect(denied.text).not.toMatch(/Vanishing|718-7|vanishing-1|version/)
+  })
+
+  it.each([
+    `/Patient?family=${family}`,
+    `/Patient?identifier=${FOUND}`,
+    `/Patient?family:contains=anishin`,
+    '/Observation?patient.family=Vanishing',
+    '/Observation?subject:Patient.identifier=urn:x|vanishing-1',
+    '/Patient?_has:Observation:patient:code=718-7&family=Vanishing',
+  ])('a search finds and counts nothing: %s', async (path) => {
+    const { status, body, text } = await gateway.ask('GET', path)
+    // What is not served is refused whoever asks.
+    if ([400, 501].includes(status)) return
+    expect([status, body.total ?? 0, body.entry ?? []], text).toEqual([200, 0, []])
+    expect((await gateway.ask('GET', `${path}&_summary=count`)).body.total).toBe(0)
+  })
+
+  it('neither by id nor by reference', async () => {
+    for (const path of [
+      `/Patient?_id=${patient}`,
+      `/Observation?_id=${made.join(',')}`,
+      `/Observation?patient=Patient/${patient}`,
+    ]) {
+      const { body } = await gateway.ask('GET', path)
+      expect([body.total, body.entry ?? []], path).toEqual([0, []])
+    }
+  })
+
+  it('page 2 of a search from before shows the others alone', async () => {
+    let url: string | undefined = nextPage
+    while (url !== undefined) {
+      const { status, body, text }: Answer = await gateway.ask('GET', url)
+      expect(status).toBe(200)
+      for (const id of [patient, ...made]) expect(text).not.toContain(id)
+      url = body.link.find((l: { relation: string }) => l.relation === 'next')?.url as string | undefined
+    }
+  })
+
+  it('an include brings nothing', async () => {
+    const { text } = await gateway.ask('GET', '/Observation?code=718-7&_include=Observation:patient&_count=100')
+    expect(text).not.toContain(family)
+  })
+
+  it('a conditional create does not meet it', async () => {
+    const body = { resourceType: 'Patient', name: [{ family: 'New' }], identifier: [IDENTIFIER] }
+    const made = await gateway.ask('POST', '/Patient', body, { headers: { 'if-none-exist': `identifier=${FOUND}` } })
+    expect(made.status, made.text).toBe(201)
+    expect(made.body.id).not.toBe(patient)
+    await gateway.ask('DELETE', `/Patient/${made.body.id}`)
+  })
+
+  it('a conditional reference of a transaction finds it no more than what never was', async () => {
+    const answers = []
+    for (const condition of [FOUND, NEVER]) {
+      const resource = { ...observation('x'), subject: { reference: `Patient?identifier=${condition}` } }
+      const bundle = {
+        resourceType: 'Bundle',
+        type: 'transaction',
+        entry: [{ resource, request: { method: 'POST', url: 'Observation' } }],
+      }
+      const { status, text } = await gateway.ask('POST', '', bundle)
+      answers.push([status, text.replaceAll(condition, '…')])
+    }
+    expect(answers[0]).toEqual(answers[1])
+    expect(answers[0]?.[0]).toBe(422)
+  })
+
+  it('GraphQL shows nothing of it', async () => {
+    const query = `{ ObservationList(patient: "Patient/${patient}") { id } PatientList(family: "${family}") { id name { family } } }`
+    const { text, body } = await gateway.ask('POST', '/$graphql', { query })
+    expect(text).not.toContain(family)
+    expect([body.data.ObservationList, body.data.PatientList]).toEqual([[], []])
+    const one = await gateway.ask('POST', '/$graphql', { query: `{ Patient(id: "${patient}") { name { family } } }` })
+    expect(one.text).not.toContain(family)
+    expect(one.body.data?.Patient ?? null).toBeNull()
+    const through = await gateway.ask('POST', '/$graphql', {
+      query:
+        '{ ObservationList(code: "718-7", _count: 100) { id subject { resource { ... on Patient { name { family } } } } } }',
+    })
+    expect(through.text).not.toContain(family)
+    for (const id of made) expect(through.text).not.toContain(id)
+  })
+
+  it('and every denial is in the trail', async () => {
+    const { body } = await gateway.ask(
+      'GET',
+      `/AuditEvent?patient=Patient/${patient}&outcome=4&_summary=count`,
+      undefined,
+      { as: 'auditor' },
+    )
+    expect(body.total).toBeGreaterThanOrEqual(5)
+  })
+})
+
+describe('when the ledger is silent', () => {
+  let patient: string
+  let made: string
+  beforeAll(async () => {
+    await gateway.stop()
+    await gateway.start({ FRESHNESS_SECONDS: '2', EMBEDDED_PROXIES: '0' })
+    patient = await newPatient('Silent')
+    made = await gateway.create(observation(patient))
+  })
+
+  const reads = (): (() => Promise<Answer>)[] => [
+    () => gateway.ask('GET', `/Observation/${made}`),
+    () => gateway.ask('GET', `/Observation/${made}/_history`),
+    () => gateway.ask('GET', `/Observation?patient=Patient/${patient}`),
+    () => gateway.ask('GET', `/Observation?_summary=count`),
+  ]
+
+  it('does not know after the limit, says when to ask again, does nothing by halves, and recovers', async () => {
+    const before = await gateway.ask('GET', `/Observation/${made}`)
+    const counted = (await gateway.ask('GET', `/Observation?patient=Patient/${patient}&_summary=count`)).body
+      .total as number
+    const { pid } = await gateway.chain()
+    process.kill(pid, 'SIGSTOP')
+    try {
+      await eventually(async () => (await gateway.ask('GET', `/Observation/${made}`)).status).toBe(503)
+      const writes = [
+        () => gateway.ask('POST', '/Observation', observation(patient)),
+        () => gateway.ask('PUT', `/Observation/${made}`, { ...observation(patient, { status: 'amended' }), id: made }),
+        () => gateway.ask('DELETE', `/Observation/${made}`),
+        () =>
+          gateway.ask('POST', '', {
+            resourceType: 'Bundle',
+            type: 'transaction',
+            entry: [{ resource: observation(patient), request: { method: 'POST', url: 'Observation' } }],
+          }),
+        () => gateway.ask('POST', '/Patient', { resourceType: 'Patient', name: [{ family: 'Unborn' }] }),
+      ]
+      for (const request of [...reads(), ...writes]) {
+        const { status, headers, body, text } = await request()
+        expect([status, body.resourceType], text).toEqual([503, 'OperationOutcome'])
+        expect(Number(headers.get('retry-after'))).toBeGreaterThan(0)
+      }
+      const graphql = await gateway.ask('POST', '/$graphql', { query: `{ Observation(id: "${made}") { id status } }` })
+      expect(graphql.text).not.toContain('final')
+      // The audit trail is the auditor's, whatever the ledger says.
+      expect((await gateway.ask('GET', '/AuditEvent?_count=1', undefined, { as: 'auditor' })).status).toBe(200)
+    } finally {
+      process.kill(pid, 'SIGCONT')
+    }
+    await eventually(async () => (await gateway.ask('GET', `/Observation/${made}`)).status).toBe(200)
+    expect((await gateway.ask('GET', `/Observation/${made}`)).text).toBe(before.text)
+    expect((await gateway.ask('GET', `/Observation?patient=Patient/${patient}&_summary=count`)).body.total).toBe(
+      counted,
+    )
+    expect((await gateway.ask('GET', '/Patient?family=Unborn&_summary=count')).body.total).toBe(0)
+    expect((await gateway.ask('POST', '/Observation', observation(patient))).status).toBe(201)
+  })
+
+  it('goes on by itself after its chain was killed, with every consent as it was', async () => {
+    const { pid } = await gateway.chain()
+    process.kill(pid, 'SIGKILL')
+    await eventually(async () => (await gateway.chain()).pid).not.toBe(pid)
+    await eventually(async () => (await gateway.ask('POST', '/Observation', observation(patient))).status).toBe(201)
+    expect((await gateway.ask('GET', `/Observation/${made}`)).status).toBe(200)
+    await eventually(
+      async () => (await gateway.ask('POST', '/Patient', { resourceType: 'Patient', active: true })).status,
+    ).toBe(201)
+  })
+})
