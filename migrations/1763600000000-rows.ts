@@ -205,7 +205,7 @@ const WORK = [
     capsules bytea[],
     resource_pk bigint,
     reason text,
-    PRIMARY KEY (root, leaf_index)
+    PRIMARY KEY (origin, root, leaf_index)
   )`,
   'CREATE INDEX feed_item_state ON feed_item (state, origin)',
   'CREATE INDEX feed_item_tags ON feed_item USING gin (tags)',

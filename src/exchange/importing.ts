@@ -402,14 +402,15 @@ export class Importing {
   async #mark(items: readonly FeedItem[], state: 'imported' | 'refused', reason: string | null): Promise<void> {
     await this.parts.sql.query(
       `UPDATE feed_item f SET state = $3, reason = $4, patient = i.patient
-       FROM unnest($1::bytea[], $2::int[], $5::bytea[]) AS i(root, leaf_index, patient)
-       WHERE f.root = i.root AND f.leaf_index = i.leaf_index`,
+       FROM unnest($1::bytea[], $2::int[], $5::bytea[], $6::bytea[]) AS i(root, leaf_index, patient, origin)
+       WHERE f.origin = i.origin AND f.root = i.root AND f.leaf_index = i.leaf_index`,
       [
         items.map(({ root }) => root),
         items.map(({ leafIndex }) => leafIndex),
         state,
         reason,
         items.map(({ patient }) => Buffer.from(patient.slice(2), 'hex')),
+        items.map(({ origin }) => Buffer.from(origin.slice(2), 'hex')),
       ],
     )
   }

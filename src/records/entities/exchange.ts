@@ -75,7 +75,7 @@ export class FeedEntity {
 @Index('feed_item_state', ['state', 'origin'])
 @Index('feed_item_patient', ['patient'], { where: 'patient IS NOT NULL' })
 export class FeedItemEntity {
-  @Column({ type: 'bytea' })
+  @PrimaryColumn({ type: 'bytea', primaryKeyConstraintName: 'feed_item_pkey' })
   origin!: Buffer
 
   @PrimaryColumn({ type: 'bytea', primaryKeyConstraintName: 'feed_item_pkey' })
