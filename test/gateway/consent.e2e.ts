@@ -32,13 +32,14 @@ async function registerClinic(): Promise<void> {
   const passphrase = (await readFile(`${gateway.data}/passphrase`, 'utf8')).trim()
   const signer = await administratorKey(await Keystore.open(`${gateway.data}/keystore.json`, passphrase))
   const administrator = new TransactionSender({ rpc, chainId: reader.contracts.chainId, signer })
+  const encryptionKey: Hex = `0x${Buffer.from(SecretKey.random().publicKey.toBytes()).toString('hex')}`
   const registration = {
     id: clinic,
     controller: Wallet.createRandom().address.toLowerCase() as Hex,
     validFrom: 0,
     validTo: 2 ** 40 - 1,
     credential: ALL_LABELS_ID,
-    encryptionKey: `0x${Buffer.from(SecretKey.random().publicKey.toBytes()).toString('hex')}`,
+    encryptionKey,
     endpoint: 'http://127.0.0.1:1',
   }
   await (await administrator.send(reader.contracts.write('IdentityRegistry', 'registerEntity', registration))).wait()
