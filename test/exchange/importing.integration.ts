@@ -226,7 +226,8 @@ describe('a manifest', () => {
     [
       'anchored by another entity',
       async () => {
-        const copycat = { id: randomId(), key: SecretKey.random() }
+        // Whoever it names as its operators, what others made stays theirs.
+        const copycat = { id: randomId(), key: world.a.key }
         await world.happen(world.entity(copycat.id, copycat.key, world.endpoint))
         await world.anchor(manifest(), { entity: copycat.id })
       },
