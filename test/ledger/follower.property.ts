@@ -113,6 +113,7 @@ describe('a follower', () => {
   }
 
   it('holds what a replay of the final chain gives, whatever happened before', async () => {
+    let histories = 0
     let rolledBack = 0
     let compared = 0
     await fc.assert(
@@ -123,6 +124,15 @@ describe('a follower', () => {
           const sink = new MemorySink<Spoken>()
           let follower = follow(sink, size)
           const snapshots: { id: unknown; height: number }[] = []
+          const settled = async (): Promise<boolean> => {
+            const { hash } = (await node.rpc.send('eth_getBlockByNumber', ['latest', false])) as { hash: Hex }
+            return (await sink.cursor())?.hash === hash
+          }
+          // However slow the machine, each history takes back at least one block that the follower has seen.
+          await play({ do: 'speak', times: 2 }, snapshots)
+          await eventually(settled).toBe(true)
+          await play({ do: 'reorganise', depth: 2, spoken: [0] }, snapshots)
+          await eventually(settled).toBe(true)
           for (const turn of turns) {
             if (turn.do === 'restart') {
               await follower.stop()
@@ -135,10 +145,6 @@ describe('a follower', () => {
             } else await play(turn, snapshots)
           }
           sink.fault = () => undefined
-          const settled = async (): Promise<boolean> => {
-            const { hash } = (await node.rpc.send('eth_getBlockByNumber', ['latest', false])) as { hash: Hex }
-            return (await sink.cursor())?.hash === hash
-          }
           await eventually(settled).toBe(true)
           await follower.stop()
 
@@ -155,12 +161,14 @@ describe('a follower', () => {
           expect(held).toEqual(final)
           rolledBack += sink.rollbacks
           compared += final.length
+          histories++
         },
       ),
       { numRuns: 20, interruptAfterTimeLimit: 25_000 },
     )
     // The histories must have been worth it.
-    expect(rolledBack).toBeGreaterThan(5)
-    expect(compared).toBeGreaterThan(100)
+    expect(histories).toBeGreaterThan(0)
+    expect(rolledBack).toBeGreaterThanOrEqual(histories)
+    expect(compared).toBeGreaterThanOrEqual(histories)
   })
 })
