@@ -41,6 +41,7 @@ import { structures } from './fhir/definitions/structures.js'
 import { parseJson } from './fhir/json.js'
 import { isServed } from './fhir/search-query.js'
 import { searchParametersOf } from './fhir/search-parameters.js'
+import { fhirXml } from './fhir/xml.js'
 import type { FhirInteractions } from './gateway/interaction.js'
 import { interactionsOf } from './gateway/interactions.js'
 import type { OperationTable } from './gateway/operations.js'
@@ -282,6 +283,7 @@ async function assemble(
   return {
     edge: {
       interactions,
+      xml: fhirXml,
       ...access,
       readBlock: async (cid) => (await blocks.get([cid])).get(cid),
       checks: [

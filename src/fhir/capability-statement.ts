@@ -84,7 +84,7 @@ export function capabilityStatement(served: Served, server: ServerDescription): 
     software: { name: 'Consentry', version: server.version },
     implementation: { description: TITLE, url: server.baseUrl },
     fhirVersion: '4.0.1',
-    format: [...(served.formats ?? ['application/fhir+json', 'json'])],
+    format: [...(served.formats ?? ['application/fhir+json', 'json', 'application/fhir+xml', 'xml'])],
     ...(served.patchFormats && served.patchFormats.length > 0 ? { patchFormat: [...served.patchFormats] } : {}),
     rest: [
       {

@@ -86,6 +86,9 @@ export type FhirInteractions = Partial<Record<Exclude<Interaction, 'capabilities
   readonly capabilities?: (request: OpenRequest) => Promise<InteractionResponse>
   /** Every resource type of the served FHIR version: others are 404 before a token is looked at. */
   readonly types: ReadonlySet<string>
-  /** Told of every request that the edge refused before an interaction saw it (401, 403), for the audit trail. */
-  readonly refused?: (request: OpenRequest, error: { status: number; diagnostics: string }) => Promise<void>
+  /**
+   * Told of what the edge refused before an interaction saw it, for the audit trail: with a status of 401 or 403, or
+   * any but 429 where the principal is known.
+   */
+  readonly refused?: (request: OpenRequest & { readonly principal?: Principal }, status: number) => Promise<void>
 }

@@ -7,6 +7,7 @@ import { structures } from '../fhir/definitions/structures.js'
 import { operation, type OperationTable } from './operations.js'
 import type { GatewayParts } from './parts.js'
 import { read, vread } from './read.js'
+import { refused } from './refused.js'
 import { searchType } from './search.js'
 import { transaction } from './transaction.js'
 import { update } from './update.js'
@@ -25,6 +26,7 @@ export function interactionsOf(parts: GatewayParts, operations: OperationTable):
     'search-type': searchType(parts),
     transaction: transaction(parts, () => interactions),
     operation: operation(parts, operations),
+    refused: refused(parts),
   }
   return interactions
 }

@@ -5,7 +5,8 @@ import { newCall, openCall, takeParameters, type Call, type CallOptions } from '
 import { decompressed } from './decompress.js'
 import { refusalOf } from './outcome.js'
 import { parseParameters } from './parameters.js'
-import { respond } from './respond.js'
+import { FHIR_JSON, isXml } from './negotiate.js'
+import { respond, type XmlFormat } from './respond.js'
 
 export interface EdgeOptions extends CallOptions {
   /** FHIR base URL as clients see it, no slash at the end. */
@@ -13,6 +14,7 @@ export interface EdgeOptions extends CallOptions {
   readonly interactions: FhirInteractions
   /** Body of `.well-known/smart-configuration`. */
   readonly smartConfiguration: () => Promise<object>
+  readonly xml: XmlFormat
 }
 
 declare module 'fastify' {
@@ -65,13 +67,17 @@ async function answer(options: EdgeOptions, request: FastifyRequest, reply: Fast
   const { interaction } = call.target
   const posted = call.method === 'POST' && interaction.startsWith('search-')
   if (posted) takeForm(call, request.body)
-  const open = { ...openRequest(options, request, call), signal: goneSignal(reply) }
-  const response = await run(options, open, call)
+  const response = await run(
+    options,
+    { ...openRequest(request, call, options), ...bodyOf(options, request), signal: goneSignal(reply) },
+    call,
+  )
   await respond(reply, response, {
     contentType: call.contentType,
     pretty: call.pretty,
     head: request.method === 'HEAD',
     acceptEncoding: request.headers['accept-encoding'],
+    xml: options.xml,
   })
   return reply
 }
@@ -97,23 +103,30 @@ function takeForm(call: Call, body: unknown): void {
   takeParameters(call, parseParameters(Buffer.from(body).toString('utf8'), 'form'))
 }
 
-function openRequest(options: EdgeOptions, request: FastifyRequest, call: Call): OpenRequest {
+/** The request without its body. */
+function openRequest(request: FastifyRequest, call: Call, { baseUrl }: EdgeOptions): OpenRequest {
   const headers: Partial<Record<InteractionHeader, string>> = { 'x-request-id': request.id }
   for (const name of HEADERS) {
     const value = request.headers[name]
     if (value !== undefined) headers[name] = String(value)
   }
+  // Interactions are handed JSON, whatever came.
+  if (isXml(headers['content-type'])) headers['content-type'] = FHIR_JSON
   const { target = { interaction: 'capabilities' } } = call
   return {
     ...target,
     method: call.method,
     params: call.params,
     headers,
-    ...(request.body instanceof Uint8Array && request.body.length > 0 ? { body: request.body } : {}),
     requestId: request.id,
     clientAddress: request.ip,
-    baseUrl: options.baseUrl,
+    baseUrl,
   }
+}
+
+function bodyOf({ xml }: EdgeOptions, { body, headers }: FastifyRequest): { body?: Uint8Array } {
+  if (!(body instanceof Uint8Array) || body.length === 0) return {}
+  return { body: isXml(headers['content-type']) ? xml.toJson(body) : body }
 }
 
 const OF_A_BODY = ['content-encoding', 'content-length', 'content-type', 'etag', 'last-modified', 'location']
@@ -127,6 +140,11 @@ function goneSignal(reply: FastifyReply): AbortSignal {
   return gone.signal
 }
 
+/** A flood that is slowed down writes no trail, and neither does a typing error of somebody unknown. */
+function isAudited(status: number, { principal }: Call): boolean {
+  return status === 401 || status === 403 || (principal !== undefined && status !== 429)
+}
+
 /** Every error of a FHIR request ends here. */
 async function refuse(
   options: EdgeOptions,
@@ -138,12 +156,12 @@ async function refuse(
   const { status } = refusal
   const call = request.fhir
   if (refusal.fault) request.log.error({ err: error }, 'a request failed')
-  if ((status === 401 || status === 403) && call?.target !== undefined && !call.handed)
+  if (call?.target !== undefined && !call.handed && isAudited(status, call))
     await options.interactions
-      .refused?.(openRequest(options, request, call), {
+      .refused?.(
+        { ...openRequest(request, call, options), ...(call.principal && { principal: call.principal }) },
         status,
-        diagnostics: refusal.outcome.issue[0]?.diagnostics ?? '',
-      })
+      )
       .catch((fault: unknown) => request.log.error({ err: fault }, 'a refusal could not be recorded'))
   // A stream may have failed before its first byte: what its headers said is not true of this answer.
   for (const name of OF_A_BODY) reply.removeHeader(name)
@@ -155,6 +173,7 @@ async function refuse(
       pretty: call?.pretty ?? false,
       head: request.method === 'HEAD',
       acceptEncoding: request.headers['accept-encoding'],
+      xml: options.xml,
     },
   )
   return reply

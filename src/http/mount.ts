@@ -8,6 +8,7 @@ import { health, type ReadinessCheck } from './health.js'
 import { metrics } from './metrics.js'
 import { mountOauth, type RequestHandler } from './oauth.js'
 import { refusalOf } from './outcome.js'
+import type { XmlFormat } from './respond.js'
 import { RateLimit } from './rate-limit.js'
 
 export interface EdgeParts {
@@ -16,6 +17,7 @@ export interface EdgeParts {
   readonly interactions: FhirInteractions
   readonly authenticator: Authenticator
   readonly smartConfiguration: () => Promise<object>
+  readonly xml: XmlFormat
   /** Absent with an external issuer. */
   readonly authorizationServer?: RequestHandler
   readonly readBlock: BlockReader
@@ -52,6 +54,7 @@ export async function mountEdge(server: FastifyInstance, parts: EdgeParts): Prom
         interactions: parts.interactions,
         authenticator: parts.authenticator,
         smartConfiguration: parts.smartConfiguration,
+        xml: parts.xml,
         rate,
       }),
     )

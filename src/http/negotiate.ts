@@ -1,7 +1,9 @@
 import { ConsentryError } from '../errors.js'
 
-/** JSON media types of https://hl7.org/fhir/R4/http.html#mime-type; XML and Turtle are not served. */
+/** Media types of https://hl7.org/fhir/R4/http.html#mime-type; Turtle is not served. */
 export const FHIR_JSON = 'application/fhir+json'
+export const FHIR_XML = 'application/fhir+xml'
+const XML_TYPES: ReadonlySet<string> = new Set([FHIR_XML, 'application/xml', 'text/xml', 'xml'])
 const JSON_TYPES: ReadonlySet<string> = new Set([
   FHIR_JSON,
   'application/json',
@@ -21,7 +23,7 @@ interface MediaRange {
 
 /**
  * The Content-Type of the response. `_format` wins over Accept; `json` and `application/json` get application/json,
- * everything else that admits JSON gets application/fhir+json. 406 when nothing fits.
+ * XML is written for whoever prefers it, everything else that admits JSON gets application/fhir+json. 406 when nothing fits.
  */
 export function responseType(accept: string | undefined, format: string | undefined): string {
   // In a query a plus is a space, and `_format=application/fhir+json` is often written unescaped.
@@ -30,16 +32,22 @@ export function responseType(accept: string | undefined, format: string | undefi
   const usable = mediaRanges(wanted)
     .filter(({ type, quality, parameters }) => {
       const version = parameters.get('fhirversion')
-      return quality > 0 && JSON_TYPES.has(type) && (version === undefined || VERSIONS.has(version))
+      return (
+        quality > 0 && (JSON_TYPES.has(type) || XML_TYPES.has(type)) && (version === undefined || VERSIONS.has(version))
+      )
     })
     .sort((a, b) => b.quality - a.quality)
   const best = usable[0]
   if (best === undefined)
     throw new ConsentryError(
       'not-acceptable',
-      `This server answers with ${FHIR_JSON} of FHIR 4.0 only; neither XML, Turtle nor other versions are served.`,
+      `This server answers with ${FHIR_JSON} or ${FHIR_XML} of FHIR 4.0; neither Turtle nor other versions are served.`,
       { expression: [format === undefined ? 'http.accept' : 'http._format'] },
     )
+  if (XML_TYPES.has(best.type)) {
+    const generic = best.type === 'application/xml' || best.type === 'text/xml'
+    return `${generic ? best.type : FHIR_XML}; charset=utf-8`
+  }
   const plain =
     best.type === 'application/json' || best.type === 'text/json' || (best.type === 'json' && format === undefined)
   return plain ? 'application/json; charset=utf-8' : `${FHIR_JSON}; charset=utf-8`
@@ -48,11 +56,17 @@ export function responseType(accept: string | undefined, format: string | undefi
 /** Where a body is used: a resource, a patch, a form with search parameters, or the input of an operation. */
 export type BodyUse = 'resource' | 'patch' | 'form' | 'operation'
 
+const RESOURCE = [FHIR_JSON, FHIR_XML, 'application/json', 'text/json', 'application/xml', 'text/xml']
 const BODY_TYPES: Readonly<Record<BodyUse, readonly string[]>> = {
-  resource: [FHIR_JSON, 'application/json', 'text/json'],
-  patch: ['application/json-patch+json', FHIR_JSON, 'application/json', 'text/json'],
+  resource: RESOURCE,
+  patch: ['application/json-patch+json', ...RESOURCE],
   form: ['application/x-www-form-urlencoded'],
-  operation: [FHIR_JSON, 'application/json', 'text/json', 'application/graphql'],
+  operation: [...RESOURCE, 'application/graphql'],
+}
+
+/** True for a body or an answer in XML. */
+export function isXml(contentType: string | undefined): boolean {
+  return contentType !== undefined && XML_TYPES.has(mediaRanges(contentType)[0]?.type ?? '')
 }
 
 /** 415 unless the body is of a type that is understood there, in UTF-8, of FHIR 4.0. */
@@ -67,9 +81,16 @@ export function checkContentType(contentType: string | undefined, use: BodyUse):
     (version === undefined || VERSIONS.has(version))
   )
     return
+  if (range?.type === 'application/xml-patch+xml') {
+    throw new ConsentryError(
+      'unsupported-media-type',
+      'XML Patch is not served; send a JSON Patch (application/json-patch+json) or a FHIRPath Patch (Parameters).',
+      { expression: ['http.content-type'] },
+    )
+  }
   throw new ConsentryError(
     'unsupported-media-type',
-    `The body of this request must be ${BODY_TYPES[use].slice(0, 2).join(' or ')}, in UTF-8.`,
+    `The body of this request must be ${BODY_TYPES[use].slice(0, 3).join(' or ')}, in UTF-8.`,
     { expression: ['http.content-type'] },
   )
 }

@@ -2,7 +2,7 @@ import { pipeline, Readable } from 'node:stream'
 import type { FastifyReply } from 'fastify'
 import type { InteractionResponse } from '../gateway/interaction.js'
 import { compress, COMPRESS_FROM, compressor } from './compress.js'
-import { contentCoding } from './negotiate.js'
+import { contentCoding, isXml } from './negotiate.js'
 import { indentJson } from './pretty.js'
 
 export interface Presentation {
@@ -11,6 +11,15 @@ export interface Presentation {
   readonly pretty: boolean
   readonly head: boolean
   readonly acceptEncoding: string | undefined
+  /** Needed where the Content-Type may be that of XML. */
+  readonly xml?: XmlFormat
+}
+
+/** FHIR XML, for those who ask for it: interactions speak JSON. */
+export interface XmlFormat {
+  /** The same resource as FHIR JSON. @throws ConsentryError `malformed` */
+  readonly toJson: (xml: Uint8Array) => Uint8Array
+  readonly fromJson: (json: Uint8Array, pretty: boolean) => string
 }
 
 /** Writes what an interaction answered. Bytes go out as they came, unless they are compressed or indented. */
@@ -18,13 +27,15 @@ export async function respond(reply: FastifyReply, response: InteractionResponse
   void reply.code(response.status).headers(response.headers)
   const { body } = response
   if (body === undefined || response.status === 204 || response.status === 304) return void reply.send()
+  const xml = !reply.hasHeader('content-type') && isXml(how.contentType) ? how.xml : undefined
   if (!reply.hasHeader('content-type')) void reply.type(how.contentType)
   varyBy(reply, ['Accept', 'Accept-Encoding'])
   const coding = reply.hasHeader('content-encoding') ? null : contentCoding(how.acceptEncoding)
-  if (isStream(body)) return stream(reply, body, coding, how.head)
+  if (isStream(body) && xml === undefined) return stream(reply, body, coding, how.head)
 
   const json = String(reply.getHeader('content-type')).includes('json')
-  const bytes = toBytes(body, how.pretty && json)
+  const whole = isStream(body) ? await collected(body) : body
+  const bytes = xml ? Buffer.from(xml.fromJson(toBytes(whole, false), how.pretty)) : toBytes(whole, how.pretty && json)
   if (coding === null || bytes.length < COMPRESS_FROM) return void reply.send(bytes)
   void reply.header('content-encoding', coding)
   return void reply.send(await compress(coding, bytes))
@@ -52,6 +63,13 @@ function stream(
   }
   // A source that fails half way cuts the connection: the client must not take the half for the whole.
   void reply.send(coding === null ? source : pipeline(source, compressor(coding), () => undefined))
+}
+
+/** XML is written from the whole: pages are bounded. */
+async function collected(body: AsyncIterable<Uint8Array | string>): Promise<Buffer> {
+  const parts: Buffer[] = []
+  for await (const part of body) parts.push(Buffer.from(part))
+  return Buffer.concat(parts)
 }
 
 function isStream(body: Uint8Array | string | object): body is AsyncIterable<Uint8Array | string> {

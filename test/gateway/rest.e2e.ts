@@ -395,6 +395,61 @@ describe('the audit trail', () => {
     const after = await ask('GET', '/AuditEvent?outcome=4&_summary=count', undefined, { as: 'auditor' })
     expect(after.body.total).toBe(before.body.total + 1)
   })
+
+  it('has what the edge refused: callers without a good token, and bodies that nobody can read', async () => {
+    const known = async () =>
+      (await ask('GET', '/AuditEvent?outcome=4&_count=200', undefined, { as: 'auditor' })).body.entry.map(
+        (e: { resource: object }) => JSON.stringify(e.resource),
+      ) as string[]
+    const before = new Set(await known())
+    expect((await ask('GET', '/Patient/foreign', undefined, { authorization: 'Bearer nonsense' })).status).toBe(401)
+    expect((await ask('POST', '/Patient', '<Patient', { 'content-type': 'application/fhir+xml' })).status).toBe(400)
+    const [second, first, ...others] = (await known()).filter((event) => !before.has(event))
+    expect(others).toEqual([])
+    expect(first).toContain('not authenticated')
+    expect(first).toContain('Patient/foreign')
+    expect(second).toContain('"value":"ehr"')
+    expect(second).toContain('HTTP 400')
+  })
+})
+
+describe('XML', () => {
+  it('is taken and given like JSON, digit for digit', async () => {
+    const sent = `<Patient xmlns="http://hl7.org/fhir"><extension url="http://example.org/x"><valueDecimal value="1.50"/></extension><name><family value="Xiphos"/></name></Patient>`
+    const xml = { 'content-type': 'application/fhir+xml', accept: 'application/fhir+xml' }
+    const made = await ask('POST', '/Patient', sent, xml)
+    expect([made.status, made.headers.get('content-type')]).toEqual([201, 'application/fhir+xml; charset=utf-8'])
+    const id = /<id value="([^"]+)"/.exec(made.text)?.[1] as string
+    const json = await ask('GET', `/Patient/${id}`)
+    expect(json.text).toContain('"valueDecimal":1.50')
+    expect(json.body.name).toEqual([{ family: 'Xiphos' }])
+    const page = await ask('GET', '/Patient?family=Xiphos&_format=xml&_pretty=true')
+    expect(page.text).toMatch(/^<Bundle xmlns="http:\/\/hl7.org\/fhir">\n/)
+    expect(page.text).toContain('<valueDecimal value="1.50"/>')
+    expect((await ask('GET', '/metadata', undefined, { accept: 'application/fhir+xml' })).text).toMatch(
+      /^<CapabilityStatement/,
+    )
+  })
+
+  it('that is refused is refused in XML, naming element and place', async () => {
+    const xml = { 'content-type': 'application/fhir+xml', accept: 'application/fhir+xml' }
+    const wrong = await ask(
+      'POST',
+      '/Patient',
+      '<Patient xmlns="http://hl7.org/fhir"><nickname value="x"/></Patient>',
+      xml,
+    )
+    expect([wrong.status, wrong.headers.get('content-type')]).toEqual([400, 'application/fhir+xml; charset=utf-8'])
+    expect(wrong.text).toMatch(/^<OperationOutcome .*<expression value="Patient"\/>/)
+    const invalid = await ask(
+      'POST',
+      '/Patient',
+      '<Patient xmlns="http://hl7.org/fhir"><gender value="x"/></Patient>',
+      xml,
+    )
+    expect(invalid.status).toBeGreaterThanOrEqual(400)
+    expect(invalid.text).toContain('<expression value="Patient.gender"/>')
+  })
 })
 
 describe('what is stored', () => {

@@ -24,7 +24,7 @@ beforeAll(async () => {
         return { status: 200, headers: {} }
       },
       'history-system': undefined,
-      refused: async (open, { status }) => void recorded.push({ status, interaction: open.interaction }),
+      refused: async (open, status) => void recorded.push({ status, interaction: open.interaction }),
     },
   })
   bearer = `Bearer ${await edge.token('ehr')}`
@@ -157,19 +157,20 @@ describe('a request that cannot be right', () => {
   })
 
   it.each([
-    ['Accept', 'application/fhir+xml'],
+    ['Accept', 'text/turtle'],
+    ['Accept', 'application/fhir+xml; fhirVersion=5.0'],
     ['Accept', 'application/fhir+json; fhirVersion=3.0'],
     ['Accept', 'application/fhir+json;q=0'],
     ['Accept', 'image/png'],
   ])('%s: %s is 406', async (name, value) => {
     await get('/Patient/1').set(name, value).expect(406)
   })
-  it('_format=xml is 406', async () => {
-    await get('/Patient/1?_format=xml').expect(406)
+  it('_format=ttl is 406', async () => {
+    await get('/Patient/1?_format=ttl').expect(406)
   })
 
   it.each([
-    'application/fhir+xml',
+    'text/turtle',
     'text/plain',
     'application/fhir+json; charset=latin1',
     'nonsense',

@@ -5,12 +5,12 @@ import { expect, it } from 'vitest'
 const cwd = fileURLToPath(new URL('../..', import.meta.url))
 /** DOCKER_COMPOSE names the stand-alone program; without it the plugin of docker is looked for. */
 const [program, ...before] = process.env['DOCKER_COMPOSE'] ? [process.env['DOCKER_COMPOSE']] : ['docker', 'compose']
-const here = spawnSync(program as string, [...before, 'version']).status === 0
+const here = spawnSync(program, [...before, 'version']).status === 0
 
 it.skipIf(!here)(
   'docker compose (DOCKER_COMPOSE names it, else docker) accepts the file and finds every service',
   () => {
-    const { status, stdout, stderr } = spawnSync(program as string, [...before, 'config', '--services'], {
+    const { status, stdout, stderr } = spawnSync(program, [...before, 'config', '--services'], {
       cwd,
       encoding: 'utf8',
     })

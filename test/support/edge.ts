@@ -7,6 +7,7 @@ import { MemoryReplayGuard } from '../../src/auth/replay.js'
 import { signingKey } from '../../src/auth/signing-keys.js'
 import { smartConfiguration } from '../../src/auth/smart-configuration.js'
 import { requestToken } from '../../src/cli/access-token.js'
+import { fhirXml } from '../../src/fhir/xml.js'
 import type { FhirInteractions, InteractionRequest, OpenRequest } from '../../src/gateway/interaction.js'
 import { closeWhenAnswered, trackInFlight } from '../../src/http/in-flight.js'
 import { mountEdge, type EdgeParts } from '../../src/http/mount.js'
@@ -83,6 +84,7 @@ export async function startEdge(
       tokenSeconds: 300,
       onFault: (error) => log.push(`fault ${error.message}`),
     }),
+    xml: fhirXml,
     readBlock: async () => undefined,
     checks: [],
     draining: () => false,

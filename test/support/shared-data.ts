@@ -8,10 +8,15 @@ import type { Resource } from '../../src/fhir/types.js'
 export const SHARED_DATA = new URL('../../../shared/data/', import.meta.url).pathname
 export const hasSharedData = existsSync(SHARED_DATA)
 
+/** The bytes of a file, those of a `.gz` file uncompressed. */
+export function readSharedBytes(...path: string[]): Uint8Array {
+  const bytes = readFileSync(join(SHARED_DATA, ...path))
+  return path.at(-1)?.endsWith('.gz') ? gunzipSync(bytes) : bytes
+}
+
 /** Parses a `.json` or `.json.gz` file with exact decimals. */
 export function readShared(...path: string[]): Resource {
-  const bytes = readFileSync(join(SHARED_DATA, ...path))
-  return parseJson(path.at(-1)?.endsWith('.gz') ? gunzipSync(bytes) : bytes) as unknown as Resource
+  return parseJson(readSharedBytes(...path)) as unknown as Resource
 }
 
 /** File names of a folder of the shared data, in order; empty where it is absent. */

@@ -26,6 +26,7 @@ const { Patients } = await load<typeof import('../../../src/gateway/patients.js'
 const { LocalBlockStore } = await load<typeof import('../../../src/vault/blocks/local.js')>('vault/blocks/local.js')
 const { createServer } = await load<typeof import('../../../src/http/server.js')>('http/server.js')
 const { mountEdge } = await load<typeof import('../../../src/http/mount.js')>('http/mount.js')
+const { fhirXml } = await load<typeof import('../../../src/fhir/xml.js')>('fhir/xml.js')
 const { parseScopes } = await load<typeof import('../../../src/auth/scopes.js')>('auth/scopes.js')
 
 const database = await openDatabase(
@@ -87,6 +88,7 @@ await mountEdge(server, {
     {},
   ),
   authenticator: { authenticate: async () => principal },
+  xml: fhirXml,
   smartConfiguration: async () => ({}),
   readBlock: async () => undefined,
   checks: [],

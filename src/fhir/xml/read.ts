@@ -1,0 +1,278 @@
+import { type SaxesAttributeNS, SaxesParser, type SaxesTagNS } from 'saxes'
+import { ConsentryError, type IssueCode } from '../../errors.js'
+import { isResourceType } from '../definitions/structures.js'
+import { JSON_LIMITS, type JsonObject, type JsonValue, numberFrom } from '../json.js'
+import { elementsOf, isNumeric, isPrimitive, type XmlElement } from './elements.js'
+
+export const FHIR_NAMESPACE = 'http://hl7.org/fhir'
+export const XHTML_NAMESPACE = 'http://www.w3.org/1999/xhtml'
+const XSI_NAMESPACE = 'http://www.w3.org/2001/XMLSchema-instance'
+const XMLNS_NAMESPACE = 'http://www.w3.org/2000/xmlns/'
+
+/**
+ * Reads a resource from XML (https://hl7.org/fhir/R4/xml.html) as `parseJson` would give it from JSON: the same names,
+ * arrays, numbers digit for digit, `_name` beside primitives with an id or extensions, `div` as its source text.
+ *
+ * Strict: well-formed XML 1.0 with namespaces, UTF-8, elements in the order of the definitions, no DOCTYPE (so no
+ * entities beyond XML's own), no processing instruction, no text beside elements. Whether the resource is valid is for `validate`.
+ *
+ * @throws ConsentryError `malformed` with the FHIRPath of the element, line and column; `too-large` above the limits of JSON.
+ */
+export function parseXml(input: string | Uint8Array, limits: Partial<typeof JSON_LIMITS> = {}): JsonObject {
+  const { maxBytes, maxDepth } = { ...JSON_LIMITS, ...limits }
+  if (input.length > maxBytes) {
+    throw new ConsentryError('too-large', `The document is larger than the allowed ${maxBytes} bytes.`)
+  }
+  const text = typeof input === 'string' ? input : decode(input)
+  return new Reader(text, maxDepth).read()
+}
+
+function decode(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch {
+    throw new ConsentryError('malformed', 'The document is not UTF-8.')
+  }
+}
+
+/** An XML element that is open. */
+type Frame = ObjectFrame | PrimitiveFrame | HolderFrame
+
+interface ObjectFrame {
+  readonly is: 'object'
+  readonly path: string
+  readonly object: JsonObject
+  readonly elements: ReadonlyMap<string, XmlElement>
+  /** Order of the child before, and its name. */
+  last: number
+  lastName: string
+}
+
+interface PrimitiveFrame {
+  readonly is: 'primitive'
+  readonly path: string
+  /** `id` and `extension` beside the value. */
+  readonly beside: JsonObject
+}
+
+/** An element of type Resource has one child: the resource. */
+interface HolderFrame {
+  readonly is: 'holder'
+  readonly path: string
+  readonly put: (resource: JsonObject) => void
+  filled: boolean
+}
+
+const EXTENSION: XmlElement = { name: 'extension', type: 'Extension', many: true, order: 0 }
+
+class Reader {
+  readonly #parser = new SaxesParser({ xmlns: true, position: true })
+  readonly #frames: Frame[] = []
+  #root: JsonObject | undefined
+  /** Start of the narrative that is being passed, and how many of its elements are open. */
+  #narrative: { from: number; depth: number; put: (div: string) => void } | undefined
+
+  constructor(
+    private readonly text: string,
+    private readonly maxDepth: number,
+  ) {}
+
+  read(): JsonObject {
+    const parser = this.#parser
+    // Its messages may quote the document.
+    parser.on('error', () => {
+      throw this.#fault('The document is not well-formed XML', 'structure')
+    })
+    parser.on('xmldecl', ({ encoding }) => {
+      if (encoding !== undefined && !/^utf-?8$/i.test(encoding)) throw this.#fault('The encoding must be UTF-8')
+    })
+    parser.on('doctype', () => {
+      throw this.#fault('A DOCTYPE is not allowed', 'security')
+    })
+    parser.on('processinginstruction', () => {
+      throw this.#fault('Processing instructions are not allowed')
+    })
+    parser.on('cdata', () => this.#text('x'))
+    parser.on('text', (text) => this.#text(text))
+    parser.on('opentag', (tag) => this.#open(tag))
+    parser.on('closetag', () => this.#close())
+    parser.write(this.text).close()
+    if (this.#root === undefined) throw this.#fault('There is no resource')
+    return this.#root
+  }
+
+  #open(tag: SaxesTagNS): void {
+    if (this.#frames.length + (this.#narrative?.depth ?? 0) >= this.maxDepth) {
+      throw this.#fault(`Elements may be nested ${this.maxDepth} deep`, 'too-long')
+    }
+    if (this.#narrative) return void this.#narrative.depth++
+    const frame = this.#frames.at(-1)
+    if (frame === undefined) {
+      this.#root = this.#resource(tag, '')
+    } else if (frame.is === 'holder') {
+      if (frame.filled) throw this.#fault('Only one resource may stand here')
+      frame.filled = true
+      frame.put(this.#resource(tag, frame.path))
+    } else if (frame.is === 'primitive') {
+      if (tag.uri !== FHIR_NAMESPACE || tag.local !== 'extension')
+        throw this.#fault('A primitive has no element but extension')
+      this.#child(tag, frame.beside, frame.path, EXTENSION)
+    } else {
+      this.#child(tag, frame.object, frame.path, this.#elementOf(tag, frame))
+    }
+  }
+
+  #elementOf(tag: SaxesTagNS, frame: ObjectFrame): XmlElement {
+    const element = frame.elements.get(tag.local)
+    const expected = element?.type === 'xhtml' ? XHTML_NAMESPACE : FHIR_NAMESPACE
+    if (element === undefined) throw this.#fault(`There is no element ${nameForMessage(tag.local)} here`, 'structure')
+    if (tag.uri !== expected) throw this.#fault(`${element.name} must be in the namespace ${expected}`)
+    if (element.order < frame.last || (element.order === frame.last && element.name !== frame.lastName)) {
+      throw this.#fault(`${element.name} must come before ${frame.lastName}`, 'structure')
+    }
+    if (element.order === frame.last && !element.many) throw this.#fault(`${element.name} may stand here once`)
+    frame.last = element.order
+    frame.lastName = element.name
+    return element
+  }
+
+  #resource(tag: SaxesTagNS, path: string): JsonObject {
+    if (tag.uri !== FHIR_NAMESPACE || !isResourceType(tag.local)) {
+      throw this.#fault(`The element must be a resource of R4 in the namespace ${FHIR_NAMESPACE}`)
+    }
+    this.#attributes(tag, [])
+    const object: JsonObject = { resourceType: tag.local }
+    const place = path === '' ? tag.local : path
+    this.#push(tag.local, object, place)
+    return object
+  }
+
+  #push(type: string, object: JsonObject, path: string): void {
+    const elements = elementsOf(type)
+    if (elements === undefined) throw new ConsentryError('internal', 'The definitions name a type that they lack.')
+    this.#frames.push({ is: 'object', path, object, elements, last: -1, lastName: '' })
+  }
+
+  #child(tag: SaxesTagNS, parent: JsonObject, above: string, element: XmlElement): void {
+    const { name, type, many } = element
+    const before = parent[name] ?? parent[`_${name}`]
+    const index = many && Array.isArray(before) ? before.length : 0
+    const path = many ? `${above}.${name}[${index}]` : `${above}.${name}`
+    const put = (value: JsonValue): void => {
+      if (!many) parent[name] = value
+      else if (Array.isArray(parent[name])) parent[name].push(value)
+      else parent[name] = [value]
+    }
+    if (type === 'xhtml') {
+      this.#narrative = { from: this.#startOfTag(), depth: 1, put }
+    } else if (type === 'Resource') {
+      this.#attributes(tag, [])
+      this.#frames.push({ is: 'holder', path, put, filled: false })
+    } else if (isPrimitive(type)) {
+      this.#primitive(tag, parent, element, path)
+    } else {
+      const attributes = this.#attributes(tag, type === 'Extension' ? ['id', 'url'] : ['id'])
+      const object: JsonObject = { ...attributes }
+      put(object)
+      this.#push(type, object, path)
+    }
+  }
+
+  #primitive(tag: SaxesTagNS, parent: JsonObject, { name, type, many }: XmlElement, path: string): void {
+    const { value, ...beside } = this.#attributes(tag, ['id', 'value'], path)
+    const read = value === undefined ? null : valueOf(type, value)
+    const shadow = `_${name}`
+    if (many) {
+      const values = (parent[name] ??= []) as JsonValue[]
+      values.push(read)
+      const shadows = (parent[shadow] ??= []) as JsonValue[]
+      shadows.push(beside)
+    } else {
+      if (read !== null) parent[name] = read
+      parent[shadow] = beside
+    }
+    this.#frames.push({ is: 'primitive', path, beside })
+  }
+
+  #close(): void {
+    const narrative = this.#narrative
+    if (narrative) {
+      if (--narrative.depth > 0) return
+      narrative.put(withNamespace(this.text.slice(narrative.from, this.#parser.position)))
+      this.#narrative = undefined
+      return
+    }
+    const frame = this.#frames.pop()
+    if (frame?.is === 'holder' && !frame.filled) throw this.#fault('A resource must stand here', 'required')
+    if (frame?.is === 'object') tidy(frame.object)
+    if (frame?.is === 'primitive') tidy(frame.beside)
+  }
+
+  #attributes(tag: SaxesTagNS, allowed: readonly string[], path?: string): Record<string, string> {
+    const found: Record<string, string> = {}
+    for (const { prefix, local, uri, value } of Object.values<SaxesAttributeNS>(tag.attributes)) {
+      if (uri === XMLNS_NAMESPACE || uri === XSI_NAMESPACE) continue
+      if (prefix !== '' || !allowed.includes(local)) {
+        throw this.#fault(`There is no attribute ${nameForMessage(local)} here`, 'structure', path)
+      }
+      if (value === '') throw this.#fault(`The attribute ${local} must not be empty`, 'value', path)
+      found[local] = value
+    }
+    return found
+  }
+
+  #text(text: string): void {
+    if (this.#narrative || text.trim() === '') return
+    throw this.#fault('Text may stand in a narrative only; values are attributes')
+  }
+
+  /** Of the tag that was just read. */
+  #startOfTag(): number {
+    return this.text.lastIndexOf('<', this.#parser.position - 1)
+  }
+
+  #fault(what: string, code: IssueCode = 'structure', path?: string): ConsentryError {
+    const at = path ?? this.#frames.at(-1)?.path
+    const { line, column } = this.#parser
+    return new ConsentryError('malformed', `${what} (line ${line}, column ${column + 1}).`, {
+      code,
+      ...(at === undefined ? {} : { expression: [at] }),
+    })
+  }
+}
+
+/** What cannot be read stays as it is: `validate` says what would be right. */
+function valueOf(type: string, value: string): JsonValue {
+  if (type === 'boolean') return value === 'true' ? true : value === 'false' ? false : value
+  if (!isNumeric(type)) return value
+  try {
+    return numberFrom(value)
+  } catch {
+    return value
+  }
+}
+
+/** Leaves out what says nothing: empty companions, and arrays of them; nulls stand only where the other has something. */
+function tidy(object: JsonObject): void {
+  for (const [name, shadow] of Object.entries(object)) {
+    if (!name.startsWith('_')) continue
+    if (!Array.isArray(shadow)) {
+      if (Object.keys(shadow as JsonObject).length === 0) delete object[name]
+      continue
+    }
+    const kept = shadow.map((beside) => (Object.keys(beside as JsonObject).length === 0 ? null : beside))
+    if (kept.every((beside) => beside === null)) delete object[name]
+    else object[name] = kept
+    const values = object[name.slice(1)]
+    if (Array.isArray(values) && values.every((value) => value === null)) delete object[name.slice(1)]
+  }
+}
+
+/** A narrative that took its namespace from outside would mean nothing alone. */
+function withNamespace(div: string): string {
+  return /^<div[^>]*\sxmlns\s*=/.test(div) ? div : div.replace(/^<div/, `<div xmlns="${XHTML_NAMESPACE}"`)
+}
+
+function nameForMessage(name: string): string {
+  return /^[A-Za-z][\w.-]{0,63}$/.test(name) ? name : 'of this name'
+}
