@@ -86,7 +86,7 @@ class Writer {
 
   #attribute(name: string, value: JsonValue | undefined): void {
     if (value === undefined) return
-    const text = isNumber(value) ? numberText(value) : String(value as string | boolean)
+    const text = isNumber(value) ? numberText(value) : typeof value === 'string' ? value : JSON.stringify(value)
     // What XML would read as a space is written so that it stays what it is.
     const encoded = encodeAttribute(text).replace(/[\t\n\r]/g, (char) => `&#${char.charCodeAt(0)};`)
     this.#out.push(' ', name, '="', encoded, '"')
