@@ -6,8 +6,9 @@ import type { NewVersion, StoredVersion } from '../records/types.js'
 import type { BlockStore } from '../vault/blocks/block-store.js'
 import { capsulesOf, chunksOf, open, type OpeningKeys } from '../vault/open.js'
 import type { CapsuleKey } from '../vault/keys.js'
+import { capsuleOfRow, isSealedRow, type SealedRow, sealRows } from '../vault/row-seal.js'
 import { type Author, seal } from '../vault/seal.js'
-import { capsuleId, type CapsuleKeys } from './capsule-keys.js'
+import { capsuleId, type CapsuleKeys, type OpenedKey } from './capsule-keys.js'
 import { withSource } from './imported.js'
 
 /** A body to be sealed, with what decides under which keys. */
@@ -50,13 +51,23 @@ export class Bodies {
   /** Plaintext of rows, in their order. @throws ConsentryError `integrity` for a block that is missing or altered */
   async open(permit: Permit, rows: readonly StoredVersion[]): Promise<Uint8Array[]> {
     const envelopes = await this.#envelopes(rows)
-    const chunks = await this.blocks.get(envelopes.flatMap((envelope) => chunksOf(envelope)))
-    const keys = await this.keys.opened(envelopes.flatMap((envelope) => [...capsulesOf(envelope)]))
+    const inRow = rows.map(({ body }) => body !== null && isSealedRow(body))
+    const chunkCids = envelopes.map((envelope, i) => (inRow[i] ? [] : chunksOf(envelope)))
+    const chunks = await this.blocks.get(chunkCids.flat())
+    const keys = await this.keys.opened(
+      envelopes.flatMap((envelope, i) => (inRow[i] ? [capsuleOfRow(envelope)] : capsulesOf(envelope))),
+    )
+    const keyOf = (capsule: Uint8Array): OpenedKey => {
+      const key = keys.get(capsuleId(capsule).toString('hex'))
+      if (key === undefined) throw new ConsentryError('integrity', 'The key of a capsule is not at hand.')
+      return key
+    }
     const authors = await this.#authors(rows)
     const openingKeys: OpeningKeys = {
-      capsuleKey: (capsule) => {
-        const key = keys.get(capsuleId(capsule).toString('hex'))
-        if (key === undefined) throw new ConsentryError('integrity', 'The key of a capsule is not at hand.')
+      capsuleKey: (capsule) => keyOf(capsule).key,
+      rowKey: (capsule) => {
+        const { key, trail } = keyOf(capsule)
+        if (!trail) throw new ConsentryError('integrity', 'A row is sealed under a key that is not for the trail.')
         return key
       },
       authorKeys: (author) => authors.get(`0x${Buffer.from(author).toString('hex')}`) ?? [],
@@ -70,7 +81,7 @@ export class Bodies {
           record: { id: `${row.type}/${row.id}`, version: row.version },
           cid: row.cid,
           envelope,
-          chunks: chunksOf(envelope).flatMap((cid) => chunks.get(cid) ?? []),
+          chunks: (chunkCids[i] ?? []).flatMap((cid) => chunks.get(cid) ?? []),
         },
         openingKeys,
       )
@@ -109,13 +120,10 @@ export class Bodies {
 }
 
 /** Seals records of the audit trail, whose bodies lie in their rows. */
-export function sealInline(
-  items: Parameters<SealInline>[0],
-  author: Author,
-  key: CapsuleKey,
-): { body: Uint8Array; contentHash: Uint8Array; salt: Uint8Array }[] {
-  return seal(
-    items.map(({ patient, ...item }) => ({ ...item, keys: [key], subject: { patient, labels: AUDIT } })),
-    author,
-  ).map(({ blocks, contentHash, salt }) => ({ body: (blocks[0] as (typeof blocks)[number]).bytes, contentHash, salt }))
+export function sealInline(items: Parameters<SealInline>[0], author: Pick<Author, 'id'>, key: CapsuleKey): SealedRow[] {
+  return sealRows(
+    items.map(({ patient, ...item }) => ({ ...item, subject: { patient, labels: AUDIT } })),
+    author.id,
+    key,
+  )
 }

@@ -17,6 +17,12 @@ export interface PolicyKeys {
   policyKey(owner: Owner, label: KeyLabel): Promise<PublicKey>
 }
 
+/** A key that was opened, and whether it is one of the audit trail, under which nothing but rows of the trail is sealed. */
+export interface OpenedKey {
+  readonly key: Uint8Array
+  readonly trail: boolean
+}
+
 /** A capsule is used for one day at most (DESIGN.md, section 6). */
 const DAY = 86_400_000
 /** Opened keys in memory. */
@@ -28,7 +34,7 @@ const CACHED = 20_000
  */
 export class CapsuleKeys {
   /** By hex of the capsule's id. */
-  readonly #opened = new Map<string, Uint8Array>()
+  readonly #opened = new Map<string, OpenedKey>()
   readonly #current = new Map<string, Promise<{ key: CapsuleKey; until: number }>>()
 
   constructor(
@@ -49,9 +55,9 @@ export class CapsuleKeys {
     return this.#currentKey(null, 'audit')
   }
 
-  /** The keys of capsules, unwrapped; those that are not at hand are missing from the result. */
-  async opened(capsules: readonly Uint8Array[]): Promise<Map<string, Uint8Array>> {
-    const keys = new Map<string, Uint8Array>()
+  /** The keys of capsules, unwrapped, by hex of the capsule's id; those that are not at hand are missing from the result. */
+  async opened(capsules: Iterable<Uint8Array>): Promise<Map<string, OpenedKey>> {
+    const keys = new Map<string, OpenedKey>()
     const missing: Buffer[] = []
     for (const capsule of capsules) {
       const id = capsuleId(capsule)
@@ -61,13 +67,14 @@ export class CapsuleKeys {
       else if (!keys.has(name)) missing.push(id)
     }
     if (missing.length === 0) return keys
-    const { rows } = await this.sql.query<{ id: Buffer; wrapped_key: Buffer }>(
-      'SELECT id, wrapped_key FROM capsule_key WHERE id = ANY($1::bytea[])',
-      [missing],
+    const { rows } = await this.sql.query<{ id: Buffer; wrapped_key: Buffer; trail: boolean }>(
+      `SELECT id, wrapped_key, label_mask = $2 AND author = $3 AND NOT imported AS trail FROM capsule_key
+       WHERE id = ANY($1::bytea[])`,
+      [missing, AUDIT, bytes(this.entity)],
     )
-    for (const { id, wrapped_key } of rows) {
+    for (const { id, wrapped_key, trail } of rows) {
       const name = id.toString('hex')
-      const key = unwrap(this.master, wrapped_key, `capsule ${name}`)
+      const key = { key: unwrap(this.master, wrapped_key, `capsule ${name}`), trail }
       this.#remember(name, key)
       keys.set(name, key)
     }
@@ -125,7 +132,7 @@ export class CapsuleKeys {
         now,
       ],
     )
-    this.#remember(name, key.key)
+    this.#remember(name, { key: key.key, trail: label === 'audit' })
     return { key, until: now + DAY }
   }
 
@@ -141,11 +148,11 @@ export class CapsuleKeys {
     if (row === undefined) return null
     const name = row.id.toString('hex')
     const key = unwrap(this.master, row.wrapped_key, `capsule ${name}`)
-    this.#remember(name, key)
+    this.#remember(name, { key, trail: label === 'audit' })
     return { key: { capsule: row.capsule, key }, until: Number(row.created_at) + DAY }
   }
 
-  #remember(name: string, key: Uint8Array): void {
+  #remember(name: string, key: OpenedKey): void {
     this.#opened.set(name, key)
     if (this.#opened.size > CACHED) this.#opened.delete(this.#opened.keys().next().value as string)
   }

@@ -5,6 +5,7 @@ import { requireBlock, requireDigest, sha256 } from './cid.js'
 import { decodeEnvelope, type Envelope } from './envelope.js'
 import { unpad } from './padding.js'
 import { decodePayload, type Payload, recordTag, type RecordVersion, saltOf } from './payload.js'
+import { capsuleOfRow, isSealedRow, openRow } from './row-seal.js'
 import { additionalData, keyEncryptionKey, openChunks, unwrapDek } from './sealing.js'
 import { isSignedBy } from './signatures.js'
 
@@ -13,7 +14,7 @@ export interface SealedRecord {
   readonly subject: RecordSubject
   /** The record it must be; absent when it is only learned by opening (a feed of another entity). */
   readonly record?: RecordVersion
-  /** CID of the envelope; `null` for one that lies in its row. */
+  /** CID of the envelope; `null` for a body that lies in its row. */
   readonly cid: string | null
   readonly envelope: Uint8Array
   /** The raw blocks that the envelope links, in order; see `chunksOf`. */
@@ -24,6 +25,11 @@ export interface SealedRecord {
 export interface OpeningKeys {
   /** The key of a capsule. @throws if it is not at hand */
   capsuleKey(capsule: Uint8Array): Uint8Array
+  /**
+   * The key of a capsule under which we seal rows of our own; absent where none are expected.
+   * @throws if it is not at hand, or is for records
+   */
+  rowKey?(capsule: Uint8Array): Uint8Array
   /** 33-byte keys that the author signs or signed with. */
   authorKeys(author: Uint8Array): readonly Uint8Array[]
 }
@@ -49,6 +55,17 @@ export function capsulesOf(envelope: Uint8Array): readonly Uint8Array[] {
  */
 export function open(permit: Permit, sealed: SealedRecord, keys: OpeningKeys): Payload {
   requirePermit(permit, sealed.subject)
+  const { cid, envelope, subject } = sealed
+  const rowKey = cid === null && isSealedRow(envelope) ? keys.rowKey?.(capsuleOfRow(envelope)) : undefined
+  const payload =
+    rowKey === undefined
+      ? openEnvelope(sealed, keys)
+      : openRow(envelope, Buffer.from(subject.origin.slice(2), 'hex'), rowKey)
+  requireSame(sealed, payload)
+  return payload
+}
+
+function openEnvelope(sealed: SealedRecord, keys: OpeningKeys): Payload {
   const digest = sha256(sealed.envelope)
   if (sealed.cid !== null) requireDigest(sealed.cid, digest)
   const envelope = decodeEnvelope(sealed.envelope)
@@ -62,7 +79,7 @@ export function open(permit: Permit, sealed: SealedRecord, keys: OpeningKeys): P
     : openChunks(dek, nonce, fetchedChunks(envelope, sealed.chunks ?? []), aad)
   const payload = decodePayload(unpad(padded), saltOf(dek), envelope.dict)
   for (const secret of [dek, kek, padded]) secret.fill(0)
-  requireSame(sealed, payload, tag)
+  if (Buffer.compare(tag, recordTag(payload.salt, payload)) !== 0) throw otherRecord()
   return payload
 }
 
@@ -90,11 +107,12 @@ function fetchedChunks({ chunks = [] }: Envelope, fetched: readonly Uint8Array[]
   return fetched
 }
 
-function requireSame({ record, subject }: SealedRecord, payload: Payload, tag: Uint8Array): void {
-  const asked = record === undefined || (record.id === payload.id && record.version === payload.version)
-  if (!asked || Buffer.compare(tag, recordTag(payload.salt, payload)) !== 0) {
-    throw new ConsentryError('integrity', 'The sealed bytes are of another record or version.')
-  }
+function otherRecord(): ConsentryError {
+  return new ConsentryError('integrity', 'The sealed bytes are of another record or version.')
+}
+
+function requireSame({ record, subject }: SealedRecord, payload: Payload): void {
+  if (record !== undefined && (record.id !== payload.id || record.version !== payload.version)) throw otherRecord()
   const { subject: bound } = payload
   if (bound && (bound.patient !== subject.patient || (bound.labels & subject.labels) !== bound.labels)) {
     throw new ConsentryError('integrity', 'The record was sealed for another patient or under more labels.')

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { ConsentryError } from '../errors.js'
 import { aeadSeal, KEY_BYTES, NONCE_BYTES } from './aead.js'
 import { anchorLeaf } from './anchor-leaf.js'
-import { type Block, parseCid, rawBlock, sha256 } from './cid.js'
+import { type Block, parseCid, rawBlock } from './cid.js'
 import { CURRENT_DICTIONARY } from './compression.js'
 import { encodeEnvelope } from './envelope.js'
 import type { CapsuleKey } from './keys.js'
@@ -47,13 +47,37 @@ export interface Sealed {
  * @throws ConsentryError `too-large` above 64 MiB, `internal` without a capsule key
  */
 export function seal(items: readonly SealItem[], author: Author): Sealed[] {
-  return items.map((item) => sealOne(item, author))
+  const random = randomBytes(items.length * RANDOM_BYTES)
+  const keks = new Map<readonly CapsuleKey[], Uint8Array>()
+  const kekOf = (keys: readonly CapsuleKey[]): Uint8Array => {
+    const known = keks.get(keys)
+    if (known !== undefined) return known
+    const kek = keyEncryptionKey(keys.map(({ key }) => key))
+    keks.set(keys, kek)
+    return kek
+  }
+  try {
+    return items.map((item, i) => {
+      if (item.keys.length === 0) {
+        throw new ConsentryError('internal', 'A record is sealed under one capsule key at least.')
+      }
+      return sealOne(item, author, kekOf(item.keys), random.subarray(i * RANDOM_BYTES, (i + 1) * RANDOM_BYTES))
+    })
+  } finally {
+    for (const secret of [random, ...keks.values()]) secret.fill(0)
+  }
 }
 
-function sealOne({ id, version, body, keys, subject }: SealItem, author: Author): Sealed {
-  if (keys.length === 0) throw new ConsentryError('internal', 'A record is sealed under one capsule key at least.')
-  const random = new Uint8Array(randomBytes(NONCE_BYTES + KEY_BYTES))
-  const [nonce, dek] = [random.slice(0, NONCE_BYTES), random.subarray(NONCE_BYTES)]
+const RANDOM_BYTES = NONCE_BYTES + KEY_BYTES
+
+function sealOne(
+  { id, version, body, keys, subject }: SealItem,
+  author: Author,
+  kek: Uint8Array,
+  random: Uint8Array,
+): Sealed {
+  const nonce = new Uint8Array(random.subarray(0, NONCE_BYTES))
+  const dek = new Uint8Array(random.subarray(NONCE_BYTES))
   const salt = saltOf(dek)
   const tag = recordTag(salt, { id, version })
   const capsules = keys.map(({ capsule }) => capsule)
@@ -61,7 +85,6 @@ function sealOne({ id, version, body, keys, subject }: SealItem, author: Author)
   const padded = pad(encodePayload({ id, version, body, ...(subject ? { subject } : {}) }))
   const small = padded.length <= INLINE_LIMIT
   const chunks = small ? [] : sealChunks(dek, nonce, padded, aad).map(rawBlock)
-  const kek = keyEncryptionKey(keys.map(({ key }) => key))
   const envelope = encodeEnvelope(
     {
       v: 1,
@@ -75,11 +98,11 @@ function sealOne({ id, version, body, keys, subject }: SealItem, author: Author)
     },
     (message) => author.key.sign(message),
   )
-  rememberSignature(author.key.publicKey, sha256(envelope.bytes))
-  for (const secret of [dek, kek, padded]) secret.fill(0)
+  rememberSignature(author.key.publicKey, envelope.digest)
+  for (const secret of [dek, padded]) secret.fill(0)
   return {
     cid: envelope.cid,
-    blocks: [envelope, ...chunks],
+    blocks: [{ cid: envelope.cid, bytes: envelope.bytes }, ...chunks],
     contentHash: contentHashOf(salt, body),
     salt,
     leaf: anchorLeaf(salt, envelope.cid, { id, version }, author.id),

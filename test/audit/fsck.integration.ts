@@ -110,7 +110,11 @@ async function material(): Promise<Material> {
       if (!('permit' in decision)) throw new Error('no permit')
       const record = { id: `${row.type}/${row.id}`, version: 1 }
       const sealed = { subject: row, record, cid: null, envelope: row.body as Uint8Array }
-      const keys = { capsuleKey: () => h.trailKey.key, authorKeys: () => authorKeys }
+      const keys = {
+        capsuleKey: () => expect.unreachable('the trail has no envelopes'),
+        rowKey: () => h.trailKey.key,
+        authorKeys: () => authorKeys,
+      }
       return open(decision.permit, sealed, keys).body
     },
     decodeManifest,

@@ -1,8 +1,9 @@
-import { createHash } from 'node:crypto'
-import { zstdCompressSync } from 'node:zlib'
+import { createHash, randomBytes } from 'node:crypto'
+import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { compress, decompress } from '../../src/vault/compression.js'
 import { DICTIONARY_1 } from '../../src/vault/dictionary/dictionary-1.js'
+import { keptContext } from '../../src/vault/zstd-context.js'
 import { hasSharedData, syntheaResources } from '../support/shared-data.js'
 import { observation } from './support/records.js'
 
@@ -17,6 +18,18 @@ describe('compression', () => {
 
   it.each([0, 1])('gives back what it packed with dictionary %i', (dictionary) => {
     expect(Buffer.from(decompress(compress(observation(), dictionary), dictionary, 10_000))).toEqual(observation())
+  })
+
+  it('gives in one context, call after call, what a context of its own gives each, and shares no buffer', () => {
+    const options = { dictionary: DICTIONARY_1, params: { [constants.ZSTD_c_compressionLevel]: 3 } }
+    const pack = keptContext(options)
+    const random = randomBytes(300_000)
+    const bodies = [text, observation(), Buffer.alloc(0), random, Buffer.alloc(500_000, 'abc'), text, observation()]
+    const packed = bodies.map((body) => pack(body))
+    for (const [i, body] of bodies.entries()) {
+      expect(Buffer.from(packed[i]!).equals(zstdCompressSync(body, options))).toBe(true)
+      expect(zstdDecompressSync(packed[i]!, { dictionary: DICTIONARY_1 }).equals(body)).toBe(true)
+    }
   })
 
   it('refuses a dictionary that it does not know, another dictionary, and what is not Zstandard', () => {

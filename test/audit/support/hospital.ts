@@ -48,8 +48,7 @@ export async function hospital(): Promise<Hospital> {
   const records = new RecordStore(database, index)
   const author = SecretKey.random()
   const trailKey = newCapsuleKey(SecretKey.random().publicKey)
-  const seal: SealInline = (items) =>
-    sealInline(items, { id: Buffer.from(ledger.entity.slice(2), 'hex'), key: author }, trailKey)
+  const seal: SealInline = (items) => sealInline(items, { id: Buffer.from(ledger.entity.slice(2), 'hex') }, trailKey)
   const trail = new AuditTrail(ledger.entity, 'https://hospital.example/fhir', index, seal)
   return {
     ...ledger,
