@@ -1,5 +1,4 @@
-import { createHash, randomBytes, randomUUID } from 'node:crypto'
-import canonicalize from 'canonicalize'
+import { hash, randomBytes, randomUUID } from 'node:crypto'
 import { AUDIT } from '../consent/labels.js'
 import type { PartyId, PatientId } from '../consent/permit.js'
 import { indexValues } from '../fhir/search-parameters.js'
@@ -7,6 +6,7 @@ import type { Resource, ValidResource } from '../fhir/types.js'
 import type { BlindIndex } from '../records/blind-index.js'
 import type { NewAuditRecord } from '../records/types.js'
 import { auditEvents } from './balp.js'
+import { canonicalJson } from './canonical-json.js'
 import type { Occurrence } from './occurrence.js'
 
 /** A record of the trail before it has an id. */
@@ -59,7 +59,7 @@ export class AuditTrail {
   /** @param now milliseconds since the epoch, the `lastUpdated` of the rows */
   rows(records: readonly TrailRecord[], now: number): NewAuditRecord[] {
     const stamped = records.map(({ resource }) => stamp(resource, now))
-    const bodies = stamped.map((resource) => Buffer.from(canonicalize(resource) as string))
+    const bodies = stamped.map((resource) => Buffer.from(canonicalJson(resource)))
     const sealed = this.seal(
       stamped.map((resource, i) => ({
         id: `${resource.resourceType}/${resource.id}`,
@@ -68,9 +68,10 @@ export class AuditTrail {
         patient: records[i]?.patient ?? null,
       })),
     )
+    const salts = randomBytes(records.length * SALT_BYTES)
     return stamped.map((resource, i): NewAuditRecord => {
       const { body, contentHash, salt } = sealed[i] as (typeof sealed)[number]
-      const leafSalt = randomBytes(32)
+      const leafSalt = salts.subarray(i * SALT_BYTES, (i + 1) * SALT_BYTES)
       return {
         type: resource.resourceType,
         id: resource.id as string,
@@ -97,10 +98,11 @@ export class AuditTrail {
 
 /** SHA-256(00 ‖ salt ‖ body) */
 export function auditLeafHash(salt: Uint8Array, body: Uint8Array): Uint8Array {
-  return createHash('sha256').update(LEAF_PREFIX).update(salt).update(body).digest()
+  return hash('sha256', Buffer.concat([LEAF_PREFIX, salt, body]), 'buffer')
 }
 
 const LEAF_PREFIX = Uint8Array.of(0)
+const SALT_BYTES = 32
 
 function stamp({ resourceType, meta, ...elements }: Resource, now: number): Resource {
   return {

@@ -1,11 +1,15 @@
 import { createHmac } from 'node:crypto'
 import { KeyedTokens } from './keyed-tokens.js'
+import { Memory } from './memory.js'
 import { OrderPreserving } from './order-preserving.js'
 import type { IndexValue, TokenValue } from './search-query.js'
 import type { IndexEntries, OrderedEntry, ReferenceEntry } from './types.js'
 
 /** Prefixes of strings from one character to this many have a token each; a longer search is cut to it. */
 export const LONGEST_PREFIX = 64
+
+/** Codes and strings whose tokens are kept together; some kilobytes each for a long string. */
+const REMEMBERED_LISTS = 8_192
 
 /** The name of a parameter in rows of `reference`, so that a chain meets sources of its own type only. */
 export function referenceParameter(type: string, param: string): string {
@@ -37,6 +41,8 @@ type Kind =
 export class BlindIndex {
   readonly #tokens: KeyedTokens
   readonly #order: OrderPreserving
+  /** All tokens of codes and strings that come again and again. */
+  readonly #lists = new Memory<readonly bigint[]>(REMEMBERED_LISTS)
 
   /** @param key 32 random bytes; another key means another index */
   constructor(key: Uint8Array) {
@@ -45,30 +51,29 @@ export class BlindIndex {
   }
 
   entries(type: string, values: Iterable<IndexValue>): IndexEntries {
-    const tokens = new Set<bigint>()
+    const tokens: bigint[] = []
     const references = new Map<string, ReferenceEntry>()
     const ordered: OrderedEntry[] = []
     for (const value of values) {
       switch (value.kind) {
         case 'token':
-          if (value.code !== undefined) this.#addCode(tokens, '', type, value.param, value.system, value.code)
+          if (value.code !== undefined) {
+            push(tokens, this.#codeTokens('', type, value.param, value.system, value.code))
+          }
           break
         case 'string':
-          for (let length = 1; length <= Math.min(value.normal.length, LONGEST_PREFIX); length++) {
-            tokens.add(this.token('prefix', type, value.param, value.normal.slice(0, length)))
-          }
-          if (!value.word) tokens.add(this.token('exact', type, value.param, value.value))
+          push(tokens, this.#stringTokens(type, value))
           break
         case 'uri':
-          tokens.add(this.token('uri', type, value.param, value.value))
+          tokens.push(this.token('uri', type, value.param, value.value))
           break
         case 'reference':
           this.#addReference(tokens, references, type, value)
           break
         case 'date': {
           const parameter = this.parameter(type, value.param)
-          const lo = this.#order.date(parameter, value.lo)
-          ordered.push({ parameter, lo, hi: this.#order.date(parameter, value.hi), unit: null })
+          const [lo, hi] = this.#order.dates(parameter, value.lo, value.hi)
+          ordered.push({ parameter, lo, hi, unit: null })
           break
         }
         case 'number':
@@ -78,7 +83,7 @@ export class BlindIndex {
           ordered.push(this.#quantity(type, value))
       }
     }
-    return { tokens: [...tokens].sort((a, b) => (a < b ? -1 : 1)), references: [...references.values()], ordered }
+    return { tokens: ascending(tokens), references: [...references.values()], ordered }
   }
 
   /** Names what a conditional create looks for. */
@@ -117,36 +122,47 @@ export class BlindIndex {
     return this.#order.number(this.parameter(type, param), value)
   }
 
-  #addCode(
-    tokens: Set<bigint>,
+  #codeTokens(
     prefix: '' | 'identifier-',
     type: string,
     param: string,
     system: string | undefined,
     code: string,
-  ): void {
-    tokens.add(this.codeToken(prefix, type, param, { code }))
-    tokens.add(this.codeToken(prefix, type, param, { system: system ?? null, code }))
-    if (system !== undefined) tokens.add(this.codeToken(prefix, type, param, { system }))
+  ): readonly bigint[] {
+    return this.#lists.of(`${prefix}code|${type}|${param}|${pair(system ?? '-', code)}|${system === undefined}`, () => [
+      this.codeToken(prefix, type, param, { code }),
+      this.codeToken(prefix, type, param, { system: system ?? null, code }),
+      ...(system === undefined ? [] : [this.codeToken(prefix, type, param, { system })]),
+    ])
+  }
+
+  #stringTokens(type: string, value: Extract<IndexValue, { kind: 'string' }>): readonly bigint[] {
+    const { param, normal, word } = value
+    return this.#lists.of(`string|${type}|${param}|${word === true}|${pair(normal, value.value)}`, () => {
+      const prefixes = Array.from({ length: Math.min(normal.length, LONGEST_PREFIX) }, (_, i) =>
+        this.token('prefix', type, param, normal.slice(0, i + 1)),
+      )
+      return word ? prefixes : [...prefixes, this.token('exact', type, param, value.value)]
+    })
   }
 
   #addReference(
-    tokens: Set<bigint>,
+    tokens: bigint[],
     references: Map<string, ReferenceEntry>,
     type: string,
     value: Extract<IndexValue, { kind: 'reference' }>,
   ): void {
     const { param, identifier, url } = value
     if (value.type !== undefined && value.id !== undefined) {
-      tokens.add(this.token('reference', type, param, `${value.type}/${value.id}`))
+      tokens.push(this.token('reference', type, param, `${value.type}/${value.id}`))
       const entry = { parameter: referenceParameter(type, param), targetType: value.type, targetId: value.id }
       references.set(`${param}|${value.type}/${value.id}`, entry)
     }
     if (url !== undefined) {
-      tokens.add(this.token('url', type, param, url))
-      if (value.version !== undefined) tokens.add(this.token('url', type, param, `${url}|${value.version}`))
+      tokens.push(this.token('url', type, param, url))
+      if (value.version !== undefined) tokens.push(this.token('url', type, param, `${url}|${value.version}`))
     }
-    if (identifier) this.#addCode(tokens, 'identifier-', type, param, identifier.system, identifier.value)
+    if (identifier) push(tokens, this.#codeTokens('identifier-', type, param, identifier.system, identifier.value))
   }
 
   #point(type: string, param: string, value: string): { parameter: bigint; lo: Uint8Array; hi: Uint8Array } {
@@ -168,6 +184,22 @@ export class BlindIndex {
     const lo = this.#order.number(parameter, value.lo ?? '-Infinity')
     return { parameter, lo, hi: this.#order.number(parameter, value.hi ?? 'Infinity'), unit: [...units] }
   }
+}
+
+function push(tokens: bigint[], more: readonly bigint[]): void {
+  for (const token of more) tokens.push(token)
+}
+
+/** Each once. In no order that would say which parameter a token is of. */
+function ascending(tokens: readonly bigint[]): BigInt64Array {
+  const sorted = new BigInt64Array(tokens.length)
+  for (let i = 0; i < tokens.length; i++) sorted[i] = tokens[i] as bigint
+  sorted.sort()
+  let kept = 0
+  for (let i = 0; i < sorted.length; i++) {
+    if (i === 0 || sorted[i] !== sorted[i - 1]) sorted[kept++] = sorted[i] as bigint
+  }
+  return sorted.subarray(0, kept)
 }
 
 /** No system and code give the text of another pair. */

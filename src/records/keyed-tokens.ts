@@ -1,5 +1,6 @@
 import { _HMAC } from '@noble/hashes/hmac.js'
 import { sha256 } from '@noble/hashes/sha2.js'
+import { Memory } from './memory.js'
 
 type Keyed = _HMAC<ReturnType<typeof sha256.create>>
 
@@ -18,8 +19,7 @@ export class KeyedTokens {
   readonly #digest = new Uint8Array(32)
   readonly #view = new DataView(this.#digest.buffer)
   readonly #text = Buffer.allocUnsafe(4096)
-  #young = new Map<string, bigint>()
-  #old = new Map<string, bigint>()
+  readonly #memory = new Memory<bigint>(REMEMBERED)
 
   constructor(key: Uint8Array) {
     this.#keyed = new _HMAC(sha256, key)
@@ -27,15 +27,7 @@ export class KeyedTokens {
   }
 
   of(text: string): bigint {
-    const known = this.#young.get(text)
-    if (known !== undefined) return known
-    const token = this.#old.get(text) ?? this.#compute(text)
-    if (this.#young.size >= REMEMBERED) {
-      this.#old = this.#young
-      this.#young = new Map()
-    }
-    this.#young.set(text, token)
-    return token
+    return this.#memory.of(text, () => this.#compute(text))
   }
 
   #compute(text: string): bigint {

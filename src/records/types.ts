@@ -119,7 +119,7 @@ export interface StoredVersion extends ResourceRow {
 /** What the database holds of a resource's search parameters. */
 export interface IndexEntries {
   /** Signed 64-bit, ascending, no duplicates. */
-  readonly tokens: readonly bigint[]
+  readonly tokens: ArrayLike<bigint>
   readonly references: readonly ReferenceEntry[]
   readonly ordered: readonly OrderedEntry[]
 }

@@ -1,4 +1,4 @@
-import { boolArray, byteaArray, int4Array, int8Array, textArray } from './array-parameter.js'
+import { boolArray, byteaArray, int4Array, int8Array, int8Arrays, textArray } from './array-parameter.js'
 import type { Statement } from './database.js'
 import { bytesOf } from './hex.js'
 import type { NewAuditRecord, NewOutbox, NewVersion } from './types.js'
@@ -124,7 +124,7 @@ export function parameters({ versions, keys, outbox, now }: Writing): unknown[] 
     byteaArray(versions.map((v) => v.salt)),
     byteaArray(versions.map((v) => bytesOf(v.author))),
     byteaArray(versions.map((v) => v.leaf)),
-    int8Array(tokens.values),
+    int8Arrays(tokens.parts),
     int8Array(references.pk),
     textArray(references.parameter),
     textArray(references.type),
@@ -135,7 +135,7 @@ export function parameters({ versions, keys, outbox, now }: Writing): unknown[] 
     byteaArray(ordered.hi),
     int4Array(unitFrom),
     int4Array(unitTo),
-    int8Array(units.values),
+    int8Arrays(units.parts),
     int8Array(leaves.pk),
     byteaArray(leaves.hash),
     byteaArray(leaves.salt),
@@ -148,11 +148,13 @@ export function parameters({ versions, keys, outbox, now }: Writing): unknown[] 
 
 /** Arrays end to end in one; SQL takes `[from:to]` of it, and nothing where `to` is before `from`. */
 class Slices {
-  readonly values: bigint[] = []
+  readonly parts: ArrayLike<bigint>[] = []
+  #length = 0
 
-  add(values: readonly bigint[]): [from: number, to: number] {
-    const from = this.values.length + 1
-    for (const value of values) this.values.push(value)
-    return [from, this.values.length]
+  add(values: ArrayLike<bigint>): [from: number, to: number] {
+    const from = this.#length + 1
+    this.#length += values.length
+    this.parts.push(values)
+    return [from, this.#length]
   }
 }

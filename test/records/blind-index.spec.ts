@@ -35,7 +35,8 @@ describe('blind index', () => {
     const subject: IndexValue = { param: 'subject', kind: 'reference', type: 'Patient', id: '1' }
     const entries = index.entries('Observation', [subject, subject, { param: 'code', kind: 'token', code: 'c' }])
     expect(entries.tokens).toHaveLength(3)
-    expect([...entries.tokens].sort((a, b) => (a < b ? -1 : 1))).toEqual(entries.tokens)
+    const tokens = Array.from(entries.tokens)
+    expect(tokens.toSorted((a, b) => (a < b ? -1 : 1))).toEqual(tokens)
     expect(entries.references).toEqual([{ parameter: 'Observation.subject', targetType: 'Patient', targetId: '1' }])
   })
 })

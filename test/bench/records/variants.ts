@@ -57,7 +57,7 @@ export function jsonParameters({ versions, keys }: { versions: NewVersion[]; key
         labels: v.labels,
         categories: v.categories,
         source: v.source,
-        tokens: v.index?.tokens ?? [],
+        tokens: Array.from(v.index?.tokens ?? []),
         cid: v.cid,
         body: bytes(v.body),
         content_hash: bytes(v.contentHash),
