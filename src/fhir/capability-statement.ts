@@ -31,8 +31,8 @@ export interface Served {
   readonly conditional?: {
     readonly create?: boolean
     readonly update?: boolean
-    readonly delete?: boolean
-    /** If-None-Match on read. */
+    readonly delete?: 'single' | 'multiple'
+    /** If-None-Match and If-Modified-Since on read. */
     readonly read?: boolean
   }
   /** PUT to an id that does not exist creates it. */
@@ -103,7 +103,7 @@ export function capabilityStatement(served: Served, server: ServerDescription): 
 function resourceOf(type: string, served: Served): Record<string, unknown> {
   const interactions = served.interactions(type)
   const has = (interaction: TypeInteraction): boolean => interactions.includes(interaction)
-  const { create = false, update = false, delete: remove = false, read = false } = served.conditional ?? {}
+  const { create = false, update = false, delete: remove, read = false } = served.conditional ?? {}
   const operations = (served.operations ?? []).filter((operation) => operation.type === type)
   return {
     type,
@@ -113,9 +113,9 @@ function resourceOf(type: string, served: Served): Record<string, unknown> {
     readHistory: has('vread'),
     updateCreate: has('update') && (served.updateCreate ?? false),
     conditionalCreate: has('create') && create,
-    conditionalRead: read ? 'not-match' : 'not-supported',
+    conditionalRead: read ? 'full-support' : 'not-supported',
     conditionalUpdate: has('update') && update,
-    conditionalDelete: has('delete') && remove ? 'single' : 'not-supported',
+    conditionalDelete: (has('delete') ? remove : undefined) ?? 'not-supported',
     referencePolicy: ['literal', 'logical', 'local'],
     ...listOf('searchParam', has('search-type') ? searchParams(type) : []),
     ...listOf('operation', operations.map(operationOf)),
@@ -165,8 +165,8 @@ function security({ security: { tokenUrl, authorizeUrl, cors } }: ServerDescript
   }
 }
 
-/** Records that the server itself writes and nobody changes. */
-const APPEND_ONLY: ReadonlySet<string> = new Set(['AuditEvent', 'Provenance'])
+/** Records that the server alone writes and nobody changes. */
+const APPEND_ONLY: ReadonlySet<string> = new Set(['AuditEvent'])
 const READING: readonly TypeInteraction[] = ['read', 'vread', 'history-instance', 'history-type', 'search-type']
 
 /** The interactions of a type where `all` are served at all: audit records can be read and searched, not written. */

@@ -49,7 +49,8 @@ function statementOf(parts: GatewayParts, served: FhirInteractions, operations: 
           return type === undefined || type === '*' ? { name, definition } : { name, definition, type }
         })
         .filter(({ name }, i, list) => list.findIndex((other) => other.name === name) === i),
-      conditional: { create: true, read: true },
+      conditional: { create: true, update: true, delete: 'multiple', read: true },
+      patchFormats: ['application/json-patch+json', 'application/fhir+json', 'application/fhir+xml'],
       updateCreate: true,
     },
     {

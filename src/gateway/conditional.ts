@@ -1,48 +1,79 @@
 import { requireScope } from '../auth/allows.js'
 import { ConsentryError } from '../errors.js'
 import { parseQuery } from '../fhir/bundle.js'
-import { criteriaOf, parseSearch } from '../fhir/search-query.js'
+import { criteriaOf, parseSearch, type SearchQuery } from '../fhir/search-query.js'
 import type { Claim, ResourceRow } from '../records/types.js'
 import type { InteractionRequest } from './interaction.js'
 import type { GatewayParts } from './parts.js'
 import { scopeClauses } from './scope-filter.js'
 
-const PLACE = 'If-None-Exist'
-
-/** What a conditional create meets: one match, or the right to create. */
-export type ConditionalCreate =
+/** What a condition meets: one resource, or none and the right to create it. */
+export type Condition =
   { readonly existing: ResourceRow; readonly claim?: never } | { readonly existing?: never; readonly claim: Claim }
 
-/**
- * If-None-Exist, https://hl7.org/fhir/R4/http.html#ccreate, among what the caller may read.
- * @throws ConsentryError `precondition-failed` for several matches or an empty condition
- */
-export async function conditionalCreate(
+type Params = readonly (readonly [string, string])[]
+
+/** If-None-Exist, https://hl7.org/fhir/R4/http.html#ccreate. Throws as `meet` does. */
+export function conditionalCreate(
   parts: GatewayParts,
   request: InteractionRequest,
   type: string,
   condition: string,
-): Promise<ConditionalCreate> {
-  const query = parseSearch(type, parseQuery(condition.slice(condition.indexOf('?') + 1), PLACE), 'strict', {
-    base: parts.baseUrl,
-  })
-  if (query.clauses.length === 0) {
-    throw new ConsentryError('precondition-failed', 'The condition names no search parameter.', { expression: [PLACE] })
-  }
-  // What the condition finds is told, so it is a search.
+): Promise<Condition> {
+  const place = 'If-None-Exist'
+  return meet(parts, request, type, parseQuery(condition.slice(condition.indexOf('?') + 1), place), place)
+}
+
+/**
+ * The condition in the URL of a conditional update, patch or delete (https://hl7.org/fhir/R4/http.html#cond-update), among
+ * what the caller may read: what it finds is told, so it is a search.
+ *
+ * @throws ConsentryError `precondition-failed` for several matches or a condition that selects everything
+ */
+export async function meet(
+  parts: GatewayParts,
+  request: InteractionRequest,
+  type: string,
+  params: Params = request.params,
+  place = 'http.query',
+): Promise<Condition> {
+  const query = conditionOf(parts, type, params, place)
   const scope = scopeClauses(parts, type, requireScope(request.principal, type, 'search-type'))
   const filter = await parts.access.filter(request.principal, 'read')
   const { matches, snapshot } = await parts.records.match([{ type, clauses: [...query.clauses, ...scope] }], filter)
   const [existing, second] = matches[0] ?? []
-  if (second !== undefined) {
-    throw new ConsentryError(
-      'precondition-failed',
-      `Several resources of ${type} fulfil the condition; make it narrower.`,
-      {
-        code: 'multiple-matches',
-        expression: [PLACE],
-      },
-    )
-  }
+  if (second !== undefined) throw severalMatch(type, place)
   return existing ? { existing } : { claim: { key: parts.index.claim(type, criteriaOf(query)), snapshot } }
+}
+
+/** All that a condition finds, `most` at the most. Throws as `meet` does, for more than `most` matches too. */
+export async function meetAll(
+  parts: GatewayParts,
+  request: InteractionRequest,
+  type: string,
+  params: Params,
+  most: number,
+): Promise<readonly ResourceRow[]> {
+  const place = 'http.query'
+  const query = conditionOf(parts, type, params, place)
+  const scope = scopeClauses(parts, type, requireScope(request.principal, type, 'search-type'))
+  const filter = await parts.access.filter(request.principal, 'read')
+  const asked = { type, clauses: [...query.clauses, ...scope], count: most + 1, total: false }
+  const { rows } = await parts.records.search(asked, filter)
+  if (rows.length > most) throw severalMatch(type, place)
+  return rows
+}
+
+function conditionOf(parts: GatewayParts, type: string, params: Params, place: string): SearchQuery {
+  const query = parseSearch(type, params, 'strict', { base: parts.baseUrl })
+  if (query.clauses.length > 0) return query
+  throw new ConsentryError('precondition-failed', 'The condition names no search parameter.', { expression: [place] })
+}
+
+function severalMatch(type: string, place: string): ConsentryError {
+  return new ConsentryError(
+    'precondition-failed',
+    `Several resources of ${type} fulfil the condition; make it narrower.`,
+    { code: 'multiple-matches', expression: [place] },
+  )
 }

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { requireWriteScope } from '../auth/allows.js'
-import { ConsentryError } from '../errors.js'
 import type { ValidResource } from '../fhir/types.js'
 import { audited } from './audited.js'
 import { conditionalCreate } from './conditional.js'
+import { retried } from './contention.js'
 import { recordAccess } from './disclose.js'
 import { resourceOf } from './input.js'
 import type { Handler, InteractionRequest, InteractionResponse } from './interaction.js'
@@ -21,21 +21,8 @@ export function create(parts: GatewayParts): Handler {
     const type = request.type as string
     requireWriteScope(request.principal, type, 'create')
     const resource = resourceOf(request, type)
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await createOnce(parts, request, trail, type, resource)
-      } catch (error) {
-        // Somebody created it at the same time: look again, and find theirs.
-        if (!isClaimed(error) || attempt === ATTEMPTS) throw error
-      }
-    }
+    return retried(() => createOnce(parts, request, trail, type, resource))
   })
-}
-
-const ATTEMPTS = 5
-
-function isClaimed(error: unknown): boolean {
-  return error instanceof ConsentryError && error.kind === 'conflict' && error.issues[0]?.code === 'lock-error'
 }
 
 async function createOnce(

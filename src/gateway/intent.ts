@@ -10,6 +10,8 @@ export interface PutIntent {
   readonly id: string
   readonly resource: ValidResource
   readonly ifMatch?: number
+  /** Version that a patch was applied to: the update is of this one or is made anew. */
+  readonly basis?: number
   /** Of a conditional create. */
   readonly claim?: Claim
   readonly at: string

@@ -6,6 +6,7 @@ import type { FhirInteractions } from './interaction.js'
 import { structures } from '../fhir/definitions/structures.js'
 import { operation, type OperationTable } from './operations.js'
 import type { GatewayParts } from './parts.js'
+import { patch } from './patch.js'
 import { read, vread } from './read.js'
 import { refused } from './refused.js'
 import { searchType } from './search.js'
@@ -22,6 +23,7 @@ export function interactionsOf(parts: GatewayParts, operations: OperationTable):
     'history-instance': historyInstance(parts),
     create: create(parts),
     update: update(parts),
+    patch: patch(parts),
     delete: deleteResource(parts),
     'search-type': searchType(parts),
     transaction: transaction(parts, () => interactions),

@@ -14,12 +14,15 @@ import { operationOutcome } from '../fhir/operation-outcome.js'
 import type { Resource, ValidResource } from '../fhir/types.js'
 import type { Claim } from '../records/types.js'
 import { audited } from './audited.js'
+import { retried } from './contention.js'
 import { refuseServerWritten, resourceOf } from './input.js'
 import type { FhirInteractions, Handler, InteractionRequest, InteractionResponse } from './interaction.js'
 import type { GatewayParts } from './parts.js'
+import { changeOf, patchIntents, type PatchTarget } from './patch.js'
 import { etag, preferredReturn, versionOfEtag } from './represent.js'
 import type { Intent } from './intent.js'
 import { scopeClauses } from './scope-filter.js'
+import type { Trail } from './trail.js'
 import { write, type Written } from './write.js'
 
 /**
@@ -30,22 +33,11 @@ export function transaction(parts: GatewayParts, interactions: () => FhirInterac
   return audited(parts, async (request, trail) => {
     const bundle = resourceOf(request, 'Bundle')
     const plan = planBundle(bundle, { base: request.baseUrl, maxEntries: parts.limits.maxBundleEntries })
-    const { found, claims } = await lookUp(parts, request, plan.lookups)
-    const resolved = resolveBundle(plan, found, { base: request.baseUrl })
-    if (resolved.kind === 'batch') return batch(request, resolved, interactions())
-
-    const entries = resolved.entries.map(requireResolved)
-    requireScopes(request, entries)
-    const writing = entries.flatMap((entry) => intentOf(entry, claims))
-    const written =
-      writing.length === 0
-        ? []
-        : await write(
-            parts,
-            request,
-            trail,
-            writing.map(({ intent }) => intent),
-          )
+    if (plan.kind === 'batch') {
+      const { found } = await lookUp(parts, request, plan.lookups)
+      return batch(request, resolveBundle(plan, found, { base: request.baseUrl }), interactions())
+    }
+    const { resolved, entries, writing, written } = await retried(() => writeAll(parts, request, trail, plan))
     const results = new Map(writing.map(({ entry }, i) => [entry, writtenResult(request, written[i] as Written)]))
     // One after the other: each read is an interaction of its own, audited and decided as such.
     for (const index of resolved.order) {
@@ -60,7 +52,46 @@ export function transaction(parts: GatewayParts, interactions: () => FhirInterac
   })
 }
 
-type Lookups = ReturnType<typeof planBundle>['lookups']
+type Plan = ReturnType<typeof planBundle>
+type Lookups = Plan['lookups']
+
+/** Everything of a transaction that changes something, looked up and written anew if another writer was faster. */
+async function writeAll(parts: GatewayParts, request: InteractionRequest, trail: Trail, plan: Plan) {
+  const { found, claims } = await lookUp(parts, request, plan.lookups)
+  const resolved = resolveBundle(plan, found, { base: request.baseUrl })
+  const entries = resolved.entries.map(requireResolved)
+  requireScopes(request, entries)
+  const patches = entries.filter(({ action }) => action === 'patch')
+  const [puts, patched] = [
+    entries.flatMap((entry) => intentOf(entry, claims)),
+    patches.length === 0 ? [] : await patchIntents(parts, request, trail, patches.map(targetOf)),
+  ]
+  const writing = [...puts, ...patched.map((intent, i) => ({ entry: patches[i] as ResolvedEntry, intent }))]
+  const intents = writing.map(({ intent }) => intent)
+  const written = intents.length === 0 ? [] : await write(parts, request, trail, intents)
+  return { resolved, entries, writing, written }
+}
+
+function targetOf({ index, type = '', id = '', resource, ifMatch }: ResolvedEntry): PatchTarget {
+  const version = versionOfEtag(ifMatch, `Bundle.entry[${index}].request.ifMatch`)
+  const change = changeOf(patchIn(resource))
+  return {
+    type,
+    id,
+    at: `Bundle.entry[${index}].resource`,
+    change,
+    ...(version === undefined ? {} : { ifMatch: version }),
+  }
+}
+
+/** What would be sent alone: Parameters, or a JSON Patch that the entry holds as a Binary (https://hl7.org/fhir/R4/http.html#patch). */
+function patchIn(resource: Resource | undefined): Required<Pick<InteractionRequest, 'body' | 'headers'>> {
+  if (resource?.resourceType !== 'Binary') {
+    return { headers: { 'content-type': 'application/fhir+json' }, body: Buffer.from(stringify(resource)) }
+  }
+  const { contentType = '', data = '' } = resource as { contentType?: string; data?: string }
+  return { headers: { 'content-type': contentType }, body: Buffer.from(data, 'base64') }
+}
 
 /** Conditions of entries and conditional references, in one query, among what the caller may read. */
 async function lookUp(
@@ -95,6 +126,7 @@ const INTERACTION = {
   create: 'create',
   existing: 'create',
   update: 'update',
+  patch: 'patch',
   delete: 'delete',
   nothing: 'delete',
 } as const
@@ -120,11 +152,6 @@ function intentOf(
   const ifMatch = versionOfEtag(entry.ifMatch, `Bundle.entry[${index}].request.ifMatch`)
   const match = ifMatch === undefined ? {} : { ifMatch }
   if (action === 'delete') return [{ entry, intent: { kind: 'delete', type, id, at, ...match } }]
-  if (action === 'patch') {
-    throw new ConsentryError('not-supported', 'PATCH is not served.', {
-      expression: [`Bundle.entry[${index}].request`],
-    })
-  }
   if (action !== 'create' && action !== 'update') return []
   refuseServerWritten(type, at, entry.resource)
   const claim = entry.condition === undefined ? undefined : claims.get(entry.condition)
@@ -202,19 +229,20 @@ async function ask(
       ? { 'if-none-exist': condition.slice(condition.indexOf('?') + 1) }
       : {}),
   }
+  const patch = interaction === 'patch' ? patchIn(resource) : undefined
   const { body: _, type: __, id: ___, vid: ____, ...common } = request
   return handler({
     ...common,
     interaction,
     method: method === 'HEAD' ? 'GET' : method,
-    headers,
+    headers: { ...headers, ...patch?.headers },
     params,
     ...(type === undefined ? {} : { type }),
     ...(id === undefined ? {} : { id }),
     ...(vid === undefined ? {} : { vid }),
     ...(compartment === undefined ? {} : { compartment }),
     ...(operation === undefined ? {} : { operation }),
-    ...(resource === undefined ? {} : { body: Buffer.from(stringify(resource)) }),
+    ...(resource === undefined ? {} : { body: patch?.body ?? Buffer.from(stringify(resource)) }),
   })
 }
 

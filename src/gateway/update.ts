@@ -1,33 +1,69 @@
+import { randomUUID } from 'node:crypto'
 import { requireWriteScope } from '../auth/allows.js'
 import { ConsentryError } from '../errors.js'
+import type { ValidResource } from '../fhir/types.js'
 import { audited } from './audited.js'
+import { meet } from './conditional.js'
+import { retried } from './contention.js'
 import { resourceOf } from './input.js'
-import type { Handler } from './interaction.js'
+import type { PutIntent } from './intent.js'
+import type { Handler, InteractionRequest } from './interaction.js'
 import type { GatewayParts } from './parts.js'
 import { ifMatchVersion, writtenResponse } from './represent.js'
 import { write } from './write.js'
 
-/** update, https://hl7.org/fhir/R4/http.html#update; a new id is created under that id (update as create). */
+/**
+ * update, https://hl7.org/fhir/R4/http.html#update; a new id is created under that id (update as create). On the URL of a
+ * type it is conditional: one match is updated, none creates, under the id of the resource if it has one.
+ */
 export function update(parts: GatewayParts): Handler {
   return audited(parts, async (request, trail) => {
     const type = request.type as string
     requireWriteScope(request.principal, type, 'update')
-    const id = request.id
-    if (id === undefined) throw new ConsentryError('not-supported', 'Conditional update is not served.')
     const resource = resourceOf(request, type)
-    if (resource.id !== id) {
-      throw new ConsentryError(
-        'malformed',
-        resource.id === undefined
-          ? `The resource must have the id of the URL, '${id}'.`
-          : `The id of the resource must be the id of the URL, '${id}'.`,
-        { code: 'value', expression: [`${type}.id`] },
-      )
-    }
     const ifMatch = ifMatchVersion(request)
-    const [written] = await write(parts, request, trail, [
-      { kind: 'update', type, id, resource, at: type, ...(ifMatch === undefined ? {} : { ifMatch }) },
-    ])
-    return writtenResponse(request, written as NonNullable<typeof written>)
+    const match = ifMatch === undefined ? {} : { ifMatch }
+    return retried(async () => {
+      const intent =
+        request.id === undefined
+          ? await conditionalIntent(parts, request, type, resource)
+          : { kind: 'update' as const, id: sameId(type, resource, request.id) }
+      const [written] = await write(parts, request, trail, [{ type, resource, at: type, ...match, ...intent }])
+      return writtenResponse(request, written as NonNullable<typeof written>)
+    })
   })
+}
+
+/** https://hl7.org/fhir/R4/http.html#cond-update */
+async function conditionalIntent(
+  parts: GatewayParts,
+  request: InteractionRequest,
+  type: string,
+  resource: ValidResource,
+): Promise<Pick<PutIntent, 'kind' | 'id' | 'claim'>> {
+  const { existing, claim } = await meet(parts, request, type)
+  if (existing === undefined) {
+    requireWriteScope(request.principal, type, 'create')
+    return resource.id === undefined
+      ? { kind: 'create', id: randomUUID(), claim }
+      : { kind: 'update', id: resource.id, claim }
+  }
+  if (resource.id !== undefined && resource.id !== existing.id) {
+    throw new ConsentryError('malformed', 'The condition matches a resource with another id than this one has.', {
+      code: 'value',
+      expression: [`${type}.id`],
+    })
+  }
+  return { kind: 'update', id: existing.id }
+}
+
+function sameId(type: string, resource: ValidResource, id: string): string {
+  if (resource.id === id) return id
+  throw new ConsentryError(
+    'malformed',
+    resource.id === undefined
+      ? `The resource must have the id of the URL, '${id}'.`
+      : `The id of the resource must be the id of the URL, '${id}'.`,
+    { code: 'value', expression: [`${type}.id`] },
+  )
 }

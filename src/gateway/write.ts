@@ -8,6 +8,7 @@ import { labelsOf } from '../fhir/labels-of.js'
 import { indexValues } from '../fhir/search-parameters.js'
 import type { Resource, ValidResource } from '../fhir/types.js'
 import type { NewVersion, StoredVersion } from '../records/types.js'
+import { overtaken } from './contention.js'
 import type { Intent } from './intent.js'
 import type { InteractionRequest } from './interaction.js'
 import type { GatewayParts } from './parts.js'
@@ -49,10 +50,7 @@ export async function write(
     const done = await attemptWrite(parts, request, trail, intents)
     if (done !== 'overtaken') return done
     if (attempt === ATTEMPTS) {
-      throw new ConsentryError('conflict', 'Other writers keep changing the same resource; try again.', {
-        code: 'lock-error',
-        retryAfterSeconds: 1,
-      })
+      throw overtaken('Other writers keep changing the same resource; try again.')
     }
   }
 }
@@ -82,6 +80,7 @@ async function attemptWrite(
   await decideAll(parts, request, drafts)
   // Only now: whoever is denied learns neither that a resource exists nor its version.
   intents.forEach((intent, i) => checkIfMatch(intent, previous[i] ?? null))
+  intents.forEach((intent, i) => checkBasis(intent, previous[i] ?? null))
   intents.forEach((intent, i) => refuseShared(intent, previous[i] ?? null))
   if (links.length > 0) await parts.patients.link(links)
 
@@ -124,10 +123,7 @@ async function attemptWrite(
   const result = await parts.records.commit({ versions, audit, claims })
   if (!result.committed) {
     if (result.conflicts.some((conflict) => conflict.kind === 'claim')) {
-      throw new ConsentryError('conflict', 'Another request is creating the same resource under this condition.', {
-        code: 'lock-error',
-        retryAfterSeconds: 1,
-      })
+      throw overtaken('Another request is creating the same resource under this condition; try again.')
     }
     return 'overtaken'
   }
@@ -156,6 +152,11 @@ function checkIfMatch(intent: Intent, previous: StoredVersion | null): void {
     `If-Match names version ${wanted} of ${intent.type}/${intent.id}; ${found === null ? 'it does not exist' : `the current version is ${found}`}.`,
     { expression: [intent.at] },
   )
+}
+
+function checkBasis(intent: Intent, previous: StoredVersion | null): void {
+  if (intent.kind === 'delete' || intent.basis === undefined || intent.basis === previous?.version) return
+  throw overtaken('Other writers keep changing the resource that the patch is for; try again.')
 }
 
 /** What another entity shares with us is its own to change; we hold a copy that follows. */

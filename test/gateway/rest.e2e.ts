@@ -413,6 +413,157 @@ describe('the audit trail', () => {
   })
 })
 
+describe('patch', () => {
+  const json = { 'content-type': 'application/json-patch+json' }
+  const fhirPath = (...parts: object[]) => ({
+    resourceType: 'Parameters',
+    parameter: [{ name: 'operation', part: parts }],
+  })
+  const replaceFamily = (family: string) =>
+    fhirPath(
+      { name: 'type', valueCode: 'replace' },
+      { name: 'path', valueString: 'Patient.name[0].family' },
+      { name: 'value', valueString: family },
+    )
+
+  it('changes what a JSON Patch or a FHIRPath Patch says, and nothing else', async () => {
+    const exact = [{ url: 'http://example.org/x', valueDecimal: '$' }]
+    const text = JSON.stringify(newPatient('Patched', { extension: exact })).replace('"$"', '1.50')
+    const { id } = (await ask('POST', '/Patient', text)).body
+    const first = await ask('PATCH', `/Patient/${id}`, [{ op: 'add', path: '/gender', value: 'female' }], json)
+    expect([first.status, first.headers.get('etag'), first.body.gender]).toEqual([200, 'W/"2"', 'female'])
+    expect(first.text).toContain('"valueDecimal":1.50')
+    const second = await ask('PATCH', `/Patient/${id}`, replaceFamily('Patched-Anew'))
+    expect([second.status, second.body.name[0].family, second.body.gender]).toEqual([200, 'Patched-Anew', 'female'])
+    const found = await ask('GET', '/Patient?family=Patched-Anew&_summary=count')
+    expect(found.body.total).toBe(1)
+    const xml = `<Parameters xmlns="http://hl7.org/fhir"><parameter><name value="operation"/><part><name value="type"/><valueCode value="delete"/></part><part><name value="path"/><valueString value="Patient.gender"/></part></parameter></Parameters>`
+    const third = await ask('PATCH', `/Patient/${id}`, xml, { 'content-type': 'application/fhir+xml' })
+    expect([third.status, third.body.gender]).toEqual([200, undefined])
+  })
+
+  it('is refused with the reason, and then nothing has changed', async () => {
+    const id = await patient('Unpatched')
+    const refused = async (status: number, body: unknown, headers: Record<string, string> = json) => {
+      const answer = await ask('PATCH', `/Patient/${id}`, body, headers)
+      expect([answer.status, answer.body.resourceType]).toEqual([status, 'OperationOutcome'])
+      return issue(answer)
+    }
+    expect((await refused(422, [{ op: 'test', path: '/name/0/family', value: 'x' }])).expression).toEqual(['Patch[0]'])
+    expect((await refused(422, [{ op: 'remove', path: '/birthDate' }])).code).toBe('not-found')
+    expect((await refused(422, [{ op: 'replace', path: '/id', value: 'x' }])).diagnostics).toContain('type or the id')
+    expect((await refused(400, [{ op: 'add', path: '/gender', value: 'x' }])).expression).toEqual(['Patient.gender'])
+    expect((await refused(400, { op: 'add' })).diagnostics).toContain('array')
+    expect((await refused(412, [], { ...json, 'if-match': 'W/"7"' })).diagnostics).toContain('version 7')
+    expect((await refused(415, '<diff/>', { 'content-type': 'application/xml-patch+xml' })).diagnostics).toMatch(
+      /XML Patch is not served; send a JSON Patch/,
+    )
+    expect((await ask('GET', `/Patient/${id}`)).headers.get('etag')).toBe('W/"1"')
+    expect((await ask('PATCH', '/Patient/nobody', [], json)).status).toBe(404)
+  })
+
+  it('loses none of many concurrent ones', async () => {
+    const id = await patient('Contended')
+    const add = (value: string) =>
+      ask('PATCH', `/Patient/${id}`, [{ op: 'add', path: '/name/0/given', value: [value] }], json)
+    await add('0')
+    const append = (value: string) =>
+      ask('PATCH', `/Patient/${id}`, [{ op: 'add', path: '/name/0/given/-', value }], json)
+    const answers = await Promise.all(['1', '2', '3', '4'].map(append))
+    const accepted = answers.filter(({ status }) => status === 200).length
+    expect(answers.every(({ status }) => status === 200 || status === 409)).toBe(true)
+    const { body } = await ask('GET', `/Patient/${id}`)
+    expect(body.name[0].given).toHaveLength(1 + accepted)
+    expect(accepted).toBeGreaterThan(0)
+  })
+
+  it('works by a condition, in a transaction and in a batch', async () => {
+    const identifier = [{ system: 'http://example.org/patch', value: 'p1' }]
+    const { id } = (await ask('POST', '/Patient', newPatient('Conditional', { identifier }))).body
+    const url = 'Patient?identifier=http://example.org/patch|p1'
+    const direct = await ask('PATCH', `/${url}`, replaceFamily('By-Condition'))
+    expect([direct.status, direct.body.id, direct.body.name[0].family]).toEqual([200, id, 'By-Condition'])
+    expect((await ask('PATCH', '/Patient?identifier=http://example.org/patch|none', replaceFamily('x'))).status).toBe(
+      404,
+    )
+
+    const data = Buffer.from(JSON.stringify([{ op: 'add', path: '/gender', value: 'other' }])).toString('base64')
+    const binary = { resourceType: 'Binary', contentType: 'application/json-patch+json', data }
+    for (const type of ['transaction', 'batch']) {
+      const bundle = {
+        resourceType: 'Bundle',
+        type,
+        entry: [
+          { request: { method: 'PATCH', url }, resource: replaceFamily(`In-${type}`) },
+          { request: { method: 'GET', url: `Patient/${id}` } },
+        ],
+      }
+      const answer = await ask('POST', '/', bundle)
+      expect(answer.body.entry.map((e: { response: { status: string } }) => e.response.status)).toEqual([
+        '200 OK',
+        '200 OK',
+      ])
+      expect(answer.body.entry[1].resource.name[0].family).toBe(`In-${type}`)
+      const json = {
+        resourceType: 'Bundle',
+        type,
+        entry: [{ request: { method: 'PATCH', url: `Patient/${id}` }, resource: binary }],
+      }
+      expect((await ask('POST', '/', json)).body.entry[0].response.status).toBe('200 OK')
+    }
+    expect((await ask('GET', `/Patient/${id}`)).body.gender).toBe('other')
+  })
+
+  it('needs the right to read besides the one to update, for it tells what is there', async () => {
+    const id = await patient('Untold')
+    const update = (await run(data, 'cli/token.js', ['ehr', '--scope', 'system/Patient.u'])).out.trim()
+    const answer = await ask('PATCH', `/Patient/${id}`, [], { ...json, authorization: `Bearer ${update}` })
+    expect([answer.status, issue(answer).diagnostics]).toEqual([403, expect.stringContaining('system/Patient.r')])
+  })
+})
+
+describe('conditions on a URL', () => {
+  const identifier = (value: string) => [{ system: 'http://example.org/cond', value }]
+  const url = (value: string) => `/Patient?identifier=http://example.org/cond|${value}`
+
+  it('update creates what is not there, updates the one that is, and refuses several', async () => {
+    const made = await ask('PUT', url('u'), newPatient('Cond', { identifier: identifier('u') }))
+    expect(made.status).toBe(201)
+    const again = await ask('PUT', url('u'), newPatient('Cond-Two', { identifier: identifier('u') }))
+    expect([again.status, again.body.id, again.headers.get('etag')]).toEqual([200, made.body.id, 'W/"2"'])
+    const other = await ask('PUT', url('u'), newPatient('X', { identifier: identifier('u'), id: 'another' }))
+    expect([other.status, issue(other).expression]).toEqual([400, ['Patient.id']])
+    const own = await ask('PUT', url('own'), newPatient('Own', { identifier: identifier('own'), id: 'cond-own' }))
+    expect([own.status, own.body.id]).toEqual([201, 'cond-own'])
+    await ask('POST', '/Patient', newPatient('Twin', { identifier: identifier('u') }))
+    const several = await ask('PUT', url('u'), newPatient('X', { identifier: identifier('u') }))
+    expect([several.status, issue(several).code]).toEqual([412, 'multiple-matches'])
+    expect((await ask('PUT', '/Patient', newPatient('X'))).status).toBe(412)
+    expect((await ask('PUT', '/Patient?nonsense=1', newPatient('X'))).status).toBe(400)
+  })
+
+  it('concurrent conditional updates make one resource', async () => {
+    const put = () => ask('PUT', url('race'), newPatient('Race', { identifier: identifier('race') }))
+    const answers = await Promise.all([put(), put(), put(), put()])
+    expect(answers.map(({ status }) => status).filter((status) => status === 201)).toHaveLength(1)
+    expect(answers.every(({ status }) => [200, 201, 409].includes(status))).toBe(true)
+    expect((await ask('GET', `${url('race')}&_summary=count`)).body.total).toBe(1)
+  })
+
+  it('delete takes one, and several only when the client says how many it means', async () => {
+    for (let i = 0; i < 3; i++) await ask('POST', '/Patient', newPatient('Doomed', { identifier: identifier('d') }))
+    const several = await ask('DELETE', url('d'))
+    expect([several.status, issue(several).code]).toEqual([412, 'multiple-matches'])
+    expect((await ask('DELETE', `${url('d')}&_count=2`)).status).toBe(412)
+    expect((await ask('GET', `${url('d')}&_summary=count`)).body.total).toBe(3)
+    expect((await ask('DELETE', `${url('d')}&_count=3`)).status).toBe(204)
+    expect((await ask('GET', `${url('d')}&_summary=count`)).body.total).toBe(0)
+    expect((await ask('DELETE', url('d'))).status).toBe(204)
+    expect((await ask('DELETE', '/Patient')).status).toBe(412)
+    expect((await ask('DELETE', `${url('d')}&_count=x`)).status).toBe(400)
+  })
+})
+
 describe('XML', () => {
   it('is taken and given like JSON, digit for digit', async () => {
     const sent = `<Patient xmlns="http://hl7.org/fhir"><extension url="http://example.org/x"><valueDecimal value="1.50"/></extension><name><family value="Xiphos"/></name></Patient>`

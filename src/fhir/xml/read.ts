@@ -2,7 +2,7 @@ import { type SaxesAttributeNS, SaxesParser, type SaxesTagNS } from 'saxes'
 import { ConsentryError, type IssueCode } from '../../errors.js'
 import { isResourceType } from '../definitions/structures.js'
 import { JSON_LIMITS, type JsonObject, type JsonValue, numberFrom } from '../json.js'
-import { elementsOf, isNumeric, isPrimitive, type XmlElement } from './elements.js'
+import { elementsOf, type ElementOfType, isAttribute, isNumeric, isPrimitive } from '../definitions/elements.js'
 
 export const FHIR_NAMESPACE = 'http://hl7.org/fhir'
 export const XHTML_NAMESPACE = 'http://www.w3.org/1999/xhtml'
@@ -42,7 +42,7 @@ interface ObjectFrame {
   readonly is: 'object'
   readonly path: string
   readonly object: JsonObject
-  readonly elements: ReadonlyMap<string, XmlElement>
+  readonly elements: ReadonlyMap<string, ElementOfType>
   /** Order of the child before, and its name. */
   last: number
   lastName: string
@@ -63,7 +63,13 @@ interface HolderFrame {
   filled: boolean
 }
 
-const EXTENSION: XmlElement = { name: 'extension', type: 'Extension', many: true, order: 0 }
+const EXTENSION: ElementOfType = {
+  name: 'extension',
+  defined: 'extension',
+  type: 'Extension',
+  many: true,
+  order: 0,
+}
 
 class Reader {
   readonly #parser = new SaxesParser({ xmlns: true, position: true })
@@ -122,10 +128,11 @@ class Reader {
     }
   }
 
-  #elementOf(tag: SaxesTagNS, frame: ObjectFrame): XmlElement {
+  #elementOf(tag: SaxesTagNS, frame: ObjectFrame): ElementOfType {
     const element = frame.elements.get(tag.local)
     const expected = element?.type === 'xhtml' ? XHTML_NAMESPACE : FHIR_NAMESPACE
-    if (element === undefined) throw this.#fault(`There is no element ${nameForMessage(tag.local)} here`, 'structure')
+    if (element === undefined || isAttribute(element))
+      throw this.#fault(`There is no element ${nameForMessage(tag.local)} here`, 'structure')
     if (tag.uri !== expected) throw this.#fault(`${element.name} must be in the namespace ${expected}`)
     if (element.order < frame.last || (element.order === frame.last && element.name !== frame.lastName)) {
       throw this.#fault(`${element.name} must come before ${frame.lastName}`, 'structure')
@@ -153,7 +160,7 @@ class Reader {
     this.#frames.push({ is: 'object', path, object, elements, last: -1, lastName: '' })
   }
 
-  #child(tag: SaxesTagNS, parent: JsonObject, above: string, element: XmlElement): void {
+  #child(tag: SaxesTagNS, parent: JsonObject, above: string, element: ElementOfType): void {
     const { name, type, many } = element
     const before = parent[name] ?? parent[`_${name}`]
     const index = many && Array.isArray(before) ? before.length : 0
@@ -178,7 +185,7 @@ class Reader {
     }
   }
 
-  #primitive(tag: SaxesTagNS, parent: JsonObject, { name, type, many }: XmlElement, path: string): void {
+  #primitive(tag: SaxesTagNS, parent: JsonObject, { name, type, many }: ElementOfType, path: string): void {
     const { value, ...beside } = this.#attributes(tag, ['id', 'value'], path)
     const read = value === undefined ? null : valueOf(type, value)
     const shadow = `_${name}`

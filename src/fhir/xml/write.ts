@@ -1,7 +1,7 @@
 import { ConsentryError } from '../../errors.js'
 import { isNumber, type JsonObject, type JsonValue, numberText } from '../json.js'
 import { encodeAttribute } from '../xml-text.js'
-import { elementsOf, isPrimitive, type XmlElement } from './elements.js'
+import { elementsOf, type ElementOfType, isPrimitive } from '../definitions/elements.js'
 import { FHIR_NAMESPACE, XHTML_NAMESPACE } from './read.js'
 
 /**
@@ -16,7 +16,13 @@ export function stringifyXml(resource: JsonObject, pretty = false): string {
   return writer.text()
 }
 
-const EXTENSION: XmlElement = { name: 'extension', type: 'Extension', many: true, order: 0 }
+const EXTENSION: ElementOfType = {
+  name: 'extension',
+  defined: 'extension',
+  type: 'Extension',
+  many: true,
+  order: 0,
+}
 
 class Writer {
   readonly #out: string[] = []
@@ -41,7 +47,7 @@ class Writer {
   #elements(type: string, object: JsonObject, beside: readonly string[]): void {
     const elements = elementsOf(type)
     if (elements === undefined) throw unknown(type)
-    const present = new Set<XmlElement>()
+    const present = new Set<ElementOfType>()
     for (const key of Object.keys(object)) {
       if (beside.includes(key)) continue
       const element = elements.get(key.startsWith('_') ? key.slice(1) : key)
@@ -57,7 +63,7 @@ class Writer {
     }
   }
 
-  #element({ name, type }: XmlElement, value: JsonValue, beside: JsonObject | null): void {
+  #element({ name, type }: ElementOfType, value: JsonValue, beside: JsonObject | null): void {
     this.#line()
     if (type === 'xhtml') return void this.#out.push(withNamespace(value as string))
     if (isPrimitive(type)) return this.#primitive(name, value, beside)
