@@ -1,7 +1,10 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { parseXml } from '../../src/fhir/xml.js'
 import { startEdge, type TestEdge } from '../support/edge.js'
 import { ask, body, headers, method, url } from '../support/nasty.js'
+
+const isXml = (received: Record<string, unknown>): boolean => String(received['content-type']).includes('xml')
 
 let edge: TestEdge
 let bearer: string
@@ -23,7 +26,9 @@ describe('whatever is sent', () => {
         expect(received['x-content-type-options']).toBe('nosniff')
         if (path.startsWith('/fhir/') && status >= 400 && verb !== 'HEAD' && received['content-encoding'] === undefined)
           if (['GET', 'POST', 'PUT', 'PATCH', 'DELETE'].includes(verb))
-            expect(JSON.parse(text)).toMatchObject({ resourceType: 'OperationOutcome' })
+            expect(isXml(received) ? parseXml(text) : JSON.parse(text)).toMatchObject({
+              resourceType: 'OperationOutcome',
+            })
       }),
       { numRuns: 1500 },
     )
