@@ -15,6 +15,7 @@ const TYPE_INTERACTIONS: readonly TypeInteraction[] = [
   'create',
   'search-type',
 ]
+const SYSTEM_INTERACTIONS = ['history-system', 'search-system'] as const
 const OPERATIONS = 'https://consentry.health/fhir/OperationDefinition'
 /** Operations that the base specification defines. */
 const OF_R4: Readonly<Record<string, string>> = {
@@ -41,7 +42,10 @@ function statementOf(parts: GatewayParts, served: FhirInteractions, operations: 
   return capabilityStatement(
     {
       interactions: (type) => interactionsFor(type, all),
-      system: served.transaction ? ['transaction', 'batch'] : [],
+      system: [
+        ...(served.transaction ? (['transaction', 'batch'] as const) : []),
+        ...SYSTEM_INTERACTIONS.filter((interaction) => served[interaction] !== undefined),
+      ],
       operations: Object.keys(operations)
         .map((place) => {
           const [type, name = ''] = /^(?:([A-Za-z*]+)\/(?:\[id\]\/)?)?\$(.+)$/.exec(place)?.slice(1) ?? []

@@ -1,23 +1,28 @@
-import { requireScope } from '../auth/allows.js'
+import { allows, requireScope } from '../auth/allows.js'
 import { ConsentryError } from '../errors.js'
 import { historyBundle } from '../fhir/bundle.js'
+import { structures } from '../fhir/definitions/structures.js'
+import { dateRange } from '../fhir/search/date-range.js'
+import type { HistoryQuery } from '../records/history.js'
 import { audited } from './audited.js'
 import { disclose, trace } from './disclose.js'
-import type { Handler, InteractionRequest } from './interaction.js'
+import type { Handler, InteractionRequest, InteractionResponse } from './interaction.js'
 import { missing, withoutExistence } from './missing.js'
 import { pageSize } from './page-size.js'
 import type { GatewayParts } from './parts.js'
 import { requireInsideScope } from './scope-filter.js'
+import type { Trail } from './trail.js'
 
 /**
- * history of an instance, https://hl7.org/fhir/R4/http.html#history: newest first, `_count` and paging. A version is
- * shown only if consent permits it under its own labels and under those of the current version.
+ * history, https://hl7.org/fhir/R4/http.html#history: newest first, with `_since`, `_at`, `_count` and paging. The consent
+ * decision is a condition inside the SQL: a version is shown only if it is permitted under its own labels and under those of the
+ * current version, and totals count those alone.
  */
 export function historyInstance(parts: GatewayParts): Handler {
   return audited(parts, async (request, trail) => {
     const ref = { type: request.type as string, id: request.id as string }
     const filters = requireScope(request.principal, ref.type, 'history-instance')
-    const { count, cursor } = historyParams(parts, request)
+    const query = { ...paramsOf(parts, request), ...ref }
     const [current] = await parts.records.read([ref])
     if (!current) {
       trail.touches(`${ref.type}/${ref.id}`)
@@ -29,44 +34,108 @@ export function historyInstance(parts: GatewayParts): Handler {
     if (filters !== null && current.version > 1) {
       throw new ConsentryError('forbidden', 'Earlier versions are not served under a granular scope.')
     }
-
-    const page = await parts.records.history(ref, { count, ...(cursor === undefined ? {} : { cursor }) })
-    const permit = await parts.access.permit(request.principal, 'read', page.rows)
-    const shown = page.rows.filter((row) => !row.deleted)
-    const bodies = await disclose(parts, request, trail, permit, shown, { interaction: 'history-instance' })
-    const body = new Map(shown.map((row, i) => [row, bodies[i] as Uint8Array]))
-    return {
-      status: 200,
-      headers: {},
-      body: historyBundle(
-        `${ref.type}/${ref.id}/_history`,
-        [['_count', String(count)]],
-        page.rows.map((row) => ({
-          type: row.type,
-          id: row.id,
-          version: row.version,
-          lastModified: new Date(row.lastUpdated).toISOString(),
-          method: row.deleted ? 'DELETE' : row.version === 1 ? 'POST' : 'PUT',
-          ...(row.deleted ? {} : { resource: body.get(row) as Uint8Array }),
-        })),
-        { base: request.baseUrl, total: page.total, ...(page.next === null ? {} : { next: page.next }) },
-      ),
-    }
+    return answer(parts, request, trail, query, `${ref.type}/${ref.id}/_history`)
   })
 }
 
-function historyParams(parts: GatewayParts, request: InteractionRequest): { count: number; cursor?: string } {
-  let count: string | undefined
-  let cursor: string | undefined
+export function historyType(parts: GatewayParts): Handler {
+  return audited(parts, async (request, trail) => {
+    const type = request.type as string
+    if (requireScope(request.principal, type, 'history-type') !== null) throw narrow(type)
+    return answer(parts, request, trail, { ...paramsOf(parts, request), type }, `${type}/_history`)
+  })
+}
+
+/** Of the types that the token reaches. */
+export function historySystem(parts: GatewayParts): Handler {
+  return audited(parts, async (request, trail) => {
+    const decisions = structures().resources.map((type) => ({
+      type,
+      ...allows(request.principal, type, 'history-system'),
+    }))
+    const types = decisions.filter((each) => each.allowed && each.filters === null).map(({ type }) => type)
+    if (types.length === 0) requireScope(request.principal, '*', 'history-system')
+    if (types.length === 0) throw narrow('every type')
+    const all = types.length === decisions.length
+    return answer(parts, request, trail, { ...paramsOf(parts, request), ...(all ? {} : { types }) }, '_history')
+  })
+}
+
+function narrow(what: string): ConsentryError {
+  return new ConsentryError('forbidden', `The history of ${what} is not served under a granular scope.`, {
+    code: 'security',
+  })
+}
+
+async function answer(
+  parts: GatewayParts,
+  request: InteractionRequest,
+  trail: Trail,
+  query: HistoryQuery,
+  path: string,
+): Promise<InteractionResponse> {
+  const filter = await parts.access.filter(request.principal, 'read')
+  const page = await parts.records.history(query, filter)
+  const permit = await parts.access.permit(request.principal, 'read', page.rows)
+  await trace(parts, trail, page.rows)
+  const shown = page.rows.filter((row) => !row.deleted)
+  const bodies = await disclose(parts, request, trail, permit, shown, { interaction: request.interaction })
+  const body = new Map(shown.map((row, i) => [row, bodies[i] as Uint8Array]))
+  return {
+    status: 200,
+    headers: {},
+    body: historyBundle(
+      path,
+      [...request.params.filter(([name]) => name !== '_cursor' && name !== '_count'), ['_count', String(query.count)]],
+      page.rows.map((row) => ({
+        type: row.type,
+        id: row.id,
+        version: row.version,
+        lastModified: new Date(row.lastUpdated).toISOString(),
+        method: row.deleted ? 'DELETE' : row.version === 1 ? 'POST' : 'PUT',
+        ...(row.deleted ? {} : { resource: body.get(row) as Uint8Array }),
+      })),
+      {
+        base: request.baseUrl,
+        ...(page.total === null ? {} : { total: page.total }),
+        ...(page.next === null ? {} : { next: page.next }),
+      },
+    ),
+  }
+}
+
+function paramsOf(parts: GatewayParts, request: InteractionRequest): HistoryQuery {
+  const given = new Map<string, string>()
   for (const [name, value] of request.params) {
-    if (name === '_count') count = value
-    else if (name === '_cursor') cursor = value
-    else {
-      throw new ConsentryError('malformed', 'history of an instance is served with _count; other parameters are not.', {
+    if (!PARAMETERS.has(name)) {
+      throw new ConsentryError('malformed', `A history is served with ${[...PARAMETERS].join(', ')}.`, {
         code: 'not-supported',
         expression: [name.slice(0, 40)],
       })
     }
+    if (given.has(name)) {
+      throw new ConsentryError('malformed', `${name} may be given once.`, { code: 'value', expression: [name] })
+    }
+    given.set(name, value)
   }
-  return { count: pageSize(parts.limits, count), ...(cursor === undefined ? {} : { cursor }) }
+  const since = time('_since', given.get('_since'))
+  const at = time('_at', given.get('_at'))
+  const cursor = given.get('_cursor')
+  return {
+    count: pageSize(parts.limits, given.get('_count')),
+    ...(since === undefined ? {} : { since: since.lo }),
+    ...(at === undefined ? {} : { at }),
+    ...(cursor === undefined ? {} : { cursor }),
+  }
+}
+
+const PARAMETERS: ReadonlySet<string> = new Set(['_count', '_since', '_at', '_cursor'])
+
+function time(name: string, value: string | undefined): { lo: number; hi: number } | undefined {
+  const range = value === undefined ? undefined : dateRange(value)
+  if (value === undefined || range !== undefined) return range
+  throw new ConsentryError('malformed', `${name} must be a date or a time, such as 2026-11-26T08:00:00Z.`, {
+    code: 'value',
+    expression: [name],
+  })
 }

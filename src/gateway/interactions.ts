@@ -1,7 +1,7 @@
 import { capabilities } from './capabilities.js'
 import { create } from './create.js'
 import { deleteResource } from './delete.js'
-import { historyInstance } from './history.js'
+import { historyInstance, historySystem, historyType } from './history.js'
 import type { FhirInteractions } from './interaction.js'
 import { structures } from '../fhir/definitions/structures.js'
 import { operation, type OperationTable } from './operations.js'
@@ -21,6 +21,8 @@ export function interactionsOf(parts: GatewayParts, operations: OperationTable):
     read: read(parts),
     vread: vread(parts),
     'history-instance': historyInstance(parts),
+    'history-type': historyType(parts),
+    'history-system': historySystem(parts),
     create: create(parts),
     update: update(parts),
     patch: patch(parts),

@@ -1,6 +1,5 @@
 import { int4Array, textArray } from './array-parameter.js'
 import type { Database, Statement } from './database.js'
-import { ConsentryError } from '../errors.js'
 import {
   OLD_VERSION_COLUMNS,
   ROW_COLUMNS,
@@ -33,12 +32,6 @@ const READ_VERSION: Statement = {
     JOIN resource_version v ON v.resource_pk = r.pk AND v.version = i.version`,
 }
 
-const HISTORY: Statement = {
-  name: 'history',
-  text: `SELECT (SELECT count(*) FROM resource_version WHERE resource_pk = r.pk) AS total, ${OLD_VERSION_COLUMNS} FROM resource r JOIN resource_version v ON v.resource_pk = r.pk
-    WHERE r.type = $1 AND r.id = $2 AND v.version < $3 ORDER BY v.version DESC LIMIT $4`,
-}
-
 type Numbered<Row> = Row & { readonly n: bigint }
 
 export async function resolve(database: Database, refs: readonly Ref[]): Promise<(ResourceRow | null)[]> {
@@ -57,38 +50,6 @@ export async function readVersion(database: Database, refs: readonly VersionRef[
     int4Array(refs.map(({ version }) => version)),
   ])
   return inOrder(refs, rows, storedVersion)
-}
-
-export interface History {
-  /** The newest first. */
-  readonly rows: StoredVersion[]
-  /** All versions there are. */
-  readonly total: number
-  /** `cursor` of the next page. */
-  readonly next: string | null
-}
-
-const LARGEST = 2 ** 31 - 1
-
-export async function history(database: Database, ref: Ref, count: number, cursor?: string): Promise<History> {
-  if (cursor !== undefined && !/^[1-9]\d{0,8}$/.test(cursor)) {
-    throw new ConsentryError('malformed', 'The page link is not one that this server made; start the history again.', {
-      code: 'value',
-      expression: ['http.cursor'],
-    })
-  }
-  const { rows } = await database.run<SqlVersion & { total: bigint }>(HISTORY, [
-    ref.type,
-    ref.id,
-    cursor === undefined ? LARGEST : Number(cursor),
-    count + 1,
-  ])
-  const page = rows.slice(0, count).map(storedVersion)
-  return {
-    rows: page,
-    total: Number(rows[0]?.total ?? 0),
-    next: rows.length > count ? String(page.at(-1)?.version) : null,
-  }
 }
 
 function names(refs: readonly Ref[]): [Buffer, Buffer] {

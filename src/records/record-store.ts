@@ -1,9 +1,10 @@
 import type { BlindIndex } from './blind-index.js'
 import { CommitQueue } from './commit-queue.js'
 import type { Database, Sql } from './database.js'
+import { history, type History, type HistoryQuery } from './history.js'
 import { type Criteria, match, type Matches } from './match.js'
 import { purge, type Purge, type Purged } from './purge.js'
-import { history, type History, read, readVersion, resolve } from './read.js'
+import { read, readVersion, resolve } from './read.js'
 import { RowKeys } from './row-keys.js'
 import { search, type SearchResult } from './search.js'
 import type { SearchQuery } from './search-query.js'
@@ -48,8 +49,8 @@ export class RecordStore {
     return resolve(this.database, refs)
   }
 
-  history(ref: Ref, page: { readonly count: number; readonly cursor?: string | undefined }): Promise<History> {
-    return history(this.database, ref, page.count, page.cursor)
+  history(query: HistoryQuery, filter: RowFilter): Promise<History> {
+    return history(this.database, query, filter)
   }
 
   search(query: SearchQuery, filter: RowFilter): Promise<SearchResult> {

@@ -564,6 +564,59 @@ describe('conditions on a URL', () => {
   })
 })
 
+describe('history', () => {
+  it('of a type and of the system tells what changed, since when, and what was current at a time', async () => {
+    const before = new Date().toISOString()
+    const id = await patient('Historic')
+    const one = (await ask('POST', '/Observation', result(id))).body
+    await ask('PUT', `/Observation/${one.id}`, { ...one, status: 'amended' })
+    await ask('DELETE', `/Observation/${one.id}`)
+    const lines = (answer: Answer) =>
+      answer.body.entry.map((e: { request: { method: string; url: string } }) => `${e.request.method} ${e.request.url}`)
+    const type = await ask('GET', `/Observation/_history?_since=${before}`)
+    expect(lines(type)).toEqual([`DELETE Observation/${one.id}`, `PUT Observation/${one.id}`, 'POST Observation'])
+    const system = await ask('GET', `/_history?_since=${before}&_count=2`)
+    expect(lines(system)).toEqual([`DELETE Observation/${one.id}`, `PUT Observation/${one.id}`])
+    const next = system.body.link.find((l: { relation: string }) => l.relation === 'next').url as string
+    expect(lines(await ask('GET', next.slice(gateway.fhir.length)))).toEqual(['POST Observation', 'POST Patient'])
+    const then = await ask('GET', `/Observation/${one.id}/_history?_at=${one.meta.lastUpdated}`)
+    expect([then.body.total, lines(then)]).toEqual([1, ['POST Observation']])
+    const trail = await ask(
+      'GET',
+      `/AuditEvent?patient=Patient/${id}&subtype=history-system&_summary=count`,
+      undefined,
+      {
+        as: 'auditor',
+      },
+    )
+    expect(trail.body.total).toBe(2)
+  })
+
+  it('tells no more than the token, and nothing of the trail', async () => {
+    const before = new Date().toISOString()
+    const id = await patient('Scoped')
+    await ask('POST', '/Observation', result(id))
+    const narrow = (await run(data, 'cli/token.js', ['ehr', '--scope', 'system/Patient.rs'])).out.trim()
+    const types = (answer: Answer) =>
+      new Set(answer.body.entry.map((e: { resource: { resourceType: string } }) => e.resource.resourceType))
+    const as = { authorization: `Bearer ${narrow}` }
+    expect(types(await ask('GET', `/_history?_since=${before}`, undefined, as))).toEqual(new Set(['Patient']))
+    expect((await ask('GET', '/Observation/_history', undefined, as)).status).toBe(403)
+    expect(types(await ask('GET', `/_history?_since=${before}`))).toEqual(new Set(['Patient', 'Observation']))
+    const granular = (await run(data, 'cli/token.js', ['ehr', '--scope', 'system/Patient.rs?gender=male'])).out.trim()
+    const granted = { authorization: `Bearer ${granular}` }
+    expect((await ask('GET', '/Patient/_history', undefined, granted)).status).toBe(403)
+    expect((await ask('GET', '/_history', undefined, granted)).status).toBe(403)
+  })
+
+  it('refuses what it does not know', async () => {
+    expect(issue(await ask('GET', '/Patient/_history?_since=yesterday')).expression).toEqual(['_since'])
+    expect(issue(await ask('GET', '/Patient/_history?name=x')).code).toBe('not-supported')
+    expect(issue(await ask('GET', '/_history?_since=2020&_since=2021')).expression).toEqual(['_since'])
+    expect((await ask('GET', '/_history?_cursor=x')).status).toBe(400)
+  })
+})
+
 describe('XML', () => {
   it('is taken and given like JSON, digit for digit', async () => {
     const sent = `<Patient xmlns="http://hl7.org/fhir"><extension url="http://example.org/x"><valueDecimal value="1.50"/></extension><name><family value="Xiphos"/></name></Patient>`

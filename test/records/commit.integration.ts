@@ -64,9 +64,11 @@ describe.each(ENGINES)('commit on $name', ({ open }) => {
     expect([await rowsOf('reference', 'source_pk', pk), await rowsOf('ordered', 'resource_pk', pk)]).toEqual([0, 0])
     expect((await store.read([first]))[0]).toMatchObject({ version: 3, deleted: true, cid: null })
     expect(await store.readVersion([first])).toMatchObject([{ version: 1, cid: first.cid }])
-    const history = await store.history(first, { count: 2 })
-    expect(history).toMatchObject({ rows: [{ version: 3 }, { version: 2 }], total: 3, next: '2' })
-    expect((await store.history(first, { count: 2, cursor: '2' })).rows).toMatchObject([{ version: 1 }])
+    const { type, id } = first
+    const history = await store.history({ type, id, count: 2 }, EVERYTHING)
+    expect(history).toMatchObject({ rows: [{ version: 3 }, { version: 2 }], total: 3 })
+    const rest = await store.history({ type, id, count: 2, cursor: history.next as string }, EVERYTHING)
+    expect(rest).toMatchObject({ rows: [{ version: 1 }], total: 3, next: null })
   })
 
   it('shows an old version under the labels of both it and the current one', async () => {
@@ -83,7 +85,10 @@ describe.each(ENGINES)('commit on $name', ({ open }) => {
     expect(await store.commit({ versions: [{ ...third, version: 7, cid: 'seven' }] })).toEqual(committed)
     expect(await store.commit({ versions: [{ ...third, version: 7 }] })).toMatchObject({ committed: false })
     expect(await store.commit({ versions: [{ ...third, version: 5 }] })).toMatchObject({ committed: false })
-    expect(await store.history(third, { count: 5 })).toMatchObject({ rows: [{ version: 7 }, { version: 3 }], total: 2 })
+    expect(await store.history({ type: third.type, id: third.id, count: 5 }, EVERYTHING)).toMatchObject({
+      rows: [{ version: 7 }, { version: 3 }],
+      total: 2,
+    })
   })
 
   it('writes nothing of a change with one stale version, and says which', async () => {

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { RecordStore } from '../../src/records/record-store.js'
 import type { Change, NewVersion } from '../../src/records/types.js'
 import { ENGINES, type OpenDatabase } from './open.js'
-import { index, version } from './versions.js'
+import { EVERYTHING, index, version } from './versions.js'
 
 describe.each(ENGINES)('concurrent changes on $name', ({ name, open }) => {
   let opened: OpenDatabase
@@ -45,7 +45,7 @@ describe.each(ENGINES)('concurrent changes on $name', ({ name, open }) => {
           const ref = { type, id: `r${resource}` }
           const mine = committed.filter(({ id }) => id === ref.id).sort((a, b) => a.version - b.version)
           expect(mine.map((one) => one.version)).toEqual(mine.map((_, i) => i + 1))
-          const { rows } = await (stores[0] as RecordStore).history(ref, { count: 10 })
+          const { rows } = await (stores[0] as RecordStore).history({ ...ref, count: 10 }, EVERYTHING)
           expect(rows.map(({ cid }) => cid).reverse()).toEqual(mine.map(({ cid }) => cid))
         }
       }),

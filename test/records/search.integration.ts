@@ -252,7 +252,9 @@ describe.each(ENGINES)('search on $name', ({ open }) => {
     const places = ["1:1:/0/0'--", '9999999999999999999:1:/0/0', '1:1:/0/9999999999999999999']
     for (const cursor of ['', 'x', ...places.map((place) => Buffer.from(place).toString('base64url'))]) {
       await expect(store.search(query('C1', [], { cursor }), EVERYTHING)).rejects.toMatchObject({ kind: 'malformed' })
-      await expect(store.history({ type: 'C1', id: 'x' }, { count: 1, cursor: `${cursor}x` })).rejects.toMatchObject({
+      await expect(
+        store.history({ type: 'C1', id: 'x', count: 1, cursor: `${cursor}x` }, EVERYTHING),
+      ).rejects.toMatchObject({
         kind: 'malformed',
       })
     }

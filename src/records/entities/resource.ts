@@ -55,6 +55,7 @@ export class ResourceEntity {
 
 /** Every version, and where its sealed body is. */
 @Entity('resource_version')
+@Index('resource_version_time', ['lastUpdated', 'resourcePk', 'version'])
 @Index('resource_version_unanchored', ['resourcePk', 'version'], { where: 'leaf IS NOT NULL AND anchor IS NULL' })
 @Index('resource_version_anchor', ['anchor', 'anchorLeaf'], { where: 'anchor IS NOT NULL' })
 export class ResourceVersionEntity {

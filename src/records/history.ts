@@ -1,0 +1,97 @@
+import { ConsentryError } from '../errors.js'
+import type { Database } from './database.js'
+import { Parameters } from './parameters.js'
+import { OLD_VERSION_COLUMNS, type SqlVersion, storedVersion } from './stored-version.js'
+import type { RowFilter, StoredVersion } from './types.js'
+
+/** Versions of one resource, of a type, or of everything. */
+export interface HistoryQuery {
+  readonly type?: string
+  readonly id?: string
+  /** Only of these types. */
+  readonly types?: readonly string[]
+  /** Versions made at this time or later, milliseconds since the epoch. */
+  readonly since?: number
+  /** Versions that were current at some time in [lo, hi), milliseconds since the epoch. */
+  readonly at?: { readonly lo: number; readonly hi: number }
+  readonly count: number
+  /** Where the page before ended. */
+  readonly cursor?: string
+}
+
+export interface History {
+  /** The newest first. */
+  readonly rows: StoredVersion[]
+  /** Of all pages, where one resource is asked for; counting everything would cost more than it tells. */
+  readonly total: number | null
+  /** `cursor` of the next page; `null`: this is the last. */
+  readonly next: string | null
+}
+
+/**
+ * Permitted versions, one statement. A version is shown only where the condition holds for the resource as it is now, and
+ * for the version with the labels and categories of both: what became sensitive is so in its past, too, and what was
+ * sensitive once stays so.
+ */
+export async function history(database: Database, query: HistoryQuery, filter: RowFilter): Promise<History> {
+  const from = query.cursor === undefined ? undefined : decodePlace(query.cursor)
+  const parameters = new Parameters()
+  const versions = versionsOf(query, filter, parameters)
+  const beyond =
+    from === undefined
+      ? ''
+      : `AND (r.last_updated, r.pk, r.version) < (${from.map((part) => parameters.bind(part)).join(', ')})`
+  const total = query.id === undefined ? 'NULL::bigint' : '(SELECT count(*) FROM permitted)'
+  const { rows } = await database.query<SqlVersion & { total: bigint | null }>(
+    `WITH permitted AS ${query.id === undefined ? 'NOT MATERIALIZED' : ''} (
+       SELECT r.* FROM (${versions}) r WHERE ${parameters.filter(filter)}
+     )
+     SELECT ${total} AS total, r.* FROM permitted r WHERE true ${beyond}
+     ORDER BY r.last_updated DESC, r.pk DESC, r.version DESC LIMIT ${parameters.bind(query.count + 1)}`,
+    parameters.values,
+  )
+  const page = rows.slice(0, query.count)
+  const last = page.at(-1)
+  return {
+    rows: page.map(storedVersion),
+    total: query.id === undefined ? null : Number(rows[0]?.total ?? 0),
+    next: last && rows.length > query.count ? encodePlace([last.last_updated, last.pk, last.version]) : null,
+  }
+}
+
+function versionsOf({ type, id, types, since, at }: HistoryQuery, filter: RowFilter, parameters: Parameters): string {
+  const conditions = [parameters.filter(filter)]
+  if (type !== undefined) conditions.push(`r.type = ${parameters.bind(type)}`)
+  if (id !== undefined) conditions.push(`r.id = ${parameters.bind(id)}`)
+  if (types !== undefined) conditions.push(`r.type = ANY(${parameters.bind(types)}::text[])`)
+  if (since !== undefined) conditions.push(`v.last_updated >= ${parameters.bind(since)}`)
+  if (at !== undefined) {
+    conditions.push(
+      `v.last_updated < ${parameters.bind(at.hi)}`,
+      `NOT EXISTS (SELECT FROM resource_version n WHERE n.resource_pk = v.resource_pk AND n.version > v.version
+        AND n.last_updated <= ${parameters.bind(at.lo)})`,
+    )
+  }
+  return `SELECT ${OLD_VERSION_COLUMNS} FROM resource r JOIN resource_version v ON v.resource_pk = r.pk
+    WHERE ${conditions.join(' AND ')}`
+}
+
+/** Last change in milliseconds, key and version of the last row of a page. */
+type Place = readonly [lastUpdated: bigint, pk: bigint, version: number]
+
+const FORM = /^(\d{1,15})\.(\d{1,18})\.(\d{1,9})$/
+
+function encodePlace(place: Place): string {
+  return Buffer.from(place.join('.')).toString('base64url')
+}
+
+function decodePlace(cursor: string): Place {
+  const match = FORM.exec(Buffer.from(cursor, 'base64url').toString('latin1'))
+  if (match === null) {
+    throw new ConsentryError('malformed', 'The page link is not one that this server made; start the history again.', {
+      code: 'value',
+      expression: ['http.cursor'],
+    })
+  }
+  return [BigInt(match[1] as string), BigInt(match[2] as string), Number(match[3])]
+}
