@@ -1,35 +1,56 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Issue } from '../errors.js'
-import { projectFolder } from './definitions/structures.js'
+import { Canonicals } from './canonicals.js'
+import { baseProfiles, projectFolder } from './definitions/structures.js'
 import { parseJson } from './json.js'
+import { r4Terminology, Terminology } from './terminology.js'
 import type { Resource, ValidResource } from './types.js'
-import { checkProfile } from './validation/profile/check.js'
-import { checkExtensions } from './validation/profile/extensions.js'
-import { expansionsOf } from './validation/profile/expand.js'
+import { alone } from './validation/profile/match.js'
+import { DocumentJudgement } from './validation/profile/document-judgement.js'
+import { Extensions } from './validation/profile/extensions.js'
+import { overlay } from './validation/profile/overlay.js'
+import { shapeOf } from './validation/profile/shape.js'
 import { profileTree, type ProfileNode } from './validation/profile/tree.js'
-import { Walk } from './validation/walk.js'
+import { type OpenBinding, Walk } from './validation/walk.js'
+
+/** What it means that a resource claims a profile that is not loaded. */
+export type UnknownProfiles = 'ignore' | 'warning' | 'error'
+
+export interface JudgeOptions {
+  /** Profiles to judge by besides those that the resource claims. */
+  readonly profiles?: readonly string[]
+  /** Also what never refuses a resource: warnings, and what could not be checked and why. */
+  readonly warnings?: boolean
+}
+
+/** What profiles say of a resource; `open` are bindings that only a terminology server can decide. */
+export interface Verdict {
+  readonly issues: readonly Issue[]
+  readonly open: readonly OpenBinding[]
+}
 
 /**
  * Profiles (https://hl7.org/fhir/R4/profiling.html) compiled from StructureDefinitions, with the value sets and code
- * systems that came with them. A resource is validated against R4 first; a profile then adds what its differential
- * says, and so does each profile that it is based on.
+ * systems that came with them, on top of R4's own extensions, profiles and terminology. A resource is validated
+ * against R4 first; a profile then adds what its differential says, and so does each profile that it is based on.
  */
 export class Profiles {
-  private readonly definitions: ReadonlyMap<string, Resource>
-  private readonly trees = new Map<string, ProfileNode>()
-  private readonly expansions
+  readonly terminology: Terminology
+  private readonly definitions: Canonicals
+  private readonly trees = new Map<Resource, ProfileNode>()
 
   /** @param conformance StructureDefinitions, ValueSets and CodeSystems; others are ignored */
-  constructor(conformance: readonly Resource[]) {
-    this.definitions = new Map(
-      conformance.flatMap((r) => (r.resourceType === 'StructureDefinition' ? [[r['url'] as string, r]] : [])),
-    )
-    this.expansions = expansionsOf(conformance)
+  constructor(
+    conformance: readonly Resource[],
+    private readonly unknownProfiles: UnknownProfiles = 'warning',
+  ) {
+    this.definitions = new Canonicals(conformance.filter(({ resourceType }) => resourceType === 'StructureDefinition'))
+    this.terminology = new Terminology(conformance, r4Terminology())
   }
 
-  has(url: string): boolean {
-    return this.definitions.has(url.split('|')[0] ?? '')
+  has(canonical: string): boolean {
+    return this.definitionOf(canonical) !== undefined
   }
 
   /** The profiles of `meta.profile` that are known here. */
@@ -38,50 +59,108 @@ export class Profiles {
   }
 
   /** What a resource breaks of the profiles that it claims and of the extensions that it carries; empty if nothing. */
-  judge(resource: ValidResource): Issue[] {
-    const claimed = this.claimedBy(resource).flatMap((url) => this.check(resource, url))
-    const walk = walkFrom(resource)
-    checkExtensions(resource, walk, (url) => this.definitions.get(url), this.treeOf)
-    return [...claimed, ...walk.result()]
+  judge(resource: ValidResource, options: JudgeOptions = {}): readonly Issue[] {
+    return this.verdict(resource, options).issues
+  }
+
+  /**
+   * Judges a resource, and each resource inside of it, by the profiles that it claims, and every extension by its
+   * definition.
+   */
+  verdict(resource: ValidResource, { profiles = [], warnings = false }: JudgeOptions = {}): Verdict {
+    const walk = new Walk(warnings)
+    const judgement = new DocumentJudgement(resource, walk, this.treeOf, this.terminology)
+    const extensions = new Extensions(judgement, this.definitionOf, isWidened, (inner) => {
+      const claimed = (inner as Resource).meta?.profile ?? []
+      for (const url of inner === resource ? new Set([...profiles, ...claimed]) : claimed) {
+        this.checkProfile(inner as Resource, url, judgement)
+      }
+    })
+    walk.enter(resource.resourceType)
+    walk.resource = resource
+    extensions.visit(resource, undefined)
+    const issues = walk.result()
+    return { issues: withoutRepeats(issues), open: walk.openBindings }
   }
 
   /** What a resource breaks of one profile, claimed or not. @throws RangeError for an unknown profile */
-  check(resource: ValidResource, url: string): Issue[] {
-    const walk = walkFrom(resource)
-    for (const tree of this.chain(url)) {
-      if (tree.name === resource.resourceType) checkProfile(resource, tree, walk, this.treeOf)
-      else walk.error('structure', `the profile is of ${tree.name}.`)
-    }
+  check(resource: ValidResource, url: string): readonly Issue[] {
+    if (!this.has(url)) throw new RangeError(`The profile ${url} is not loaded.`)
+    const walk = new Walk(false)
+    const judgement = new DocumentJudgement(resource, walk, this.treeOf, this.terminology)
+    walk.enter(resource.resourceType)
+    walk.inResource(resource, () => this.checkProfile(resource, url, judgement))
     return walk.result()
   }
 
-  /** The profile and the profiles under it, the lowest first. */
-  private chain(url: string): ProfileNode[] {
+  private checkProfile(resource: Resource, url: string, judgement: DocumentJudgement): void {
+    const { walk } = judgement
     const tree = this.treeOf(url)
-    if (tree === undefined) throw new RangeError(`The profile ${url} is not loaded.`)
-    const base = this.definitions.get(url.split('|')[0] ?? '')?.['baseDefinition']
-    return typeof base === 'string' && this.has(base) ? [...this.chain(base), tree] : [tree]
+    if (tree !== undefined) {
+      if (tree.name === resource.resourceType) judgement.check(alone(resource), tree)
+      else walk.error('structure', `the profile is of ${tree.name}.`)
+    } else if (url.replace(R4_STRUCTURE, '') !== resource.resourceType && this.unknownProfiles !== 'ignore') {
+      walk.add(
+        this.unknownProfiles,
+        'not-found',
+        `the profile ${shown(url)} is not loaded, so nothing was checked by it.`,
+      )
+    }
   }
 
-  private readonly treeOf = (canonical: string): ProfileNode | undefined => {
-    const url = canonical.split('|')[0] ?? ''
-    const definition = this.definitions.get(url)
-    if (definition === undefined) return undefined
-    let tree = this.trees.get(url)
-    if (tree === undefined) {
-      tree = profileTree(definition, this.expansions)
-      this.trees.set(url, tree)
-    }
+  private readonly definitionOf = (canonical: string): Resource | undefined =>
+    this.definitions.get(canonical) ?? base().get(canonical)
+
+  private readonly treeOf = (canonical: string): ProfileNode | undefined => this.treeAbove(canonical, 0)
+
+  /** The profile laid over the profiles under it. */
+  private treeAbove(canonical: string, height: number): ProfileNode | undefined {
+    const definition = this.definitionOf(canonical)
+    if (definition === undefined || height > MAX_HEIGHT) return undefined
+    const known = this.trees.get(definition)
+    if (known !== undefined) return known
+    const own = profileTree(definition, this.terminology)
+    const { baseDefinition } = definition
+    const under = typeof baseDefinition === 'string' ? this.treeAbove(baseDefinition, height + 1) : undefined
+    const tree = under === undefined ? own : overlay(under, own)
+    this.trees.set(definition, tree)
     return tree
   }
 }
 
-function walkFrom(resource: ValidResource): Walk {
-  const walk = new Walk(false)
-  walk.enter(resource.resourceType)
-  walk.resource = resource
-  walk.frame = { root: resource, mentions: new Set(), localReferences: [] }
-  return walk
+/** Profiles on profiles, and not in a circle. */
+const MAX_HEIGHT = 20
+const R4_STRUCTURE = /^http:\/\/hl7\.org\/fhir\/StructureDefinition\/(?=\w+$)/
+
+/** The canonical came with the resource: only what looks like one is repeated. */
+const shown = (url: string): string => (/^[A-Za-z0-9:/.|_-]{1,200}$/.test(url) ? url : 'of meta.profile')
+
+/** Profiles that share one under them say the same things. */
+function withoutRepeats(issues: readonly Issue[]): Issue[] {
+  return [...new Map(issues.map((issue) => [`${issue.severity} ${issue.diagnostics}`, issue])).values()]
+}
+
+/**
+ * HL7 publishes conformance resources with extensions of R4 in places and with codes that R4 did not foresee: it widened
+ * them later without a new url. There they are only warned of.
+ */
+function isWidened(definition: Resource, within: object): boolean {
+  return (
+    isConformance(String((within as Resource).resourceType)) && base().get(String(definition['url'])) === definition
+  )
+}
+
+/** A type whose instances have a canonical URL and a publisher, such as ValueSet. */
+function isConformance(type: string): boolean {
+  const shape = shapeOf(type)
+  return shape.get('url')?.type === 'uri' && shape.has('publisher')
+}
+
+let r4: Canonicals | undefined
+
+function base(): Canonicals {
+  r4 ??= new Canonicals(baseProfiles())
+  return r4
 }
 
 /** The conformance resources of a package folder: every JSON file in it that is a resource. */

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { fileURLToPath } from 'node:url'
 import { compilePatientCompartment } from './compile-compartments.mjs'
+import { compileProfiles, compileTerminology } from './compile-conformance.mjs'
 import { compileStructures } from './compile-structures.mjs'
 import { compileValueSets } from './compile-value-sets.mjs'
 import { Source } from './source.mjs'
@@ -18,7 +19,7 @@ const folder = join(root, 'node_modules', 'hl7.fhir.r4.examples')
 const out = join(root, 'generated', 'fhir')
 
 const search = join(here, 'compile-search.mjs')
-const outputs = ['structures.json', 'value-sets.json', 'patient-compartment.json']
+const outputs = ['structures.json', 'value-sets.json', 'patient-compartment.json', 'profiles.json', 'terminology.json']
 if (existsSync(search)) outputs.push('search.json')
 
 const stamp = join(out, 'inputs.sha256')
@@ -35,6 +36,8 @@ async function compile() {
   write('structures.json', structures)
   write('value-sets.json', compileValueSets(source, structures))
   write('patient-compartment.json', compilePatientCompartment(source))
+  write('profiles.json', compileProfiles(source))
+  write('terminology.json', compileTerminology(source))
   if (existsSync(search)) (await import('./compile-search.mjs')).writeSearch(folder, out)
   writeFileSync(stamp, digest)
   console.log(`FHIR definitions compiled in ${Math.round(performance.now() - started)} ms: generated/fhir`)

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ConsentryError } from '../../errors.js'
+import type { Resource } from '../types.js'
 
 /**
  * The tables that `npm run generate:fhir` (compile.mjs) made of the R4 definitions, read once on first use
@@ -48,6 +49,10 @@ export type Compartment = Readonly<Record<string, readonly (readonly [parameter:
 export const structures = table<Structures>('structures.json')
 export const valueSets = table<ValueSets>('value-sets.json')
 export const patientCompartment = table<Compartment>('patient-compartment.json')
+/** The extensions and profiles of R4 itself, as StructureDefinitions with differentials only. */
+export const baseProfiles = table<readonly Resource[]>('profiles.json')
+/** The CodeSystems and ValueSets of R4 itself. */
+export const baseTerminology = table<readonly Resource[]>('terminology.json')
 
 let names: ReadonlySet<string> | undefined
 

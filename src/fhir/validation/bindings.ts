@@ -29,11 +29,6 @@ export function bindingOf(valueSet: string): Binding | undefined {
   return syntax && new SyntaxBinding(...syntax)
 }
 
-/** A binding to a set that is known by its codes. */
-export function closedBinding(url: string, systems: Readonly<Record<string, readonly string[]>>): Binding {
-  return new ClosedBinding(url, systems)
-}
-
 class SyntaxBinding implements Binding {
   constructor(
     private readonly pattern: RegExp,

@@ -75,6 +75,7 @@ export function applyRules(rules: readonly Rule[], value: unknown, walk: Walk): 
       walk.budget -= steps
       if (walk.budget < 0) throw new TooCostly()
     },
+    surroundings: walk.surroundings,
   }
   for (const { key, severity, human, test } of rules) {
     if (severity === 'warning' && !walk.wantsWarnings) continue

@@ -1,4 +1,6 @@
 import type { Issue, IssueCode } from '../../errors.js'
+import type { CodeOf } from '../terminology.js'
+import type { Surroundings } from './fhirpath/items.js'
 
 /** A reference or URI inside a resource that starts with `#`, kept until all contained resources are known. */
 export interface LocalReference {
@@ -16,6 +18,15 @@ export interface Frame {
   readonly localReferences: LocalReference[]
 }
 
+/** A binding that cannot be decided here: a terminology server may know. */
+export interface OpenBinding {
+  readonly valueSet: string
+  /** One of them must be a member. */
+  readonly codes: readonly CodeOf[]
+  readonly strength: 'required' | 'extensible'
+  readonly expression: string
+}
+
 /** Limits that keep one hostile document from costing more than it should. */
 export const WALK_LIMITS = { issues: 100, depth: 120, invariantSteps: 2_000_000, invariantStepsPerObject: 100 }
 
@@ -24,12 +35,16 @@ export const WALK_LIMITS = { issues: 100, depth: 120, invariantSteps: 2_000_000,
  * steps that is only turned into text when there is something to say.
  */
 export class Walk {
-  readonly issues: Issue[] = []
+  private issues: Issue[] = []
+  private open: OpenBinding[] = []
   /** The resource whose elements are visited; differs from `frame.root` inside a contained resource. */
   resource: object = {}
   frame: Frame | undefined
   /** Steps that invariants may still take in this validation; every object of the document adds some. */
   budget = WALK_LIMITS.invariantSteps
+  /** What invariants may look up beyond the resource at hand. */
+  surroundings: Surroundings | undefined
+  private lenient = false
   /** Set once the budget was spent: no invariant runs any more. */
   exhausted = false
   /** Set once the document turned out deeper than any resource; recursive rules are then left out. */
@@ -72,11 +87,67 @@ export class Walk {
     return path
   }
 
+  /** Counts work against the budget; false, and told once, when it is spent. */
+  spend(steps: number): boolean {
+    this.budget -= steps
+    if (this.budget >= 0) return true
+    if (!this.exhausted) this.error('too-costly', 'this resource needs more work than is allowed to judge it.')
+    this.exhausted = true
+    return false
+  }
+
+  /** True if the work finds no error; nothing of what it finds is kept. */
+  silently(work: () => void): boolean {
+    const { issues, open, dropped } = this
+    this.issues = []
+    this.open = []
+    work()
+    const sound = !this.issues.some(({ severity }) => severity === 'error')
+    this.issues = issues
+    this.open = open
+    this.dropped = dropped
+    return sound
+  }
+
+  /** What the work finds is told, but refuses nothing. */
+  leniently(work: () => void): void {
+    const outer = this.lenient
+    this.lenient = true
+    work()
+    this.lenient = outer
+  }
+
+  /** Goes on in another resource: what follows is about that one. */
+  inResource(resource: object, work: () => void): void {
+    const outer = { frame: this.frame, resource: this.resource }
+    if (!this.inContained()) this.frame = { root: resource, mentions: new Set(), localReferences: [] }
+    this.resource = resource
+    work()
+    this.frame = outer.frame
+    this.resource = outer.resource
+  }
+
+  leaveOpen(binding: OpenBinding): void {
+    if (this.open.length < WALK_LIMITS.issues) this.open.push(binding)
+  }
+
+  /** Bindings that are not decided. */
+  get openBindings(): readonly OpenBinding[] {
+    return this.open
+  }
+
   error(code: IssueCode, diagnostics: string, expression?: string): void {
     this.add('error', code, diagnostics, expression)
   }
 
-  add(severity: 'error' | 'warning', code: IssueCode, diagnostics: string, expression = this.expression()): void {
+  add(
+    severity: 'error' | 'warning' | 'information',
+    code: IssueCode,
+    diagnostics: string,
+    expression = this.expression(),
+  ): void {
+    if (severity === 'error' && this.lenient) severity = 'warning'
+    if (severity !== 'error' && !this.wantsWarnings) return
     if (this.issues.length >= WALK_LIMITS.issues) {
       this.dropped++
       return

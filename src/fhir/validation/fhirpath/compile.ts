@@ -1,4 +1,4 @@
-import { isNumber } from '../../json.js'
+import { isNumber, numberValue } from '../../json.js'
 import { FORMATS } from '../primitives.js'
 import { compileFunction, compileTestFunction } from './functions.js'
 import { compare, type Environment, equal, type Items, NOTHING } from './items.js'
@@ -14,7 +14,8 @@ export type Test = (focus: unknown, env: Environment) => boolean | undefined
  * Compiles a FHIRPath expression (http://hl7.org/fhirpath/N1/) into closures over JSON. It is the part of the
  * language that the invariants of R4 use, read as their authors meant them: a comparison that differing precision
  * or units leave open counts as true; `is`, `startsWith`, `contains` and `matches` are false of nothing, rather
- * than nothing (bdl-8 and ras-2 would otherwise refuse what they are not about); `resolve()` finds nothing.
+ * than nothing (bdl-8 and ras-2 would otherwise refuse what they are not about); `resolve()` finds what stands in the
+ * same document; `memberOf()` and `conformsTo()` of what nobody knows here count as true.
  *
  * @throws UnsupportedExpression for anything else, which a full FHIRPath engine may then evaluate
  */
@@ -121,7 +122,8 @@ function typeArgument(node: Node & { kind: 'call' }): string {
 
 function binary(node: Node & { kind: 'binary' }): Evaluate {
   const { operator } = node
-  if (operator !== '|' && operator !== '&' && operator !== '+') return booleans(test(node))
+  const calculate = ARITHMETIC[operator]
+  if (operator !== '|' && operator !== '&' && calculate === undefined) return booleans(test(node))
   const left = evaluate(node.left)
   const right = evaluate(node.right)
   if (operator === '|') return (focus, env) => union(left(focus, env), right(focus, env), env)
@@ -129,9 +131,21 @@ function binary(node: Node & { kind: 'binary' }): Evaluate {
   return (focus, env) => {
     const a = left(focus, env)[0]
     const b = right(focus, env)[0]
-    if (typeof a === 'string' && typeof b === 'string') return [a + b]
-    return a === undefined || b === undefined ? NOTHING : [Number(a) + Number(b)]
+    if (operator === '+' && typeof a === 'string' && typeof b === 'string') return [a + b]
+    if (calculate === undefined || !isNumber(a) || !isNumber(b)) return NOTHING
+    const result = calculate(numberValue(a), numberValue(b))
+    return Number.isFinite(result) ? [result] : NOTHING
   }
+}
+
+/** http://hl7.org/fhirpath/N1/#math; of a division by zero nothing is left. */
+const ARITHMETIC: Readonly<Record<string, (a: number, b: number) => number>> = {
+  '+': (a, b) => a + b,
+  '-': (a, b) => a - b,
+  '*': (a, b) => a * b,
+  '/': (a, b) => a / b,
+  div: (a, b) => Math.trunc(a / b),
+  mod: (a, b) => a % b,
 }
 
 const text = (items: Items): string => (typeof items[0] === 'string' ? items[0] : '')

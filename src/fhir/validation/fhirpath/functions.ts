@@ -1,17 +1,11 @@
-import { isNumber, numberText, numberValue } from '../../json.js'
-import { type Environment, equal, identity, type Items, NOTHING, WITHOUT_VALUE } from './items.js'
+import { isNumber } from '../../json.js'
+import { type Apply, argument, type Call, type Compiler, compileConversion } from './conversions.js'
+import { type Environment, equal, identity, isMap, type Items, NOTHING, WITHOUT_VALUE } from './items.js'
 import { children, descendants, existsAt } from './navigate.js'
 import { type Node, UnsupportedExpression } from './parse.js'
 
-type Call = Node & { readonly kind: 'call' }
 type Evaluate = (focus: unknown, env: Environment) => Items
 type Test = (focus: unknown, env: Environment) => boolean | undefined
-interface Compiler {
-  readonly evaluate: (node: Node) => Evaluate
-  readonly test: (node: Node) => Test
-}
-/** On the input of a call; `focus` is the `$this` around it, in which plain arguments are evaluated. */
-type Apply = (input: Items, focus: unknown, env: Environment) => Items
 
 /** Functions that answer a boolean, compiled without collections where that is easy. */
 export function compileTestFunction(node: Call, compiler: Compiler): Test | undefined {
@@ -50,8 +44,30 @@ export function compileTestFunction(node: Call, compiler: Compiler): Test | unde
         env.spend(items.length)
         return new Set(items.map(identity)).size === items.length
       }
+    case 'htmlChecks':
+      // txt-1 is checked where the narrative stands
+      return () => true
+    case 'subsetOf':
+    case 'supersetOf': {
+      const other = compiler.evaluate(argument(node))
+      return (focus, env) => {
+        const [items, others] = [source(focus, env), other(focus, env)]
+        const [part, whole] = node.name === 'subsetOf' ? [items, others] : [others, items]
+        return part.every((item) => whole.some((one) => equal(item, one, env)))
+      }
+    }
+    case 'allTrue':
+    case 'allFalse':
+      return (focus, env) => source(focus, env).every((item) => item === (node.name === 'allTrue'))
+    case 'anyTrue':
+    case 'anyFalse':
+      return (focus, env) => source(focus, env).some((item) => item === (node.name === 'anyTrue'))
+    case 'memberOf':
+    case 'conformsTo':
+      return asked(node.name, source, compiler.evaluate(argument(node)))
     case 'matches':
     case 'startsWith':
+    case 'endsWith':
     case 'contains':
       return textTest(node.name, source, argument(node), compiler)
     default:
@@ -65,13 +81,26 @@ function directChild(of: Node | undefined): ((focus: unknown) => boolean) | unde
 
 const negated = (answer: boolean | undefined): boolean | undefined => (answer === undefined ? undefined : !answer)
 
-function argument(node: Call): Node {
-  const [first] = node.args
-  if (first === undefined) throw new UnsupportedExpression(`${node.name}() without argument`)
-  return first
+/** What depends on value sets and profiles; of what is unknown here nothing is said. */
+function asked(name: 'memberOf' | 'conformsTo', source: Evaluate, by: Evaluate): Test {
+  return (focus, env) => {
+    const [value] = source(focus, env)
+    const [canonical] = by(focus, env)
+    if (value === undefined || typeof canonical !== 'string') return undefined
+    env.spend(100)
+    if (name === 'memberOf') return env.surroundings?.memberOf(value, canonical) ?? true
+    return typeof value === 'object' && value !== null
+      ? (env.surroundings?.conformsTo(value, canonical) ?? true)
+      : undefined
+  }
 }
 
-function textTest(name: 'matches' | 'startsWith' | 'contains', source: Evaluate, by: Node, compiler: Compiler): Test {
+function textTest(
+  name: 'matches' | 'startsWith' | 'endsWith' | 'contains',
+  source: Evaluate,
+  by: Node,
+  compiler: Compiler,
+): Test {
   const other = compiler.evaluate(by)
   const fixed = name === 'matches' && by.kind === 'literal' ? new RegExp(String(by.value)) : undefined
   if (name === 'matches' && fixed === undefined) throw new UnsupportedExpression('matches() with a computed pattern')
@@ -81,7 +110,8 @@ function textTest(name: 'matches' | 'startsWith' | 'contains', source: Evaluate,
     if (fixed !== undefined) return fixed.test(text)
     const [part] = other(focus, env)
     if (typeof part !== 'string') return undefined
-    return name === 'startsWith' ? text.startsWith(part) : text.includes(part)
+    if (name === 'contains') return text.includes(part)
+    return name === 'startsWith' ? text.startsWith(part) : text.endsWith(part)
   }
 }
 
@@ -99,7 +129,56 @@ export function compileFunction(node: Call, compiler: Compiler): Apply {
     case 'trace':
       return (input) => input
     case 'resolve':
-      return () => NOTHING
+      return (input, _, env) => input.flatMap((item) => resolved(item, env))
+    case 'single':
+      return (input) => (input.length === 1 ? input : NOTHING)
+    case 'skip':
+    case 'take': {
+      const number = compiler.evaluate(argument(node))
+      return (input, focus, env) => {
+        const [count] = number(focus, env)
+        if (typeof count !== 'number') return NOTHING
+        return node.name === 'skip' ? input.slice(Math.max(0, count)) : input.slice(0, Math.max(0, count))
+      }
+    }
+    case 'distinct':
+      return (input, _, env) => {
+        env.spend(input.length)
+        return [...new Map(input.map((item) => [identity(item), item])).values()]
+      }
+    case 'exclude': {
+      const other = compiler.evaluate(argument(node))
+      return (input, focus, env) => {
+        const others = other(focus, env)
+        return input.filter((item) => !others.some((candidate) => equal(item, candidate, env)))
+      }
+    }
+    case 'repeat': {
+      const projection = compiler.evaluate(argument(node))
+      return (input, _, env) => {
+        const found = new Set<unknown>()
+        const waiting = [...input]
+        for (const item of waiting) {
+          for (const next of projection(item, env)) {
+            env.spend(1)
+            if (found.has(next)) continue
+            found.add(next)
+            waiting.push(next)
+          }
+        }
+        return [...found]
+      }
+    }
+    case 'extension': {
+      const url = compiler.evaluate(argument(node))
+      return (input, focus, env) => {
+        const [wanted] = url(focus, env)
+        return input.flatMap((item) => {
+          const list = isMap(item) ? item['extension'] : undefined
+          return Array.isArray(list) ? list.filter((one) => isMap(one) && one['url'] === wanted) : []
+        })
+      }
+    }
     case 'children':
       return (input, _, env) => input.flatMap((item) => children(item, env))
     case 'descendants':
@@ -139,29 +218,10 @@ export function compileFunction(node: Call, compiler: Compiler): Apply {
   }
 }
 
-function compileConversion(node: Call, compiler: Compiler): Apply {
-  switch (node.name) {
-    case 'toString':
-      return ([item]) => (isNumber(item) ? [numberText(item)] : typeof item === 'string' ? [item] : NOTHING)
-    case 'toInteger':
-      return ([item]) => {
-        if (isNumber(item)) return Number.isInteger(numberValue(item)) ? [numberValue(item)] : NOTHING
-        return typeof item === 'string' && /^[+-]?\d{1,10}$/.test(item) ? [Number(item)] : NOTHING
-      }
-    case 'length':
-      return ([item]) => (typeof item === 'string' ? [item.length] : NOTHING)
-    case 'substring': {
-      const start = compiler.evaluate(argument(node))
-      return ([item], focus, env) => (typeof item === 'string' ? [item.slice(Number(start(focus, env)[0]))] : NOTHING)
-    }
-    case 'replaceMatches': {
-      const [pattern, by] = node.args
-      if (pattern?.kind !== 'literal' || by?.kind !== 'literal')
-        throw new UnsupportedExpression('replaceMatches() with computed arguments')
-      const regex = new RegExp(String(pattern.value), 'g')
-      return ([item]) => (typeof item === 'string' ? [item.replace(regex, String(by.value))] : NOTHING)
-    }
-    default:
-      throw new UnsupportedExpression(`${node.name}()`)
-  }
+function resolved(item: unknown, env: Environment): Items {
+  const reference = isMap(item) ? item['reference'] : item
+  if (typeof reference !== 'string' || typeof env.resource !== 'object' || env.resource === null) return NOTHING
+  env.spend(10)
+  const target = env.surroundings?.resolve(reference, env.resource)
+  return target === undefined ? NOTHING : [target]
 }

@@ -19,6 +19,17 @@ export interface Environment {
   readonly rootResource: unknown
   /** Counts down; a hostile document cannot make an invariant run for long. */
   readonly spend: (steps: number) => void
+  /** Absent while the structure of R4 alone is checked. */
+  readonly surroundings?: Surroundings | undefined
+}
+
+/** What an expression may ask of more than the value at hand. */
+export interface Surroundings {
+  /** The resource in the document that a reference of the focused resource means. */
+  resolve(reference: string, from: object): object | undefined
+  /** Undefined if nobody here knows. */
+  memberOf(value: unknown, valueSet: string): boolean | undefined
+  conformsTo(resource: object, profile: string): boolean | undefined
 }
 
 type JsonMap = Readonly<Record<string, unknown>>

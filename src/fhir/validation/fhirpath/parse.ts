@@ -14,7 +14,7 @@ export type Node =
 export class UnsupportedExpression extends Error {}
 
 const TOKEN =
-  /\s*(?:(\d+(?:\.\d+)?)|'((?:[^'\\]|\\.)*)'|(%?(?:[A-Za-z_][A-Za-z0-9_]*|`[^`]+`)|\$this)|(<=|>=|!=|[-+&|=<>.,()[\]{}]))/y
+  /\s*(?:(\d+(?:\.\d+)?)|'((?:[^'\\]|\\.)*)'|(%?(?:[A-Za-z_][A-Za-z0-9_]*|`[^`]+`)|\$this)|(<=|>=|!=|[-+*/&|=<>.,()[\]{}]))/y
 
 type Token = { readonly type: 'number' | 'string' | 'name' | 'sign' | 'end'; readonly text: string }
 
@@ -55,7 +55,12 @@ const STRENGTH: Readonly<Record<string, number>> = {
   is: 8,
   as: 8,
   '+': 9,
+  '-': 9,
   '&': 9,
+  '*': 10,
+  '/': 10,
+  div: 10,
+  mod: 10,
 }
 
 /** Parses a FHIRPath expression. @throws UnsupportedExpression */
@@ -111,6 +116,9 @@ export function parse(source: string): Node {
     if (token.type === 'number' || token.type === 'string') {
       at++
       return { kind: 'literal', value: token.type === 'number' ? Number(token.text) : token.text }
+    }
+    if (token.type === 'sign' && accept('-')) {
+      return { kind: 'binary', operator: '-', left: { kind: 'literal', value: 0 }, right: postfix() }
     }
     if (accept('(')) {
       const inner = binary(1)

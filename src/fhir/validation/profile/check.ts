@@ -1,129 +1,82 @@
-import { parseReference } from '../../references.js'
-import type { Binding } from '../bindings.js'
 import { applyRules } from '../rules.js'
-import type { Walk } from '../walk.js'
-import { belongsTo, type ElementValue, fitsPattern, isFixed, isMap, valuesOf } from './match.js'
-import type { ProfileNode } from './tree.js'
-
-/** Finds the tree of another profile, for types that are profiled themselves. */
-export type TreeOf = (url: string) => ProfileNode | undefined
+import { count } from './count.js'
+import type { Judgement } from './judgement.js'
+import { type ElementValue, fitsPattern, isFixed, isMap, valuesOf } from './match.js'
+import { checkRange } from './range.js'
+import { checkSlices } from './slices.js'
+import { checkTarget } from './target.js'
+import type { ProfileNode, ProfileType } from './tree.js'
 
 /**
- * Checks what a profile says of a value of its type, beyond R4: cardinality, fixed values and patterns, types and
- * targets, required bindings, invariants, slices, and profiles of data types.
+ * Checks what a profile says of a value of its type, beyond R4: cardinality, fixed values and patterns, ranges, types
+ * and targets, bindings, invariants, slices, and profiles of data types. A resource becomes the one that its
+ * invariants and references are about.
  */
-export function checkProfile(value: unknown, tree: ProfileNode, walk: Walk, treeOf: TreeOf): void {
-  if (tree.rules.length > 0) applyRules(tree.rules, value, walk)
-  checkChildren(value, tree, walk, treeOf)
+export function checkNode(one: ElementValue, node: ProfileNode, judgement: Judgement): void {
+  const { walk } = judgement
+  if (!walk.spend(1)) return
+  for (const step of one.steps) walk.enter(step)
+  if (isMap(one.value) && typeof one.value['resourceType'] === 'string') {
+    walk.inResource(one.value, () => checkContent(one, node, judgement))
+  } else checkContent(one, node, judgement)
+  for (const _ of one.steps) walk.leave()
 }
 
-function checkChildren(value: unknown, parent: ProfileNode, walk: Walk, treeOf: TreeOf): void {
-  const elements = parent.children.filter((child) => child.slice === undefined)
-  const sliced = parent.children.filter((child) => child.slice !== undefined)
-  for (const element of elements) {
-    const values = valuesOf(value, element.name)
-    count(values.length, element, walk)
-    for (const one of values) checkValue(one, element, walk, treeOf)
-    const slices = sliced.filter(({ name }) => name === element.name)
-    if (slices.length > 0) checkSlices(values, element, slices, walk, treeOf)
-  }
-  // a differential may name slices of an element that it leaves as it is
-  for (const name of new Set(sliced.map((slice) => slice.name))) {
-    if (elements.some((element) => element.name === name)) continue
-    const slices = sliced.filter((slice) => slice.name === name)
-    checkSlices(valuesOf(value, name), undefined, slices, walk, treeOf)
-  }
-}
-
-function count(found: number, { name, slice, min, max }: ProfileNode, walk: Walk): void {
-  if (found >= min && found <= max) return
-  const what = slice === undefined ? 'the element' : `the slice ${slice}`
-  const wanted = found < min ? `at least ${min}` : `at most ${max}`
-  walk.enter(name.replace('[x]', ''))
-  walk.error(
-    found < min ? 'required' : 'structure',
-    `${what} must be there ${wanted} time${wanted.endsWith(' 1') ? '' : 's'}, not ${found}.`,
-  )
-  walk.leave()
-}
-
-function checkSlices(
-  values: readonly ElementValue[],
-  element: ProfileNode | undefined,
-  slices: readonly ProfileNode[],
-  walk: Walk,
-  treeOf: TreeOf,
-): void {
-  const matched = new Set<ElementValue>()
-  for (const slice of slices) {
-    const answers = values.map((value) => belongsTo(value, slice, element?.slicing))
-    if (answers.includes(undefined)) return
-    const own = values.filter((_, index) => answers[index] === true)
-    count(own.length, slice, walk)
-    for (const value of own) {
-      matched.add(value)
-      checkValue(value, slice, walk, treeOf)
-    }
-  }
-  if (element?.slicing?.rules !== 'closed') return
-  for (const value of values) {
-    if (matched.has(value)) continue
-    at(value, walk, () =>
-      walk.error(
-        'structure',
-        `this fits no slice (${slices.map(({ slice }) => slice ?? '').join(', ')}), and no others are allowed.`,
-      ),
-    )
-  }
-}
-
-function at(value: ElementValue, walk: Walk, work: () => void): void {
-  for (const step of value.steps) walk.enter(step)
-  work()
-  for (const _ of value.steps) walk.leave()
-}
-
-function checkValue(one: ElementValue, node: ProfileNode, walk: Walk, treeOf: TreeOf): void {
-  at(one, walk, () => {
-    const { value, type } = one
+function checkContent(one: ElementValue, node: ProfileNode, judgement: Judgement): void {
+  const { walk } = judgement
+  const { value } = one
+  if (value !== undefined) {
     if (node.fixed !== undefined && !isFixed(value, node.fixed)) walk.error('value', `must be ${shown(node.fixed)}.`)
     if (node.pattern !== undefined && !fitsPattern(value, node.pattern))
       walk.error('value', `must hold ${shown(node.pattern)}.`)
-    if (type !== undefined && node.types.length > 0 && !node.types.some(({ code }) => code === type)) {
-      walk.error('structure', `must be of type ${node.types.map(({ code }) => code).join(' or ')}.`)
-    }
-    checkTarget(value, node, walk, treeOf)
-    if (node.binding !== undefined) checkBinding(value, node.binding, walk)
+    checkRange(value, node, walk)
+    checkTarget(value, node, judgement)
+    node.binding?.check(value, walk)
     if (node.rules.length > 0) applyRules(node.rules, value, walk)
-    for (const { code, profile = [] } of node.types) {
-      // extensions are checked wherever they stand, see extensions.ts
-      if (code === 'Extension') continue
-      // several profiles of one type are alternatives, and which one is meant only a full validation tells
-      const tree = profile.length === 1 ? treeOf(profile[0] ?? '') : undefined
-      if (tree !== undefined) checkProfile(value, tree, walk, treeOf)
+  }
+  for (const key of node.unchecked) walk.add('information', 'not-supported', `${key} cannot be evaluated here.`)
+  checkTypes(one, node, judgement)
+  checkChildren(one, node, judgement)
+}
+
+/** The type, and the profile of that type; several profiles are alternatives. */
+function checkTypes(one: ElementValue, { types }: ProfileNode, judgement: Judgement): void {
+  const { walk } = judgement
+  const { value } = one
+  const type = one.type ?? (isMap(value) ? value['resourceType'] : undefined)
+  const fitting = typeof type === 'string' ? types.filter((each) => covers(each, type)) : types
+  if (fitting.length === 0) {
+    if (types.length > 0) walk.error('structure', `must be of type ${types.map(({ code }) => code).join(' or ')}.`)
+    return
+  }
+  // extensions are checked wherever they stand, see extensions.ts
+  if (fitting.some(({ code, profile = [] }) => code === 'Extension' || profile.length === 0)) return
+  const profiles = fitting.flatMap(({ profile = [] }) => profile)
+  const trees = profiles.map((url) => judgement.treeOf(url))
+  const [only] = trees
+  if (trees.length === 1) {
+    if (only !== undefined) checkNode({ ...one, steps: [] }, only, judgement)
+  } else if (trees.every((tree) => tree !== undefined && !judgement.conforms(one, tree))) {
+    walk.error('structure', `must conform to one of the profiles ${profiles.join(', ')}.`)
+  }
+}
+
+const covers = ({ code }: ProfileType, type: string): boolean =>
+  code === type || code === 'Resource' || code === 'DomainResource' || code.startsWith('http:')
+
+function checkChildren(one: ElementValue, parent: ProfileNode, judgement: Judgement): void {
+  const { walk } = judgement
+  for (const name of new Set(parent.children.map((child) => child.name))) {
+    const all = parent.children.filter((child) => child.name === name)
+    const element = all.find(({ slice }) => slice === undefined)
+    const slices = all.filter(({ slice }) => slice !== undefined)
+    const values = valuesOf(one, name)
+    if (element !== undefined) {
+      count(values.length, element, walk)
+      for (const value of values) checkNode(value, element, judgement)
     }
-    checkChildren(value, node, walk, treeOf)
-  })
-}
-
-function checkBinding(value: unknown, binding: Binding, walk: Walk): void {
-  if (typeof value === 'string') binding.checkCode(value, walk)
-  else if (!isMap(value) || 'url' in value)
-    return // US Core writes the binding of an extension's value at the extension
-  else if ('coding' in value || 'text' in value) binding.checkConcept(value, walk)
-  else binding.checkCoding(value, walk)
-}
-
-function checkTarget(value: unknown, node: ProfileNode, walk: Walk, treeOf: TreeOf): void {
-  const profiles = node.types.flatMap(({ targetProfile }) => targetProfile ?? [])
-  if (profiles.length === 0 || !isMap(value) || typeof value['reference'] !== 'string') return
-  const target = parseReference(value['reference'])
-  if (!('type' in target)) return
-  const types = profiles.map(
-    (url) => treeOf(url)?.name ?? /^http:\/\/hl7\.org\/fhir\/StructureDefinition\/(\w+)$/.exec(url)?.[1],
-  )
-  if (types.includes(undefined) || types.includes('Resource') || types.includes(target.type)) return
-  walk.error('structure', `must refer to one of ${types.join(', ')}, not to ${target.type}.`)
+    if (slices.length > 0) checkSlices(values, element, slices, judgement)
+  }
 }
 
 /** Values of a definition, which are public; a single code is clearer than its JSON. */

@@ -1,5 +1,4 @@
 import { ExactNumber, isNumber, numberText } from '../../json.js'
-import type { ProfileNode, Slicing } from './tree.js'
 
 type JsonMap = Readonly<Record<string, unknown>>
 
@@ -8,32 +7,58 @@ export const isMap = (value: unknown): value is JsonMap =>
 
 /** One value of an element, with the step that leads to it and, for a choice, its type. */
 export interface ElementValue {
+  /** Undefined for a primitive that has only extensions. */
   readonly value: unknown
+  /** The id and the extensions of a primitive, from the property with an underscore. */
+  readonly beside: JsonMap | undefined
   readonly steps: readonly (string | number)[]
   readonly type: string | undefined
 }
 
+/** A value that stands for itself, such as a resource. */
+export const alone = (value: unknown): ElementValue => ({ value, beside: undefined, steps: [], type: undefined })
+
+const NONE: readonly ElementValue[] = []
+
 /** The values of an element in its parent; those of `value[x]` are under the property that carries the type. */
-export function valuesOf(parent: unknown, name: string): ElementValue[] {
-  if (!isMap(parent)) return []
-  if (!name.endsWith('[x]')) return listed(parent[name], name, undefined)
+export function valuesOf(parent: ElementValue, name: string): readonly ElementValue[] {
+  const { value, beside } = parent
+  const holder = isMap(value) ? value : beside
+  // the value of a primitive, which XML has as an attribute
+  if (!isMap(value) && name === 'value') return value === undefined ? NONE : [{ ...alone(value), steps: ['value'] }]
+  if (holder === undefined) return NONE
+  if (!name.endsWith('[x]')) return listed(holder, name, name, undefined)
   const base = name.slice(0, -3)
-  const property = Object.keys(parent).find((key) => key.startsWith(base) && /^[A-Z]/.test(key.slice(base.length)))
-  if (property === undefined) return []
-  const suffix = property.slice(base.length)
-  const type =
-    /^(?:Base64|Boolean|Canonical|Code$|Date|Decimal|Id$|Instant|Integer|Markdown|Oid|Positive|String|Time$|Unsigned|Ur|Uuid)/.test(
-      suffix,
-    )
-      ? suffix.charAt(0).toLowerCase() + suffix.slice(1)
-      : suffix
-  return listed(parent[property], `${base}.ofType(${type})`, type)
+  const properties = new Set<string>()
+  for (const key in holder) {
+    const property = key.startsWith('_') ? key.slice(1) : key
+    if (property.startsWith(base) && /^[A-Z]/.test(property.slice(base.length))) properties.add(property)
+  }
+  return [...properties].flatMap((property) => {
+    const type = typeOf(property.slice(base.length))
+    return listed(holder, property, `${base}.ofType(${type})`, type)
+  })
 }
 
-function listed(value: unknown, step: string, type: string | undefined): ElementValue[] {
-  if (value === undefined) return []
-  if (!Array.isArray(value)) return [{ value, steps: [step], type }]
-  return value.map((item: unknown, index) => ({ value: item, steps: [step, index], type }))
+const PRIMITIVE =
+  /^(?:Base64Binary|Boolean|Canonical|Code|Date|DateTime|Decimal|Id|Instant|Integer|Markdown|Oid|PositiveInt|String|Time|UnsignedInt|Uri|Url|Uuid)$/
+
+const typeOf = (suffix: string): string =>
+  PRIMITIVE.test(suffix) ? suffix.charAt(0).toLowerCase() + suffix.slice(1) : suffix
+
+function listed(holder: JsonMap, property: string, step: string, type: string | undefined): readonly ElementValue[] {
+  const value = holder[property]
+  const beside = holder[`_${property}`]
+  if (value === undefined && beside === undefined) return NONE
+  if (!Array.isArray(value) && !Array.isArray(beside)) {
+    return [{ value, beside: isMap(beside) ? beside : undefined, steps: [step], type }]
+  }
+  const values = Array.isArray(value) ? (value as unknown[]) : []
+  const besides = Array.isArray(beside) ? (beside as unknown[]) : []
+  return Array.from({ length: Math.max(values.length, besides.length) }, (_, index) => {
+    const extra = besides[index]
+    return { value: values[index] ?? undefined, beside: isMap(extra) ? extra : undefined, steps: [step, index], type }
+  })
 }
 
 /** `fixed[x]`: the same value, nothing more. */
@@ -54,41 +79,4 @@ export function fitsPattern(value: unknown, pattern: unknown): boolean {
   }
   if (!isMap(pattern)) return isFixed(value, pattern)
   return isMap(value) && Object.keys(pattern).every((key) => fitsPattern(value[key], pattern[key]))
-}
-
-/**
- * Whether a value belongs to a slice, by all discriminators
- * (https://hl7.org/fhir/R4/profiling.html#discriminator); undefined where a discriminator cannot be told from the
- * differential alone, so that nothing is said of such slices.
- */
-export function belongsTo(value: ElementValue, slice: ProfileNode, slicing: Slicing | undefined): boolean | undefined {
-  const discriminators = slicing?.discriminator ?? [{ type: 'value', path: 'url' }]
-  let belongs = true
-  for (const { type, path } of discriminators) {
-    const answer = discriminate(value, slice, type, path)
-    if (answer === undefined) return undefined
-    belongs &&= answer
-  }
-  return belongs
-}
-
-function discriminate(value: ElementValue, slice: ProfileNode, type: string, path: string): boolean | undefined {
-  const profile = slice.types[0]?.profile?.[0]
-  if (path === 'url' && profile !== undefined) return isMap(value.value) && value.value['url'] === profile
-  if (type === 'type' && path === '$this' && value.type !== undefined) {
-    return slice.types.some(({ code }) => code === value.type)
-  }
-  if (type !== 'value' && type !== 'pattern' && type !== 'exists') return undefined
-  const steps = path === '$this' ? [] : path.split('.')
-  let node: ProfileNode | undefined = slice
-  let values: unknown[] = [value.value]
-  for (const step of steps) {
-    node = node?.children.find((child) => child.name.replace('[x]', '') === step)
-    values = values.flatMap((at) => valuesOf(at, node?.name ?? step).map((found) => found.value))
-  }
-  if (node === undefined) return undefined
-  if (type === 'exists') return node.max === 0 ? values.length === 0 : values.length > 0
-  const { fixed, pattern } = node
-  if (fixed !== undefined) return values.some((at) => isFixed(at, fixed))
-  return pattern === undefined ? undefined : values.some((at) => fitsPattern(at, pattern))
 }
