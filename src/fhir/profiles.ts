@@ -8,6 +8,7 @@ import { r4Terminology, Terminology } from './terminology.js'
 import type { Resource, ValidResource } from './types.js'
 import { alone } from './validation/profile/match.js'
 import { DocumentJudgement } from './validation/profile/document-judgement.js'
+import { checkTargetsExist } from './validation/profile/existence.js'
 import { Extensions } from './validation/profile/extensions.js'
 import { overlay } from './validation/profile/overlay.js'
 import { shapeOf } from './validation/profile/shape.js'
@@ -22,6 +23,8 @@ export interface JudgeOptions {
   readonly profiles?: readonly string[]
   /** Also what never refuses a resource: warnings, and what could not be checked and why. */
   readonly warnings?: boolean
+  /** Whether references within a document may lead out of it. */
+  readonly targets?: 'may-dangle' | 'must-exist'
 }
 
 /** What profiles say of a resource; `open` are bindings that only a terminology server can decide. */
@@ -67,7 +70,8 @@ export class Profiles {
    * Judges a resource, and each resource inside of it, by the profiles that it claims, and every extension by its
    * definition.
    */
-  verdict(resource: ValidResource, { profiles = [], warnings = false }: JudgeOptions = {}): Verdict {
+  verdict(resource: ValidResource, options: JudgeOptions = {}): Verdict {
+    const { profiles = [], warnings = false, targets = 'may-dangle' } = options
     const walk = new Walk(warnings)
     const judgement = new DocumentJudgement(resource, walk, this.treeOf, this.terminology)
     const extensions = new Extensions(judgement, this.definitionOf, isWidened, (inner) => {
@@ -79,6 +83,7 @@ export class Profiles {
     walk.enter(resource.resourceType)
     walk.resource = resource
     extensions.visit(resource, undefined)
+    if (targets === 'must-exist') checkTargetsExist(resource, judgement)
     const issues = walk.result()
     return { issues: withoutRepeats(issues), open: walk.openBindings }
   }

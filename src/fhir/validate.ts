@@ -11,6 +11,8 @@ export type Validation =
 export interface ValidationOptions {
   /** Also run the rules that R4 marks as warnings; they never refuse a resource. */
   readonly warnings?: boolean
+  /** Refuse what looks like markup in a string: clients have rendered it as HTML. R4 does not forbid it. */
+  readonly markup?: 'allow' | 'refuse'
 }
 
 /**
@@ -22,7 +24,7 @@ export interface ValidationOptions {
  * `resource` is there, the same object, if no issue is an error.
  */
 export function validate(value: unknown, options: ValidationOptions = {}): Validation {
-  const walk = new Walk(options.warnings === true)
+  const walk = new Walk(options.warnings === true, options.markup === 'refuse')
   const type = (value as { resourceType?: unknown } | null | undefined)?.resourceType
   walk.enter(typeof type === 'string' && /^[A-Z][A-Za-z]{1,40}$/.test(type) ? type : 'Resource')
   checkResource(value, walk, objectCheck)

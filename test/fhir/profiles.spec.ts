@@ -203,21 +203,24 @@ describe.skipIf(!hasSharedData)('packages of others (needs ../shared/data)', () 
       .flatMap((line) => (line === '' ? [] : [parseJson(line) as unknown as Resource]))
   const examples = (...path: string[]): Resource[] => listShared(...path).map((name) => readShared(...path, name))
 
+  /** US Core 3.1.1 gives oxygen in L/min, which R4's vital signs, under its profile, do not have among their units. */
+  const KNOWN_FAULTS: Record<string, unknown[]> = {
+    'US Core 3.1.1 satO2-fiO2': [expect.stringMatching(/^Observation\.component\[0\]\.value.*ucum-vitals-common/)],
+  }
+
   it.each<[string, string, string[], number]>([
     ['US Core 3.1.1', 'us-core/uscore-3.1.1-definitions.ndjson.gz', ['us-core', 'uscore-3.1.1-examples'], 30],
     ['US Core 6.1.0', 'us-core/uscore-6.1.0-definitions.ndjson.gz', ['us-core', 'uscore-6.1.0-examples'], 90],
     ['IPS 2.0.0', 'ips/ips-2.0.0-definitions.ndjson.gz', ['ips', 'ips-2.0.0-examples'], 10],
     ['BALP 1.1.4', 'ihe-balp/balp-1.1.4-definitions.ndjson.gz', ['ihe-balp', 'balp-1.1.4-examples'], 15],
     ['PCF 1.1.1', 'ihe-pcf/pcf-1.1.1-ci-definitions.ndjson.gz', ['ihe-pcf', 'pcf-1.1.1-ci-examples'], 10],
-  ])('%s: its examples conform to the profiles that they claim', (_, definitions, folder, atLeast) => {
+  ])('%s: its examples conform to the profiles that they claim', (name, definitions, folder, atLeast) => {
     const profiles = new Profiles(lines(definitions))
     const claiming = examples(...folder).filter((resource) => profiles.claimedBy(resource).length > 0)
     expect(claiming.length).toBeGreaterThanOrEqual(atLeast)
     for (const resource of claiming) {
-      expect(
-        profiles.judge(resource as ValidResource).map(({ diagnostics }) => diagnostics),
-        resource.id,
-      ).toEqual([])
+      const found = profiles.judge(resource as ValidResource).map(({ diagnostics }) => diagnostics)
+      expect(found, resource.id).toEqual(KNOWN_FAULTS[`${name} ${resource.id ?? ''}`] ?? [])
     }
   })
 

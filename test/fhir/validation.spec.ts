@@ -57,7 +57,8 @@ describe('structure', () => {
     ['one for many', patient({ name: { family: 'x' } }), 'Patient.name', /must be an array/],
     ['many for one', patient({ gender: ['male'] }), 'Patient.gender', /must not be an array/],
     ['an empty array', patient({ name: [] }), 'Patient.name', /must not be an empty array/],
-    ['an empty object', patient({ name: [{}] }), 'Patient.name[0]', /empty object \(ele-1\)/],
+    ['an empty object', patient({ name: [{}] }), 'Patient.name[0]', /empty object.*\(ele-1\)/],
+    ['an id alone', patient({ name: [{ id: 'a' }] }), 'Patient.name[0]', /an id alone \(ele-1\)/],
     ['an empty string', patient({ name: [{ family: '' }] }), 'Patient.name[0].family', /at least one character/],
     ['null', patient({ name: null }), 'Patient.name', /must be an array/],
     ['null for one', patient({ gender: null }), 'Patient.gender', /null is not allowed/],
@@ -121,7 +122,7 @@ describe('primitive extensions', () => {
     accept(patient({ _birthDate: { extension } }))
     accept(patient({ name: [{ given: ['A', null], _given: [null, { extension }] }] }))
     accept(observation({ valueString: 'x', _valueString: { extension } }))
-    accept({ resourceType: 'Basic', code: { text: 'x' }, _language: { id: 'a' } })
+    accept({ resourceType: 'Basic', code: { text: 'x' }, language: 'de', _language: { id: 'a' } })
   })
 
   it.each<[string, Json, string, RegExp]>([
@@ -140,6 +141,13 @@ describe('primitive extensions', () => {
     ],
     ['one for many', { given: ['A'], _given: { extension } }, 'Patient.name[0].given', /must be an array/],
     ['a value in it', { _family: { value: 'x' } }, 'Patient.name[0].family.value', /no element value in Element/],
+    ['an id alone', { _family: { id: 'a' } }, 'Patient.name[0].family', /ele-1/],
+    [
+      'an id alone in an array',
+      { given: ['A', null], _given: [null, { id: 'a' }] },
+      'Patient.name[0].given[1]',
+      /ele-1/,
+    ],
     ['an empty one', { family: 'x', _family: {} }, 'Patient.name[0].family', /empty object/],
   ])('refuses %s', (_, name, expression, rule) => {
     const issues = issuesOf(patient({ name: [name] }))

@@ -57,10 +57,16 @@ export function primitive(type: string, binding: Binding | undefined, rules: rea
       return
     }
     binding?.checkCode(value as string, walk)
+    if (type === 'string' && walk.refusesMarkup && MARKUP.test(value as string)) {
+      walk.error('security', 'must not hold what looks like markup.')
+    }
     if (mentions && (value as string).charCodeAt(0) === 0x23) walk.frame?.mentions.add((value as string).slice(1))
     if (rules.length > 0) applyRules(rules, value, walk)
   }
 }
+
+/** A tag, or what a browser takes for one. */
+const MARKUP = /<[/!?A-Za-z]/
 
 const LOCAL_LINK = /\s(?:href|src)\s*=\s*["']#([^"']*)["']/g
 
@@ -101,6 +107,19 @@ export function repeatedPrimitive(check: Check, name: string): Check {
   }
 }
 
+/** `_name` of a primitive that occurs once: without a value it needs an extension. */
+export function besideValue(element: Check, name: string): Check {
+  return (value, walk, parent) => {
+    element(value, walk, parent)
+    if (parent[name] === undefined) needsExtension(value, walk)
+  }
+}
+
+function needsExtension(element: unknown, walk: Walk): void {
+  if (isMap(element) && element['id'] !== undefined && element['extension'] === undefined)
+    walk.error('structure', 'must have a value or an extension besides an id (ele-1).')
+}
+
 /** `_name` of a primitive that repeats: as long as the array of values, null where there is nothing to say. */
 export function repeatedExtensions(element: Check, name: string): Check {
   return (value, walk, parent) => {
@@ -111,8 +130,10 @@ export function repeatedExtensions(element: Check, name: string): Check {
     }
     for (let index = 0; index < value.length; index++) {
       walk.enter(index)
-      if (value[index] !== null) element(value[index], walk, parent)
-      else if (!Array.isArray(values) || values[index] === null) {
+      if (value[index] !== null) {
+        element(value[index], walk, parent)
+        if (!Array.isArray(values) || values[index] === null) needsExtension(value[index], walk)
+      } else if (!Array.isArray(values) || values[index] === null) {
         walk.error('structure', `null is only allowed where ${name} has a value at the same index.`)
       }
       walk.leave()

@@ -1,6 +1,7 @@
 import { type ElementRow, type ElementType, structures } from '../definitions/structures.js'
 import { bindingOf } from './bindings.js'
 import {
+  besideValue,
   type Check,
   constrained,
   extensionOfBound,
@@ -50,7 +51,8 @@ function planOf(name: string): ObjectPlan {
     }
     for (const elementType of row[3]) addProperties(properties, row, elementType, own, choice)
   }
-  return { properties, required, requiredNames, rules: [...rulesOf(type.rules), ...(NATIVE_RULES[name] ?? [])] }
+  const rules = [...rulesOf(type.rules), ...(NATIVE_RULES[name] ?? [])]
+  return { properties, required, requiredNames, rules, idIsContent: type.kind === 'resource' || name === 'Element' }
 }
 
 const accept: Check = () => {}
@@ -81,7 +83,7 @@ function addProperties(
     if (code === 'element-id' || code === 'extension-url' || (code === 'id' && element === 'id')) return
     const content = objectCheck('Element').check
     const extension = binding === undefined ? content : extensionOfBound(content, name)
-    const beside = once ? single(extension) : repeatedExtensions(extension, name)
+    const beside = once ? single(besideValue(extension, name)) : repeatedExtensions(extension, name)
     properties.set(`_${name}`, { step, check: beside, bit, choice })
     return
   }

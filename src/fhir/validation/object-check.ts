@@ -23,6 +23,8 @@ export interface ObjectPlan {
   readonly required: number
   readonly requiredNames: ReadonlyMap<number, string>
   readonly rules: readonly Rule[]
+  /** Of a data type an id alone is nothing (ele-1); of a resource, and beside a primitive, it may be all. */
+  readonly idIsContent: boolean
 }
 
 /** Checks JSON objects of one type in a single pass over their properties. */
@@ -52,7 +54,7 @@ export class ObjectCheck {
     for (const key in object) {
       // a resource that the gateway itself built may have these; JSON has not
       if (object[key] === undefined) continue
-      empty = false
+      if (key !== 'id' || plan.idIsContent) empty = false
       const property = plan.properties.get(key)
       if (property === undefined) {
         this.unknown(key, walk)
@@ -66,7 +68,7 @@ export class ObjectCheck {
       property.check(object[key], walk, object)
       walk.leave()
     }
-    if (empty) walk.error('structure', 'must not be an empty object (ele-1); leave the element out.')
+    if (empty) walk.error('structure', 'must not be an empty object, nor an id alone (ele-1); leave the element out.')
     else if ((plan.required & ~seen) !== 0) this.missing(plan, seen, walk)
     // invariants presuppose the required elements: without Bundle.type most of its rules would fail beside the point
     else if (plan.rules.length > 0) applyRules(plan.rules, object, walk)

@@ -65,10 +65,11 @@ export const NATIVE_RULES: Readonly<Record<string, readonly Rule[]>> = {
 class TooCostly extends Error {}
 
 /** Runs rules on a value; only `true` satisfies a rule, as the empty collection does not. */
-export function applyRules(rules: readonly Rule[], value: unknown, walk: Walk): void {
+export function applyRules(rules: readonly Rule[], value: unknown, walk: Walk, beside?: object): void {
   if (walk.exhausted || walk.tooDeep) return
   const env: Environment = {
     context: value,
+    beside,
     resource: walk.resource,
     rootResource: walk.frame?.root,
     spend: (steps) => {

@@ -52,7 +52,10 @@ export class Walk {
   private readonly steps: (string | number)[] = []
   private dropped = 0
 
-  constructor(readonly wantsWarnings: boolean) {}
+  constructor(
+    readonly wantsWarnings: boolean,
+    readonly refusesMarkup = false,
+  ) {}
 
   enter(step: string | number): void {
     this.steps.push(step)

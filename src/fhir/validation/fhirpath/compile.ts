@@ -1,8 +1,8 @@
 import { isNumber, numberValue } from '../../json.js'
 import { FORMATS } from '../primitives.js'
 import { compileFunction, compileTestFunction } from './functions.js'
-import { compare, type Environment, equal, type Items, NOTHING } from './items.js'
-import { isChoice, navigateTo, navigateToTyped } from './navigate.js'
+import { compare, type Environment, equal, isMap, type Items, NOTHING } from './items.js'
+import { elementsAt, isChoice, navigateTo, navigateToTyped } from './navigate.js'
 import { type Node, parse, UnsupportedExpression } from './parse.js'
 
 /** From a focus of one item (undefined for none) to a collection. */
@@ -72,9 +72,37 @@ function child(name: string, of: Node | undefined): Evaluate {
     if (/^[A-Z]/.test(name)) return itself
     return navigateTo(name)
   }
-  const source = evaluate(of)
+  const source = name === 'extension' ? elements(of) : evaluate(of)
   const navigate = navigateTo(name)
   return (focus, env) => flatMap(source(focus, env), (item) => navigate(item, env))
+}
+
+/**
+ * The elements that a node finds, as what carries extensions: a primitive as the object with its id and extensions, which
+ * JSON writes beside it.
+ */
+function elements(node: Node | undefined): Evaluate {
+  if (node === undefined || node.kind === 'this') {
+    return (focus, env) => {
+      if (isMap(focus)) return [focus]
+      return env.beside !== undefined && focus === env.context ? [env.beside] : NOTHING
+    }
+  }
+  if (node.kind === 'child' && node.name !== 'extension') {
+    const source = node.of === undefined ? itself : evaluate(node.of)
+    const { name } = node
+    return (focus, env) => flatMap(source(focus, env), (item) => elementsAt(item, name, env))
+  }
+  if (node.kind === 'index') {
+    const of = elements(node.of)
+    const at = evaluate(node.at)
+    return (focus, env) => of(focus, env).slice(Number(at(focus, env)[0]), Number(at(focus, env)[0]) + 1)
+  }
+  if (node.kind === 'call' && node.name === 'first') {
+    const of = elements(node.of)
+    return (focus, env) => of(focus, env).slice(0, 1)
+  }
+  return evaluate(node)
 }
 
 export function flatMap(items: Items, map: (item: unknown) => Items): Items {
@@ -109,7 +137,7 @@ function call(node: Node & { kind: 'call' }): Evaluate {
   if (node.name === 'as' || node.name === 'ofType') return ofType(node.of, typeArgument(node))
   const decide = compileTestFunction(node, { evaluate, test })
   if (decide !== undefined) return booleans(decide)
-  const source = node.of === undefined ? itself : evaluate(node.of)
+  const source = node.name === 'extension' ? elements(node.of) : node.of === undefined ? itself : evaluate(node.of)
   const apply = compileFunction(node, { evaluate, test })
   return (focus, env) => apply(source(focus, env), focus, env)
 }

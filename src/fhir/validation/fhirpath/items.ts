@@ -17,6 +17,8 @@ export interface Environment {
   /** The resource that holds the focus (`%resource`) and the one that contains that (`%rootResource`). */
   readonly resource: unknown
   readonly rootResource: unknown
+  /** The id and the extensions of the focus, if that is a primitive. */
+  readonly beside?: object | undefined
   /** Counts down; a hostile document cannot make an invariant run for long. */
   readonly spend: (steps: number) => void
   /** Absent while the structure of R4 alone is checked. */

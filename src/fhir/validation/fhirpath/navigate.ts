@@ -27,6 +27,16 @@ export function navigateTo(name: string): Navigate {
   }
 }
 
+/** Like navigation, but of a primitive the object with its id and extensions; empty where there is none. */
+export function elementsAt(item: unknown, name: string, env: Environment): Items {
+  const values = navigateTo(name)(item, env)
+  if (!isMap(item) || values.every((value) => isMap(value) && value !== WITHOUT_VALUE)) return values
+  const property =
+    name in item || `_${name}` in item ? name : [...(choices().get(name) ?? [])].find((key) => key in item)
+  const beside = item[`_${property ?? name}`]
+  return values.map((_, index) => (Array.isArray(beside) ? (beside as unknown[])[index] : beside) ?? WITHOUT_VALUE)
+}
+
 /** True if an element of that name is there; the common case of an invariant, without a collection. */
 export function existsAt(name: string): (item: unknown) => boolean {
   const typed = choices().get(name)

@@ -32,7 +32,7 @@ function checkContent(one: ElementValue, node: ProfileNode, judgement: Judgement
     checkRange(value, node, walk)
     checkTarget(value, node, judgement)
     node.binding?.check(value, walk)
-    if (node.rules.length > 0) applyRules(node.rules, value, walk)
+    if (node.rules.length > 0) applyRules(node.rules, value, walk, one.beside)
   }
   for (const key of node.unchecked) walk.add('information', 'not-supported', `${key} cannot be evaluated here.`)
   checkTypes(one, node, judgement)

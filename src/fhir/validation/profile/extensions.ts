@@ -74,17 +74,18 @@ export class Extensions {
         walk.error('extension', `this extension must be in ${tree.isModifier ? 'modifierExtension' : 'extension'}.`)
       }
       const check = (): void => {
-        checkContext(definition, holder, place, this.judgement)
+        checkPlace(definition, holder, place, this.judgement)
         this.judgement.check(alone(extension), tree)
       }
       if (this.isWidened(definition, walk.resource)) walk.leniently(check)
       else check()
+      checkInvariants(definition, holder, this.judgement)
     }
     if (isMap(extension)) this.visitProperties(extension, { within: place, key: 'extension' })
   }
 }
 
-function checkContext(definition: Resource, holder: JsonMap, place: Place | undefined, { walk }: Judgement): void {
+function checkPlace(definition: Resource, holder: JsonMap, place: Place | undefined, { walk }: Judgement): void {
   const contexts = contextsOf(definition)
   // what only a later FHIR version has, and what needs FHIRPath, is not decided here
   if (contexts.length > 0 && contexts.every(isKnownContext)) {
@@ -98,6 +99,9 @@ function checkContext(definition: Resource, holder: JsonMap, place: Place | unde
       walk.error('extension', `this extension is for ${allowed}, not for ${here.values().next().value ?? 'here'}.`)
     }
   }
+}
+
+function checkInvariants(definition: Resource, holder: JsonMap, { walk }: Judgement): void {
   const invariants = definition['contextInvariant']
   for (const expression of Array.isArray(invariants) ? (invariants as string[]) : []) {
     const test = invariantOf(expression)
