@@ -162,7 +162,7 @@ async function assemble(
     blocks,
     ledger.contracts,
     ledger.sender,
-    feedTagsOf(database, keys.id, policies),
+    feedTagsOf(keys.id, policies),
     problem('anchoring has a problem and tries again'),
   )
   const sink = new GatewayChainSink(database, mirror, [anchoring, feeds, log, ledgerMirror], () => exchange.poke())

@@ -3,15 +3,17 @@ import { AUDIT } from '../consent/labels.js'
 import type { PartyId, PatientId } from '../consent/permit.js'
 import { indexValues } from '../fhir/search-parameters.js'
 import type { Resource, ValidResource } from '../fhir/types.js'
-import type { BlindIndex } from '../records/blind-index.js'
-import type { NewAuditRecord } from '../records/types.js'
-import { auditEvents } from './balp.js'
-import { canonicalJson } from './canonical-json.js'
+import { type BlindIndex, joined } from '../records/blind-index.js'
+import type { IndexEntries, NewAuditRecord } from '../records/types.js'
+import { auditEvents, type SharedElements, type SharedParts } from './balp.js'
+import { type CanonicalMember, canonicalMembers, canonicalObject } from './canonical-json.js'
 import type { Occurrence } from './occurrence.js'
 
 /** A record of the trail before it has an id. */
 export interface TrailRecord {
   readonly resource: Resource
+  /** Further elements of the resource, which other records of the batch have too, in the same object: worked out once. */
+  readonly shared?: SharedElements
   readonly patient: PatientId | null
 }
 
@@ -45,10 +47,11 @@ export class AuditTrail {
   /** Rows of AuditEvents for what happened; commit them before the client is told. */
   records(occurrences: readonly Occurrence[]): NewAuditRecord[] {
     const source = { entity: this.entity, baseUrl: this.baseUrl }
+    const batch: SharedParts = new Map()
     return this.rows(
       occurrences.flatMap((occurrence) =>
-        auditEvents(occurrence, source).map((resource, i) => ({
-          resource,
+        auditEvents(occurrence, source, batch).map((parts, i) => ({
+          ...parts,
           patient: occurrence.patients[i]?.id ?? null,
         })),
       ),
@@ -58,23 +61,35 @@ export class AuditTrail {
 
   /** @param now milliseconds since the epoch, the `lastUpdated` of the rows */
   rows(records: readonly TrailRecord[], now: number): NewAuditRecord[] {
-    const stamped = records.map(({ resource }) => stamp(resource, now))
-    const bodies = stamped.map((resource) => Buffer.from(canonicalJson(resource)))
+    const lastUpdated = new Date(now).toISOString()
+    const shared = new Map<string, Map<SharedElements, Shared>>()
+    const parts = records.map(({ resource, shared: elements = NOTHING }) => {
+      const { resourceType: type } = resource
+      const byElements = shared.get(type) ?? new Map<SharedElements, Shared>()
+      shared.set(type, byElements)
+      const common = byElements.get(elements) ?? {
+        members: canonicalMembers(elements),
+        index: this.#index({ ...elements, resourceType: type }),
+      }
+      byElements.set(elements, common)
+      const stamped = stamp(resource, lastUpdated)
+      return { stamped, common, body: Buffer.from(canonicalObject(common.members, canonicalMembers(stamped))) }
+    })
     const sealed = this.seal(
-      stamped.map((resource, i) => ({
-        id: `${resource.resourceType}/${resource.id}`,
+      parts.map(({ stamped, body }, i) => ({
+        id: `${stamped.resourceType}/${stamped.id}`,
         version: 1,
-        body: bodies[i] as Buffer,
+        body,
         patient: records[i]?.patient ?? null,
       })),
     )
     const salts = randomBytes(records.length * SALT_BYTES)
-    return stamped.map((resource, i): NewAuditRecord => {
+    return parts.map(({ stamped, common, body: plain }, i): NewAuditRecord => {
       const { body, contentHash, salt } = sealed[i] as (typeof sealed)[number]
       const leafSalt = salts.subarray(i * SALT_BYTES, (i + 1) * SALT_BYTES)
       return {
-        type: resource.resourceType,
-        id: resource.id as string,
+        type: stamped.resourceType,
+        id: stamped.id as string,
         version: 1,
         lastUpdated: now,
         deleted: false,
@@ -82,7 +97,7 @@ export class AuditTrail {
         origin: this.entity,
         labels: AUDIT,
         categories: UNCATEGORISED,
-        index: this.index.entries(resource.resourceType, indexValues(resource as ValidResource)),
+        index: joined(common.index, this.#index(stamped)),
         cid: null,
         body,
         contentHash,
@@ -90,11 +105,23 @@ export class AuditTrail {
         author: this.entity,
         source: null,
         leaf: null,
-        auditLeaf: { hash: auditLeafHash(leafSalt, bodies[i] as Buffer), salt: leafSalt },
+        auditLeaf: { hash: auditLeafHash(leafSalt, plain), salt: leafSalt },
       }
     })
   }
+
+  #index(resource: Resource): IndexEntries {
+    return this.index.entries(resource.resourceType, indexValues(resource as ValidResource))
+  }
 }
+
+/** What is worked out once of elements that are shared. */
+interface Shared {
+  readonly members: readonly CanonicalMember[]
+  readonly index: IndexEntries
+}
+
+const NOTHING: SharedElements = {}
 
 /** SHA-256(00 ‖ salt ‖ body) */
 export function auditLeafHash(salt: Uint8Array, body: Uint8Array): Uint8Array {
@@ -104,11 +131,6 @@ export function auditLeafHash(salt: Uint8Array, body: Uint8Array): Uint8Array {
 const LEAF_PREFIX = Uint8Array.of(0)
 const SALT_BYTES = 32
 
-function stamp({ resourceType, meta, ...elements }: Resource, now: number): Resource {
-  return {
-    resourceType,
-    id: randomUUID(),
-    meta: { ...meta, versionId: '1', lastUpdated: new Date(now).toISOString() },
-    ...elements,
-  }
+function stamp({ resourceType, meta, ...elements }: Resource, lastUpdated: string): Resource {
+  return { resourceType, id: randomUUID(), meta: { ...meta, versionId: '1', lastUpdated }, ...elements }
 }

@@ -40,26 +40,53 @@ export interface AuditSource {
   readonly baseUrl: string
 }
 
+/** An AuditEvent in two parts, which together have all of its elements, each once. */
+export interface AuditEventParts {
+  readonly resource: Resource
+  /** What it has in common with others of the batch; then it is the same object. */
+  readonly shared: SharedElements
+}
+
+export type SharedElements = Readonly<Record<string, unknown>>
+
+/** The shared elements of a batch, by agent and by what was done. */
+export type SharedParts = Map<AuditedAgent, Map<string, SharedElements>>
+
 /**
  * One AuditEvent for each patient concerned, or one without a patient. A success claims the BALP profile that it
  * follows; those profiles fix the outcome, so a denial or failure has the same form without the claim.
  */
-export function auditEvents(occurrence: Occurrence, source: AuditSource): Resource[] {
+export function auditEvents(occurrence: Occurrence, source: AuditSource, batch: SharedParts): AuditEventParts[] {
   const patients = occurrence.patients.length === 0 ? [null] : occurrence.patients
-  return patients.map((patient) => auditEvent(occurrence, patient?.reference ?? null, source))
+  const shared = sharedElements(occurrence, source, batch)
+  return patients.map((patient) => ({ resource: auditEvent(occurrence, patient?.reference ?? null), shared }))
 }
 
-function auditEvent(occurrence: Occurrence, patient: string | null, source: AuditSource): Resource {
+function auditEvent(occurrence: Occurrence, patient: string | null): Resource {
   const pattern = PATTERN[occurrence.interaction]
-  const action = pattern?.action ?? 'E'
   const profile =
-    pattern && claimable(occurrence, action) ? `${PROFILE}${patient === null ? '' : 'Patient'}${pattern.profile}` : null
-  const operation = occurrence.interaction.startsWith('$')
-  const subtype = operation ? 'operation' : (RESTFUL_CODE[occurrence.interaction] ?? occurrence.interaction)
+    pattern && claimable(occurrence, pattern.action)
+      ? `${PROFILE}${patient === null ? '' : 'Patient'}${pattern.profile}`
+      : null
   return {
     resourceType: 'AuditEvent',
     ...(profile === null ? {} : { meta: { profile: [profile] } }),
     ...(occurrence.evidence === undefined ? {} : { extension: [evidenceExtension(occurrence.evidence)] }),
+    recorded: new Date(occurrence.recorded).toISOString(),
+    entity: entities(occurrence, patient),
+  }
+}
+
+function sharedElements(occurrence: Occurrence, source: AuditSource, batch: SharedParts): SharedElements {
+  const { agent, interaction, outcome, outcomeDescription } = occurrence
+  const byAgent = batch.get(agent) ?? new Map<string, SharedElements>()
+  batch.set(agent, byAgent)
+  const name = `${interaction}|${outcome}|${outcomeDescription ?? '-'}`
+  const known = byAgent.get(name)
+  if (known !== undefined) return known
+  const action = PATTERN[interaction]?.action ?? 'E'
+  const subtype = interaction.startsWith('$') ? 'operation' : (RESTFUL_CODE[interaction] ?? interaction)
+  const made = {
     type: {
       system: 'http://terminology.hl7.org/CodeSystem/audit-event-type',
       code: 'rest',
@@ -67,17 +94,17 @@ function auditEvent(occurrence: Occurrence, patient: string | null, source: Audi
     },
     subtype: subtypes(occurrence, subtype),
     action,
-    recorded: new Date(occurrence.recorded).toISOString(),
-    outcome: occurrence.outcome,
-    ...(occurrence.outcomeDescription === undefined ? {} : { outcomeDesc: occurrence.outcomeDescription }),
-    ...purposes(occurrence.agent),
-    agent: agents(occurrence.agent, action, source),
+    outcome,
+    ...(outcomeDescription === undefined ? {} : { outcomeDesc: outcomeDescription }),
+    ...purposes(agent),
+    agent: agents(agent, action, source),
     source: {
       observer: { identifier: { system: PARTY_SYSTEM, value: source.entity } },
       type: [{ system: 'http://terminology.hl7.org/CodeSystem/security-source-type', code: '4' }],
     },
-    entity: entities(occurrence, patient),
   }
+  byAgent.set(name, made)
+  return made
 }
 
 /**

@@ -12,6 +12,26 @@ export function canonicalJson(value: unknown): string {
   return text === undefined || LONE_SURROGATE.test(text) ? (canonicalize(value) as string) : text
 }
 
+/** A key of an object with the canonical form of its value, `"key":value`. */
+export interface CanonicalMember {
+  readonly key: string
+  readonly text: string
+}
+
+/** The members of an object in their order, to be written together with those of others. */
+export function canonicalMembers(object: Readonly<Record<string, unknown>>): CanonicalMember[] {
+  return Object.keys(object)
+    .filter((key) => object[key] !== undefined)
+    .sort()
+    .map((key) => ({ key, text: `${canonicalJson(key)}:${canonicalJson(object[key])}` }))
+}
+
+/** The canonical form of an object that has the members of both, each of which is in its order; no key is in both. */
+export function canonicalObject(a: readonly CanonicalMember[], b: readonly CanonicalMember[]): string {
+  const members = [...a, ...b].sort((x, y) => (x.key < y.key ? -1 : 1))
+  return `{${members.map(({ text }) => text).join(',')}}`
+}
+
 /** As the native writer escapes it; in an escaped backslash it is not one, and the general implementation knows. */
 const LONE_SURROGATE = /\\ud/
 const UNUSUAL = Symbol('has no sorted copy')

@@ -7,7 +7,7 @@ import type { Contracts } from '../ledger/contracts.js'
 import type { Hex } from '../ledger/hex.js'
 import { ContractRefusal } from '../ledger/refusal.js'
 import type { TransactionSender } from '../ledger/sender.js'
-import type { Anchors } from '../records/anchors.js'
+import type { Anchors, Unanchored } from '../records/anchors.js'
 import type { Sql } from '../records/database.js'
 import type { BlockStore } from '../vault/blocks/block-store.js'
 import { merkleRoot } from '../vault/merkle.js'
@@ -20,9 +20,7 @@ const GATHER_MS = 50
 const RETRY_MS = 2_000
 
 /** Feed tags of versions, in their order: one for each label of the record, none for what is not shared. */
-export type FeedTags = (
-  versions: readonly { readonly resourcePk: bigint; readonly version: number }[],
-) => Promise<Uint8Array[][]>
+export type FeedTags = (versions: readonly Pick<Unanchored, 'patient' | 'labels'>[]) => Promise<Uint8Array[][]>
 
 /**
  * Anchors committed versions on chain: gather a batch → manifest durable → batch durable → send → the follower's event

@@ -1,4 +1,4 @@
-import type { Occurrence } from '../audit/occurrence.js'
+import type { AuditedAgent, Occurrence } from '../audit/occurrence.js'
 import type { InteractionRequest } from './interaction.js'
 
 /** What the audit trail needs of a request; the interaction adds what it did and to whom. */
@@ -7,18 +7,24 @@ export function occurrence(
   now: number,
   what: Pick<Occurrence, 'interaction' | 'outcome' | 'patients' | 'data'> & Partial<Occurrence>,
 ): Occurrence {
-  const { principal } = request
-  return {
-    recorded: now,
-    requestId: request.requestId,
-    agent: {
-      clientId: principal.clientId,
-      entity: principal.entity,
-      ...(principal.practitioner === undefined ? {} : { practitioner: principal.practitioner }),
-      role: principal.role,
-      address: request.clientAddress,
-      purposes: principal.purposes,
-    },
-    ...what,
+  return { recorded: now, requestId: request.requestId, agent: agentOf(request), ...what }
+}
+
+/** One object for each request: what many records say of their agent is written once. */
+const agents = new WeakMap<InteractionRequest, AuditedAgent>()
+
+function agentOf(request: InteractionRequest): AuditedAgent {
+  const known = agents.get(request)
+  if (known !== undefined) return known
+  const { principal, clientAddress } = request
+  const agent = {
+    clientId: principal.clientId,
+    entity: principal.entity,
+    ...(principal.practitioner === undefined ? {} : { practitioner: principal.practitioner }),
+    role: principal.role,
+    address: clientAddress,
+    purposes: principal.purposes,
   }
+  agents.set(request, agent)
+  return agent
 }

@@ -9,6 +9,8 @@ export interface Unanchored extends VersionRef {
   readonly resourcePk: bigint
   readonly cid: string | null
   readonly leaf: Uint8Array
+  readonly patient: Hex | null
+  readonly labels: bigint
 }
 
 export interface NewAnchor {
@@ -51,13 +53,19 @@ export class Anchors {
       version: number
       cid: string | null
       leaf: Buffer
+      patient: Buffer | null
+      labels: bigint
     }>(
-      `SELECT v.resource_pk, r.type, r.id, v.version, v.cid, v.leaf
+      `SELECT v.resource_pk, r.type, r.id, v.version, v.cid, v.leaf, v.patient, v.labels
        FROM resource_version v JOIN resource r ON r.pk = v.resource_pk
        WHERE v.leaf IS NOT NULL AND v.anchor IS NULL ORDER BY v.resource_pk, v.version LIMIT $1`,
       [limit],
     )
-    return rows.map(({ resource_pk: resourcePk, ...row }) => ({ ...row, resourcePk }))
+    return rows.map(({ resource_pk: resourcePk, patient, ...row }) => ({
+      ...row,
+      resourcePk,
+      patient: patient && hexOf(patient),
+    }))
   }
 
   /** @throws ConsentryError `conflict` when a leaf is in another batch already: two workers; nothing has happened */

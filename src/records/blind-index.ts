@@ -156,7 +156,7 @@ export class BlindIndex {
     if (value.type !== undefined && value.id !== undefined) {
       tokens.push(this.token('reference', type, param, `${value.type}/${value.id}`))
       const entry = { parameter: referenceParameter(type, param), targetType: value.type, targetId: value.id }
-      references.set(`${param}|${value.type}/${value.id}`, entry)
+      references.set(referenceName(entry), entry)
     }
     if (url !== undefined) {
       tokens.push(this.token('url', type, param, url))
@@ -186,8 +186,21 @@ export class BlindIndex {
   }
 }
 
-function push(tokens: bigint[], more: readonly bigint[]): void {
-  for (const token of more) tokens.push(token)
+/** The entries of a resource whose elements were indexed in two parts. */
+export function joined(a: IndexEntries, b: IndexEntries): IndexEntries {
+  const tokens: bigint[] = []
+  push(tokens, a.tokens)
+  push(tokens, b.tokens)
+  const references = new Map([...a.references, ...b.references].map((entry) => [referenceName(entry), entry]))
+  return { tokens: ascending(tokens), references: [...references.values()], ordered: [...a.ordered, ...b.ordered] }
+}
+
+function referenceName({ parameter, targetType, targetId }: ReferenceEntry): string {
+  return `${parameter}|${targetType}/${targetId}`
+}
+
+function push(tokens: bigint[], more: ArrayLike<bigint>): void {
+  for (let i = 0; i < more.length; i++) tokens.push(more[i] as bigint)
 }
 
 /** Each once. In no order that would say which parameter a token is of. */

@@ -1,7 +1,7 @@
 import canonicalize from 'canonicalize'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { canonicalJson } from '../../src/audit/canonical-json.js'
+import { canonicalJson, canonicalMembers, canonicalObject } from '../../src/audit/canonical-json.js'
 
 const key = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 6 }),
@@ -45,4 +45,15 @@ it.each([
   ['not a number', { a: [NaN] }],
 ])('is the same for %s', (_, value) => {
   expect(told(() => canonicalJson(value))).toBe(told(() => canonicalize(value)))
+})
+
+it('puts an object together from the members of its parts', () => {
+  const elements = fc.dictionary(fc.string({ minLength: 1, maxLength: 6 }), fc.jsonValue(), { noNullPrototype: true })
+  fc.assert(
+    fc.property(elements, fc.func(fc.boolean()), (object, isFirst) => {
+      const half = (wanted: boolean) =>
+        canonicalMembers(Object.fromEntries(Object.entries(object).filter(([key]) => isFirst(key) === wanted)))
+      expect(canonicalObject(half(true), half(false))).toBe(canonicalize(object))
+    }),
+  )
 })

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { BlindIndex, LONGEST_PREFIX } from '../../src/records/blind-index.js'
+import { BlindIndex, joined, LONGEST_PREFIX } from '../../src/records/blind-index.js'
 import type { IndexValue } from '../../src/records/search-query.js'
 
 const index = new BlindIndex(new Uint8Array(32).fill(1))
@@ -29,6 +29,19 @@ describe('blind index', () => {
     const ask = (system: string, code: string) => index.codeToken('', 'Patient', 'identifier', { system, code })
     expect(ask('a', '|b')).not.toBe(ask('a|', 'b'))
     expect(ask('', 'a')).not.toBe(index.codeToken('', 'Patient', 'identifier', { code: 'a' }))
+  })
+
+  it('is the same for values that were indexed in two parts', () => {
+    const subject: IndexValue = { param: 'subject', kind: 'reference', type: 'Patient', id: '1' }
+    const code: IndexValue = { param: 'code', kind: 'token', system: 's', code: 'c' }
+    const name: IndexValue = { param: 'name', kind: 'string', value: 'Ab', normal: 'ab' }
+    const at: IndexValue = { param: 'date', kind: 'date', lo: 1, hi: 2 }
+    const parts = [
+      [subject, code],
+      [name, at, subject, code],
+    ]
+    const [a, b] = parts.map((values) => index.entries('Observation', values))
+    expect(joined(a!, b!)).toEqual(index.entries('Observation', parts.flat()))
   })
 
   it('sorts tokens and lists each, and each reference, once', () => {
