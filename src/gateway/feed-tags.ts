@@ -10,7 +10,7 @@ export function feedTagsOf(entity: PartyId, policies: PolicyKeys): FeedTags {
     const tags = new Map<string, Promise<Uint8Array[]>>()
     return Promise.all(
       versions.map(({ patient, labels }) => {
-        if (patient === null) return []
+        if (patient === null) return Promise.resolve([])
         const name = `${patient}|${labels}`
         const known = tags.get(name) ?? tagsOf(patient, labels, entity, policies)
         tags.set(name, known)
