@@ -53,6 +53,8 @@ export function patientIdentifiers(resource: Resource): PatientIdentifier[] {
 function meansPatient(reference: string, type: string | undefined): boolean {
   const target = parseReference(reference)
   if ('type' in target) return target.type === 'Patient'
+  // A URL in no form of R4 that still speaks of a patient: what it means is not for its author's spelling to decide.
+  if (target.kind === 'url') return type === 'Patient' || /\/patient\//i.test(target.url)
   return target.kind === 'urn' && (type === undefined || type === 'Patient')
 }
 

@@ -46,6 +46,20 @@ export function parseReference(text: string): ParsedReference {
   return SCHEME.test(text) ? { kind: 'url', url: text } : { kind: 'malformed' }
 }
 
+/** The relative form of a reference that is written as a URL below `base` (without slash at its end); undefined for any other. */
+export function localReference(text: string, base: string): string | undefined {
+  const parsed = parseReference(text)
+  return parsed.kind === 'absolute' && parsed.base === base ? text.slice(base.length + 1) : undefined
+}
+
+/**
+ * The resource with every reference to this server in its relative form, so that index, compartments and searches have one form
+ * to know. What has none is the argument itself.
+ */
+export function withLocalReferences<T extends Resource>(resource: T, base: string): T {
+  return rewriteReferences(resource, (text, kind) => (kind === 'reference' ? localReference(text, base) : undefined))
+}
+
 /** One Reference in a resource, with its place (`participant[0].individual`) below the resource. */
 export interface ReferencePlace {
   readonly path: string

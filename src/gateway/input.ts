@@ -1,5 +1,6 @@
 import { ConsentryError } from '../errors.js'
 import { parseJson } from '../fhir/json.js'
+import { withLocalReferences } from '../fhir/references.js'
 import type { Resource, ValidResource } from '../fhir/types.js'
 import { validOrThrow } from '../fhir/validate.js'
 import type { InteractionRequest } from './interaction.js'
@@ -22,7 +23,9 @@ export function resourceOf(request: InteractionRequest, type: string): ValidReso
     })
   }
   refuseServerWritten(type, type, value as unknown as Resource)
-  return validOrThrow(value)
+  // References of a Bundle are resolved with its entries. Most bodies have no URL of ours: bytes tell without a walk.
+  const walk = found === type && type !== 'Bundle' && Buffer.from(request.body).includes(request.baseUrl)
+  return validOrThrow(walk ? withLocalReferences(value as unknown as Resource, request.baseUrl) : value)
 }
 
 /** A Provenance with evidence of the ledger is the mirror's: nobody else says what the ledger said. */

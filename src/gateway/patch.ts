@@ -3,6 +3,7 @@ import { ConsentryError } from '../errors.js'
 import { type JsonObject, parseJson } from '../fhir/json.js'
 import { applyFhirPathPatch } from '../fhir/patch/fhirpath-patch.js'
 import { applyJsonPatch } from '../fhir/patch/json-patch.js'
+import { withLocalReferences } from '../fhir/references.js'
 import type { Resource, ValidResource } from '../fhir/types.js'
 import { validOrThrow } from '../fhir/validate.js'
 import type { StoredVersion } from '../records/types.js'
@@ -77,7 +78,7 @@ export async function patchIntents(
   const bodies = await disclose(parts, request, trail, permit, rows, { interaction: 'read' })
   return targets.map(({ change, ...target }, i) => {
     const before = parseJson(bodies[i] as Uint8Array) as Resource
-    const resource = patched(before, change(before), target.at)
+    const resource = patched(before, change(before), target.at, request.baseUrl)
     return { ...target, kind: 'update', basis: (rows[i] as StoredVersion).version, resource }
   })
 }
@@ -104,13 +105,13 @@ async function readable(
 }
 
 /** Type and id stay; the rest is what an update would be held to. */
-function patched(before: Resource, after: unknown, at: string): ValidResource {
+function patched(before: Resource, after: unknown, at: string, base: string): ValidResource {
   const { resourceType, id } = (after ?? {}) as Partial<Resource>
   if (resourceType !== before.resourceType || id !== before.id) {
     throw new ConsentryError('invalid', 'A patch cannot change the type or the id of a resource.', { expression: [at] })
   }
   refuseServerWritten(before.resourceType, at, after as Resource)
-  return validOrThrow(after)
+  return validOrThrow(withLocalReferences(after as Resource, base))
 }
 
 async function matching(parts: GatewayParts, request: InteractionRequest, type: string): Promise<string> {

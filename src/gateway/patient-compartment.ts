@@ -36,7 +36,7 @@ export async function patientsOf(
   intents: readonly Intent[],
   previous: readonly (StoredVersion | null)[],
 ): Promise<Placement> {
-  const wanted = intents.map((intent) => (intent.kind === 'delete' ? [] : localPatientsOf(parts, intent)))
+  const wanted = intents.map((intent) => (intent.kind === 'delete' ? [] : localPatientsOf(intent)))
   const known = await parts.patients.ids([...new Set(wanted.flat().map(({ id }) => id))])
   const created = new Map(
     intents.flatMap((intent) => (intent.type === 'Patient' && intent.kind !== 'delete' ? [[intent.id, intent]] : [])),
@@ -64,24 +64,38 @@ interface LocalPatient {
   readonly at: string
 }
 
-/** Local Patient ids by which a resource enters a compartment. */
-function localPatientsOf(parts: GatewayParts, { type, id, resource, at }: PutIntent): LocalPatient[] {
+/**
+ * Local Patient ids by which a resource enters a compartment. URLs of this server were made relative before, so any that is
+ * left is of somebody else's Patient, or an alias of ours: neither can be asked for consent here.
+ */
+function localPatientsOf({ type, id, resource, at }: PutIntent): LocalPatient[] {
   if (type === 'Patient') return [{ id, at }]
-  return patientReferences(resource).flatMap(({ reference, path }): LocalPatient[] => {
-    const parsed = parseReference(reference)
-    const here = parsed.kind === 'relative' || (parsed.kind === 'absolute' && parsed.base === parts.baseUrl)
-    return here && parsed.type === 'Patient' ? [{ id: parsed.id, at: `${at}.${path}` }] : []
-  })
+  const found = patientReferences(resource).map(({ reference, path }) => ({
+    parsed: parseReference(reference),
+    at: `${at}.${path}`,
+  }))
+  const elsewhere = found.filter(({ parsed }) => parsed.kind === 'absolute' || parsed.kind === 'url')
+  if (elsewhere.length > 0) throw unknownPatients(elsewhere.map((each) => ({ at: each.at, what: ELSEWHERE })))
+  return found.flatMap(({ parsed, at: place }) =>
+    parsed.kind === 'relative' && parsed.type === 'Patient' ? [{ id: parsed.id, at: place }] : [],
+  )
 }
+
+const ELSEWHERE = 'The reference is a URL that is not below this server’s base; refer to the Patient as Patient/[id].'
 
 function refuseUnknown(wanted: readonly LocalPatient[][], isKnown: (id: string) => boolean): void {
   const unknown = wanted.flat().filter(({ id }) => !isKnown(id))
   if (unknown.length === 0) return
-  throw new ConsentryError('invalid', 'A patient who is not known here has no consent to ask.', {
-    issues: unknown.slice(0, 20).map(({ id, at }) => ({
+  const create = 'does not exist on this server: create the Patient first, or in the same transaction.'
+  throw unknownPatients(unknown.map(({ id, at }) => ({ at, what: `Patient/${id} ${create}` })))
+}
+
+function unknownPatients(places: readonly { readonly at: string; readonly what: string }[]): ConsentryError {
+  return new ConsentryError('invalid', 'A patient who is not known here has no consent to ask.', {
+    issues: places.slice(0, 20).map(({ at, what }) => ({
       severity: 'error',
       code: 'not-found',
-      diagnostics: `Patient/${id} does not exist on this server: create the Patient first, or in the same transaction.`,
+      diagnostics: what,
       expression: [at],
     })),
   })

@@ -564,6 +564,40 @@ describe('conditions on a URL', () => {
   })
 })
 
+describe('the compartment of a patient', () => {
+  it('is not escaped by spelling: URLs of this server are its own, any other URL of a patient is refused', async () => {
+    const id = await patient('Spelled')
+    const of = (reference: string) => result(id, { subject: { reference } })
+    const own = await ask('POST', '/Observation', of(`${gateway.fhir}/Patient/${id}`))
+    expect([own.status, own.body.subject.reference]).toEqual([201, `Patient/${id}`])
+    const versioned = await ask('POST', '/Observation', of(`${gateway.fhir}/Patient/${id}/_history/1`))
+    expect([versioned.status, versioned.body.subject.reference]).toEqual([201, `Patient/${id}/_history/1`])
+    const entry = { request: { method: 'POST', url: 'Observation' }, resource: of(`${gateway.fhir}/Patient/${id}`) }
+    const bundle = await ask('POST', '/', { resourceType: 'Bundle', type: 'transaction', entry: [entry] })
+    expect(bundle.status).toBe(200)
+    const found = await ask('GET', `/Observation?subject=Patient/${id}&_summary=count`)
+    expect(found.body.total).toBe(3)
+    const other = gateway.fhir.replace('127.0.0.1', 'localhost')
+    for (const reference of [
+      `${other}/Patient/${id}`,
+      `${gateway.fhir.replace('http:', 'HTTP:')}/Patient/${id}`,
+      `${gateway.fhir.replace('http:', 'https:')}/Patient/${id}`,
+      `${gateway.fhir}//Patient/${id}`,
+      `${gateway.fhir}/Patient/${id}/`,
+      `${gateway.fhir}/patient/${id}`,
+      `${gateway.fhir}/Patient/${id}?x=1`,
+      `http://elsewhere.example.org/fhir/Patient/${id}`,
+    ]) {
+      const refused = await ask('POST', '/Observation', of(reference))
+      expect([reference, refused.status]).toEqual([reference, 422])
+      expect(issue(refused)).toMatchObject({ code: 'not-found', expression: ['Observation.subject'] })
+    }
+    const patch = [{ op: 'replace', path: '/subject/reference', value: `${other}/Patient/${id}` }]
+    const headers = { 'content-type': 'application/json-patch+json' }
+    expect((await ask('PATCH', `/Observation/${own.body.id}`, patch, headers)).status).toBe(422)
+  })
+})
+
 describe('history', () => {
   it('of a type and of the system tells what changed, since when, and what was current at a time', async () => {
     const before = new Date().toISOString()

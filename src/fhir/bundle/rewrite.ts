@@ -1,5 +1,5 @@
 import { ConsentryError, type Issue } from '../../errors.js'
-import { parseReference, referencesOf, rewriteReferences } from '../references.js'
+import { localReference, parseReference, referencesOf, rewriteReferences } from '../references.js'
 import { matches, type Subject, subjectOf } from '../search/matches.js'
 import type { ResolvedEntry } from './entry.js'
 import type { BundlePlan, Lookup } from './plan.js'
@@ -68,7 +68,7 @@ export class Rewriter {
       case 'relative':
         return root === undefined ? undefined : this.#targets.get(`${root}/${parsed.type}/${parsed.id}`)
       case 'absolute':
-        return this.#targets.get(`${parsed.base}/${parsed.type}/${parsed.id}`)
+        return this.#targets.get(`${parsed.base}/${parsed.type}/${parsed.id}`) ?? localReference(text, this.base)
       case 'urn':
         refuse('not-found', 'The reference names no entry of this Bundle by its fullUrl.')
         return undefined
