@@ -24,7 +24,19 @@ interface StoredEvent {
  * block is deleting its events and folding again; nothing is ever patched.
  */
 export class ConsentMirror {
+  #revision = 0
+
   constructor(private readonly sql: Sql) {}
+
+  /** Another number whenever a committed step has changed what the mirror says. */
+  get revision(): number {
+    return this.#revision
+  }
+
+  /** To be called once a step that `apply` or `rollback` was part of is committed. */
+  moved(): void {
+    this.#revision++
+  }
 
   /** The words of these patients and grantees for an action, of any time and purpose. */
   async words(patients: readonly PatientId[], grantees: readonly PartyId[], action: Action): Promise<GrantWord[]> {

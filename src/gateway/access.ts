@@ -9,6 +9,9 @@ import type { RowFilter } from '../records/types.js'
 
 /** Asks for the consent decision on behalf of a principal; the only way from a request to a Permit. */
 export class Access {
+  /** What the mirror was at when a permit was decided. */
+  readonly #decidedAt = new WeakMap<Permit, number>()
+
   constructor(
     private readonly mirror: ConsentMirror,
     private readonly freshness: () => Freshness,
@@ -20,10 +23,21 @@ export class Access {
    * Retry-After when the mirror of the ledger is too old to know.
    */
   async permit(principal: Principal, action: Action, subjects: readonly RecordSubject[]): Promise<Permit> {
+    const { revision } = this.mirror
     const facts = await this.facts(principal, action, subjects)
     const decision = decide({ ...asked(principal, action), subjects }, facts)
-    if ('permit' in decision) return decision.permit
-    throw denied(decision.denial, action, principal)
+    if ('denial' in decision) throw denied(decision.denial, action, principal)
+    this.#decidedAt.set(decision.permit, revision)
+    return decision.permit
+  }
+
+  /**
+   * Decides anew if the ledger has been heard of since the permit was made: to be called when everything is ready to go
+   * out, so that a revocation that came while blocks were fetched still stops them. Throws as `permit` does.
+   */
+  async confirm(principal: Principal, permit: Permit, subjects: readonly RecordSubject[]): Promise<void> {
+    if (this.#decidedAt.get(permit) === this.mirror.revision) return
+    await this.permit(principal, permit.action, subjects)
   }
 
   /** One permit for each subject that is permitted, `null` for the others; the facts are fetched once. */

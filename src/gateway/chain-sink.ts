@@ -51,6 +51,7 @@ export class GatewayChainSink implements ChainSink {
       await tx.query('DELETE FROM chain_block WHERE number < $1', [step.head.number - KEPT_BLOCKS])
       await moveCursor(tx, step.head, step.finalized)
     })
+    if (step.events.length > 0) this.mirror.moved()
     this.applied(step.events)
   }
 
@@ -62,6 +63,7 @@ export class GatewayChainSink implements ChainSink {
       await tx.query('DELETE FROM chain_block WHERE number > $1', [to.number])
       await moveCursor(tx, to, finalized)
     })
+    this.mirror.moved()
     this.applied([])
   }
 

@@ -16,7 +16,8 @@ export async function trace(parts: GatewayParts, trail: Trail, rows: readonly St
 
 /**
  * The end of the life of a read: the audit records are durable, then the bodies are fetched and opened with the
- * permit. Bytes as stored, except that an imported record tells its source.
+ * permit, and what the ledger said meanwhile is heard before they go out. Bytes as stored, except that an imported
+ * record tells its source.
  */
 export async function disclose(
   parts: GatewayParts,
@@ -27,7 +28,9 @@ export async function disclose(
   what: Pick<Occurrence, 'interaction'> & Partial<Occurrence>,
 ): Promise<Uint8Array[]> {
   await recordAccess(parts, request, trail, what)
-  return parts.bodies.open(permit, rows)
+  const bodies = await parts.bodies.open(permit, rows)
+  await parts.access.confirm(request.principal, permit, rows)
+  return bodies
 }
 
 /** The audit records of what succeeded, durable when it resolves. */

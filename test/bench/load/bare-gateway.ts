@@ -46,7 +46,11 @@ const bodies = {
     return stored.map(({ cid, digest }) => ({ cid, contentHash: digest, salt: null, leaf: null, author: entity }))
   },
 } as unknown as Bodies
-const access = { permit: async () => null, filter: async () => ({ sql: 'true', params: [] }) } as unknown as Access
+const access = {
+  permit: async () => null,
+  confirm: async () => undefined,
+  filter: async () => ({ sql: 'true', params: [] }),
+} as unknown as Access
 const audit = { records: () => [] } as unknown as AuditTrail
 const custody = { create: () => new Uint8Array(64), verifyingKey: () => new Uint8Array(33) }
 
