@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { Module, type DynamicModule } from '@nestjs/common'
-import { AuditTrail, type SealInline } from './audit/audit-trail.js'
+import { AuditTrail } from './audit/audit-trail.js'
 import { type LogOptions, VerifiableLog } from './audit/log.js'
 import { LedgerMirror } from './audit/mirror.js'
 import { tokenAuthenticator } from './auth/authenticate.js'
@@ -31,7 +31,7 @@ import { ExchangeWorker } from './exchange/worker.js'
 import { Access } from './gateway/access.js'
 import { Admission } from './gateway/admission.js'
 import { Anchoring } from './gateway/anchoring.js'
-import { Bodies, sealInline } from './gateway/bodies.js'
+import { Bodies } from './gateway/bodies.js'
 import { CapsuleKeys } from './gateway/capsule-keys.js'
 import { GatewayChainSink } from './gateway/chain-sink.js'
 import { consentOperations } from './gateway/consent-operations.js'
@@ -45,11 +45,13 @@ import { fhirXml } from './fhir/xml.js'
 import type { FhirInteractions } from './gateway/interaction.js'
 import { interactionsOf } from './gateway/interactions.js'
 import type { OperationTable } from './gateway/operations.js'
+import { ownBlocks } from './gateway/own-blocks.js'
 import { graphqlOperation } from './graphql/operation.js'
 import type { GatewayParts } from './gateway/parts.js'
 import { patientOperations } from './gateway/patient-operations.js'
 import { Patients } from './gateway/patients.js'
 import { StoredPreparedGrants } from './gateway/prepared-grants.js'
+import { TrailSealing } from './gateway/trail-sealing.js'
 import { verifyOperations } from './gateway/verify.js'
 import type { Part } from './http/drain.js'
 import { FHIR_BASE, OAUTH_BASE, type EdgeParts } from './http/mount.js'
@@ -129,8 +131,12 @@ async function assemble(
   })
   const capsuleKeys = new CapsuleKeys(database, keys.id, keys.master, policies, clock)
   const author = { id: Buffer.from(keys.id.slice(2), 'hex'), key: keys.author }
-  const trailKey = await capsuleKeys.forTrail()
-  const sealTrail: SealInline = (items) => sealInline(items, author, trailKey)
+  const { seal: sealTrail } = await TrailSealing.open(
+    capsuleKeys,
+    author,
+    clock,
+    problem('the key of the audit trail cannot be renewed; the last one is used'),
+  )
   const audit = new AuditTrail(keys.id, baseUrl, index, sealTrail)
   const log = new VerifiableLog(
     {
@@ -285,7 +291,7 @@ async function assemble(
       interactions,
       xml: fhirXml,
       ...access,
-      readBlock: async (cid) => (await blocks.get([cid])).get(cid),
+      readBlock: ownBlocks(blocks, author.id),
       checks: [
         { name: 'database', check: async () => void (await database.query('SELECT 1')) },
         { name: 'chain', check: async () => requireFresh(freshness(), clock()) },

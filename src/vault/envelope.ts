@@ -150,6 +150,15 @@ export function chunkLinksOf(cid: string, block: Uint8Array): string[] {
   }
 }
 
+/** Who says to have written an envelope, unverified; `null` for any other block. */
+export function authorOf(block: Uint8Array): Uint8Array | null {
+  try {
+    return decodeEnvelope(block).author
+  } catch {
+    return null
+  }
+}
+
 const bytes = (value: unknown, length: number): boolean => value instanceof Uint8Array && value.length === length
 
 function isEnvelope(value: unknown): value is UnsignedEnvelope {

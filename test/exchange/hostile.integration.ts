@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
 import { randomId } from '../ledger/support/consortium.js'
 import { ENGINES, type OpenDatabase } from '../records/open.js'
+import { ownBlocks } from '../../src/gateway/own-blocks.js'
 import { observation, TwoHospitals } from './two-hospitals.js'
 
 /** A hospital that the patient trusts, and that shares what would harm others. */
@@ -59,4 +60,18 @@ it('items that nobody can import do not stand before those that can be', async (
   )
   for (let round = 0; round < 3; round++) await world.work()
   expect(await ids()).toContain('sound')
+})
+
+it('what was imported is its author’s to give: /ipfs answers as if it were not here', async () => {
+  await world.grant()
+  await world.publish([{ id: 'theirs', resource: observation('theirs') }])
+  expect(await world.work()).toMatchObject({ imported: 1 })
+  const { rows } = await world.database.query<{ cid: string }>(
+    "SELECT v.cid FROM resource r JOIN resource_version v ON v.resource_pk = r.pk WHERE r.id = 'theirs'",
+  )
+  const cid = rows[0]?.cid as string
+  expect((await world.blocks.get([cid])).size).toBe(1)
+  const party = (id: string) => Buffer.from(id.slice(2), 'hex')
+  expect(await ownBlocks(world.blocks, party(world.b.id))(cid)).toBeUndefined()
+  expect(await ownBlocks(world.blocks, party(world.a.id))(cid)).toBeInstanceOf(Uint8Array)
 })
