@@ -34,7 +34,10 @@ import { Anchoring } from './gateway/anchoring.js'
 import { Bodies } from './gateway/bodies.js'
 import { CapsuleKeys } from './gateway/capsule-keys.js'
 import { GatewayChainSink } from './gateway/chain-sink.js'
-import { consentOperations } from './gateway/consent-operations.js'
+import { ConsentLinks } from './gateway/consent/links.js'
+import { ConsentMirroring } from './gateway/consent/mirroring.js'
+import { consentOperations } from './gateway/consent/operations.js'
+import { StoredPreparedGrants } from './gateway/consent/prepared-grants.js'
 import { Custody, CustodyPolicies, sharedPolicyKey } from './gateway/custody.js'
 import { feedTagsOf } from './gateway/feed-tags.js'
 import { structures } from './fhir/definitions/structures.js'
@@ -50,7 +53,6 @@ import { graphqlOperation } from './graphql/operation.js'
 import type { GatewayParts } from './gateway/parts.js'
 import { patientOperations } from './gateway/patient-operations.js'
 import { Patients } from './gateway/patients.js'
-import { StoredPreparedGrants } from './gateway/prepared-grants.js'
 import { TrailSealing } from './gateway/trail-sealing.js'
 import { verifyOperations } from './gateway/verify.js'
 import type { Part } from './http/drain.js'
@@ -171,7 +173,16 @@ async function assemble(
     feedTagsOf(keys.id, policies),
     problem('anchoring has a problem and tries again'),
   )
-  const sink = new GatewayChainSink(database, mirror, [anchoring, feeds, log, ledgerMirror], () => exchange.poke())
+  const consentLinks = new ConsentLinks(database)
+  const consentMirroring: ConsentMirroring = new ConsentMirroring(
+    () => parts,
+    database,
+    { chainId: ledger.contracts.chainId, contract: ledger.contracts.addresses.ConsentRegistry },
+    clock,
+    problem('mirroring the ledger as Consents has a problem and tries again'),
+  )
+  const shares = [anchoring, feeds, log, ledgerMirror, consentMirroring]
+  const sink = new GatewayChainSink(database, mirror, shares, () => exchange.poke())
   const follower = new ChainFollower({
     rpc: ledger.rpc,
     ...(ledger.socketUrl === undefined ? {} : { socketUrl: ledger.socketUrl }),
@@ -204,6 +215,7 @@ async function assemble(
     index,
     bodies,
     patients,
+    consents: consentLinks,
     audit,
     committed: () => anchoring.poke(),
     limits: {
@@ -268,6 +280,8 @@ async function assemble(
         return wrapped === null ? null : custody.root(patient, wrapped)
       },
       prepared: new StoredPreparedGrants(database),
+      links: consentLinks,
+      mirroring: consentMirroring,
       rotate: (patient) => capsuleKeys.rotate(patient),
     }),
     ...verifyOperations(parts, log, ledger.contracts),
@@ -281,6 +295,8 @@ async function assemble(
   await opened('exchange', Promise.resolve(exchange), (e) => e.stop())
   ledgerMirror.start()
   await opened('ledger mirror', Promise.resolve(ledgerMirror), (m) => m.stop())
+  consentMirroring.start()
+  await opened('consent mirroring', Promise.resolve(consentMirroring), (m) => m.stop())
   log.start()
   await opened('audit log', Promise.resolve(log), (l) => l.stop())
 

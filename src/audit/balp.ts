@@ -7,6 +7,8 @@ export const DCM = 'http://dicom.nema.org/resources/ontology/DCM'
 const RESTFUL = 'http://hl7.org/fhir/restful-interaction'
 export const ENTITY_TYPE = 'http://terminology.hl7.org/CodeSystem/audit-entity-type'
 export const OBJECT_ROLE = 'http://terminology.hl7.org/CodeSystem/object-role'
+/** Keeps the authorisation apart from BALP's slices, which go by the codes of audit-entity-type. */
+const RESOURCE_TYPES = 'http://hl7.org/fhir/resource-types'
 const BALP_ENTITY = 'https://profiles.ihe.net/ITI/BALP/CodeSystem/BasicAuditEntityType'
 const USER_AGENT = 'https://profiles.ihe.net/ITI/BALP/CodeSystem/UserAgentTypes'
 const ACT_REASON = 'http://terminology.hl7.org/CodeSystem/v3-ActReason'
@@ -198,6 +200,16 @@ function entities(occurrence: Occurrence, patient: string | null): object[] {
         role: coding(OBJECT_ROLE, '4', 'Domain Resource'),
       })
     }
+  }
+  if (occurrence.authorisation !== undefined) {
+    const { reference, version } = occurrence.authorisation
+    const type = reference.split('/')[0] as string
+    list.push({
+      what: { reference: `${reference}/_history/${version}` },
+      type: coding(RESOURCE_TYPES, type, type),
+      role: coding(OBJECT_ROLE, '13', 'Security Resource'),
+      description: 'Authorises the signature of the wallet service',
+    })
   }
   list.push({
     what: { identifier: { value: occurrence.requestId } },

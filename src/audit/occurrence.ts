@@ -17,6 +17,8 @@ export interface Occurrence {
   readonly agent: AuditedAgent
   readonly patients: readonly { readonly id: PatientId; readonly reference: string }[]
   readonly data: readonly { readonly reference: string; readonly version?: number }[]
+  /** The document that authorises it. */
+  readonly authorisation?: { readonly reference: string; readonly version: number }
   /** The raw query of a search, without the question mark. */
   readonly query?: string
   readonly evidence?: LedgerEvidence

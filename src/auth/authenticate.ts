@@ -6,6 +6,7 @@ import type { ClientRegistry, RegisteredClient } from './clients.js'
 import type { Issuer } from './issuer.js'
 import type { Principal } from './principal.js'
 import { narrow, parseScopes } from './scopes.js'
+import { hasWalletScope } from './wallet-scope.js'
 
 /** Turns the Authorization header into the Principal; throws 401 that says what is wrong with the token. */
 export interface Authenticator {
@@ -98,6 +99,7 @@ function principalOf({ claims, expiresAt }: Verified, client: RegisteredClient):
     ...(client.patient === undefined ? {} : { patient: client.patient }),
     role: client.role,
     scopes: narrow(parseScopes(scopes), parseScopes(client.scopes)),
+    wallet: hasWalletScope(scopes) && hasWalletScope(client.scopes),
     purposes: purposes.length > 0 ? purposes : [allowed[0] ?? 'TREAT'],
     ...(business === undefined ? {} : { business }),
     tokenId: claims.jti ?? '',

@@ -6,6 +6,7 @@ import type { ClientRegistry, RegisteredClient } from './clients.js'
 import type { ReplayGuard } from './replay.js'
 import { narrow, parseScopes } from './scopes.js'
 import { TOKEN_ALGORITHM } from './signing-keys.js'
+import { hasWalletScope, WALLET_SCOPE } from './wallet-scope.js'
 
 /** The algorithms that SMART Backend Services requires of servers, and no other. */
 export const ASSERTION_ALGORITHMS = ['RS384', 'ES384'] as const
@@ -134,13 +135,15 @@ export const BUSINESS_CLAIM = 'consentry_b2b'
 function grantedScopes(ctx: KoaContextWithOIDC, client: RegisteredClient | undefined): string {
   const stated = ctx.oidc.params?.['scope']
   const requested = typeof stated === 'string' ? stated : ''
-  const granted = narrow(parseScopes(requested), parseScopes(client?.scopes ?? ''))
+  const registered = client?.scopes ?? ''
+  const granted = narrow(parseScopes(requested), parseScopes(registered)).map(({ text }) => text)
+  if (hasWalletScope(requested) && hasWalletScope(registered)) granted.push(WALLET_SCOPE)
   if (granted.length === 0)
     throw new errors.InvalidScope(
       requested === '' ? 'scope is missing' : `none of these scopes is registered for this client: ${client?.scopes}`,
       requested,
     )
-  const scope = granted.map(({ text }) => text).join(' ')
+  const scope = granted.join(' ')
   if (ctx.oidc.params) ctx.oidc.params['scope'] = scope
   return scope
 }

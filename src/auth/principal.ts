@@ -18,6 +18,8 @@ export interface Principal {
   readonly patient?: string
   readonly role: 'system' | 'auditor' | 'patient'
   readonly scopes: readonly Scope[]
+  /** May ask the entity's wallet service to sign for patients in custody; see wallet-scope. */
+  readonly wallet?: boolean
   /** v3-PurposeOfUse codes; never empty, TREAT when the client named none. */
   readonly purposes: readonly string[]
   /** What the client stated with `hl7-b2b` when it asked for the token; its word, for the audit trail. */

@@ -14,7 +14,7 @@ import type { Deployment } from '../ledger/deploy.js'
 import { SecretKey } from '../vault/pre/index.js'
 import { checkTrail, tamper } from './story/audit.js'
 import { StoryClient } from './story/client.js'
-import { authorisation, grantOf, newResult } from './story/consents.js'
+import { authorisation, grantOf, newResult, signedForm } from './story/consents.js'
 import { gasByContract } from './story/gas.js'
 import { patientRecord } from './story/patient-record.js'
 import { command, type GatewayProcess, startGateway, stopProcess } from './story/processes.js'
@@ -38,6 +38,8 @@ const SHARING_MS = 20_000
 interface Hospital {
   readonly gateway: GatewayProcess
   readonly ehr: StoryClient
+  /** The client that may ask the wallet service to sign. */
+  readonly wallet: StoryClient
 }
 
 async function story(teller: Teller, folder: string, running: { stop(): Promise<void> }[]): Promise<void> {
@@ -91,9 +93,10 @@ async function story(teller: Teller, folder: string, running: { stop(): Promise<
 
   teller.chapter('The patient grants')
   const consent = await a.ehr.create(grantOf(patientId, b.entity, ['read', 'create']))
+  const form = async (title: string) => authorisation((await a.ehr.create(signedForm(patientId, title))).id)
   const granted = performance.now()
   await teller.step('the patient grants B what is labelled general, for treatment', async () => {
-    const active = await a.ehr.operation('Consent', consent.id, 'sign', authorisation('signed form 2026-118'))
+    const active = await a.wallet.operation('Consent', consent.id, 'sign', await form('Form 118'))
     expect(active['status'] === 'active', 'an active Consent', active['status'])
     teller.measure('grantMs', performance.now() - granted)
   })
@@ -101,7 +104,11 @@ async function story(teller: Teller, folder: string, running: { stop(): Promise<
     const patient = await guest.read('Patient', patientId)
     expect(patient.id === patientId, 'the patient')
   })
-  const expected: Record<string, number> = { ...own, Condition: (own['Condition'] ?? 0) - 1 }
+  const expected: Record<string, number> = {
+    ...own,
+    Condition: (own['Condition'] ?? 0) - 1,
+    DocumentReference: (own['DocumentReference'] ?? 0) + 1,
+  }
   await teller.step('B’s own gateway has the record, through the proxies, without the sensitive resource', async () => {
     const found = await until(
       () => totals(b.ehr, patientId),
@@ -128,15 +135,16 @@ async function story(teller: Teller, folder: string, running: { stop(): Promise<
   const pharmacy = `0x${randomBytes(32).toString('hex')}`
   await administrator(folder, 'entity', registrationOf(pharmacy))
   const other = await a.ehr.create(grantOf(patientId, pharmacy, ['read']))
+  const form119 = await form('Form 119')
   await until(
-    () => a.ehr.refusal(a.ehr.operation('Consent', other.id, 'sign', authorisation('form 119'))),
+    () => a.wallet.refusal(a.wallet.operation('Consent', other.id, 'sign', form119)),
     (r) => r === null,
     5_000,
   )
   let results = (expected['Observation'] ?? 0) + 1
   await teller.step('one proxy is stopped; after a rotation of keys B still reads what is new', async () => {
     await stopProcess((proxies[0] as ProxyProcess).process, 'SIGKILL')
-    await a.ehr.operation('Consent', other.id, 'revoke', authorisation('form 120'))
+    await a.wallet.operation('Consent', other.id, 'revoke', await form('Form 120'))
     await a.ehr.create(newResult(patientId, 0.97))
     results += 1
     const found = await until(
@@ -148,7 +156,7 @@ async function story(teller: Teller, folder: string, running: { stop(): Promise<
   })
   await teller.step('a second proxy is stopped; what is new stays closed to B', async () => {
     await stopProcess((proxies[1] as ProxyProcess).process, 'SIGKILL')
-    await a.ehr.operation('Consent', other.id, 'revoke', authorisation('form 121'))
+    await a.wallet.operation('Consent', other.id, 'revoke', await form('Form 121'))
     await a.ehr.create(newResult(patientId, 1.02))
     const found = await until(
       () => total(b.ehr, 'Observation', patientId),
@@ -160,8 +168,9 @@ async function story(teller: Teller, folder: string, running: { stop(): Promise<
 
   teller.chapter('The patient revokes')
   await teller.step('the patient revokes; B’s next request is denied and its copies are gone', async () => {
+    const form122 = await form('Form 122')
     const start = performance.now()
-    const inactive = await a.ehr.operation('Consent', consent.id, 'revoke', authorisation('signed form 2026-122'))
+    const inactive = await a.wallet.operation('Consent', consent.id, 'revoke', form122)
     expect(inactive['status'] === 'inactive', 'an inactive Consent', inactive['status'])
     const refusal = await guest.refusal(guest.read('Patient', patientId))
     teller.measure('revokeToDenyMs', performance.now() - start)
@@ -198,7 +207,8 @@ async function story(teller: Teller, folder: string, running: { stop(): Promise<
 }
 
 async function hospital(gateway: GatewayProcess): Promise<Hospital> {
-  return { gateway, ehr: await StoryClient.demo(gateway.url, gateway.directory, 'ehr') }
+  const client = (name: string) => StoryClient.demo(gateway.url, gateway.directory, name)
+  return { gateway, ehr: await client('ehr'), wallet: await client('wallet') }
 }
 
 /** The consortium’s administrator acts with the key that hospital A’s data directory holds. */

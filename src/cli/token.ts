@@ -17,7 +17,7 @@ async function main(): Promise<string> {
   })
   const [name, ...rest] = positionals
   if (name === undefined || rest.length > 0)
-    throw new Error('usage: npm run --silent token -- <ehr|auditor> [--purpose TREAT]')
+    throw new Error('usage: npm run --silent token -- <ehr|wallet|auditor> [--purpose TREAT]')
   const directory = readConfig().dataDirectory
   const running = await read<RunningGateway>(
     join(directory, RUNNING_FILE),
@@ -25,7 +25,7 @@ async function main(): Promise<string> {
   )
   const client = await read<DemoClient>(
     join(directory, demoClientFile(name.replace(/[^A-Za-z0-9-]/g, ''))),
-    `There is no demo client of that name in ${directory}; there are ehr and auditor.`,
+    `There is no demo client of that name in ${directory}; there are ehr, wallet and auditor.`,
   )
   const { accessToken } = await requestToken({
     baseUrl: running.fhirUrl,

@@ -1,5 +1,6 @@
 import { exportJWK, generateKeyPair, type JWK } from 'jose'
 import type { RegisteredClient } from '../auth/clients.js'
+import { WALLET_SCOPE } from '../auth/wallet-scope.js'
 import type { PartyId } from '../auth/principal.js'
 import type { DataDirectory } from './data-directory.js'
 
@@ -9,6 +10,11 @@ const DEMO: Readonly<Record<string, Pick<RegisteredClient, 'scopes' | 'role' | '
     scopes: 'system/*.cruds',
     role: 'system',
     purposes: ['TREAT', 'ETREAT', 'HPAYMT', 'HOPERAT', 'HRESCH', 'PUBHLTH', 'PATRQT', 'BTG'],
+  },
+  wallet: {
+    scopes: `system/Consent.ru system/DocumentReference.r system/QuestionnaireResponse.r ${WALLET_SCOPE}`,
+    role: 'system',
+    purposes: ['PATRQT'],
   },
   auditor: { scopes: 'system/AuditEvent.rs system/Provenance.rs', role: 'auditor', purposes: ['HOPERAT'] },
 }

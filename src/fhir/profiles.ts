@@ -175,10 +175,17 @@ export function readPackage(folder: string): Resource[] {
     .map((name) => parseJson(readFileSync(join(folder, name))) as unknown as Resource)
 }
 
+let definitions: readonly Resource[] | undefined
 let own: Profiles | undefined
 
-/** The profiles of `fhir-profiles/`, read once. */
+/** The conformance resources of `fhir-profiles/`, read once. */
+export function ownDefinitions(): readonly Resource[] {
+  definitions ??= readPackage(projectFolder('fhir-profiles'))
+  return definitions
+}
+
+/** The profiles of `fhir-profiles/`. */
 export function ownProfiles(): Profiles {
-  own ??= new Profiles(readPackage(projectFolder('fhir-profiles')))
+  own ??= new Profiles(ownDefinitions())
   return own
 }

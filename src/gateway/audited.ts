@@ -34,8 +34,7 @@ async function recordFailure(
       interaction: request.interaction === 'operation' ? `$${request.operation}` : request.interaction,
       outcome: OUTCOME[kind] ?? '4',
       outcomeDescription: kind,
-      patients: trail.patients,
-      data: trail.data,
+      ...trail.told,
       ...(trail.query === undefined ? {} : { query: trail.query }),
     }),
   ])

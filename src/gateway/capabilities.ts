@@ -1,6 +1,7 @@
 import { capabilityStatement, interactionsFor, type TypeInteraction } from '../fhir/capability-statement.js'
 import { stringify } from '../fhir/json.js'
 import type { FhirInteractions, InteractionResponse, OpenRequest } from './interaction.js'
+import { operationDefinition } from './operation-input.js'
 import type { OperationTable } from './operations.js'
 import type { GatewayParts } from './parts.js'
 
@@ -16,7 +17,6 @@ const TYPE_INTERACTIONS: readonly TypeInteraction[] = [
   'search-type',
 ]
 const SYSTEM_INTERACTIONS = ['history-system', 'search-system'] as const
-const OPERATIONS = 'https://consentry.health/fhir/OperationDefinition'
 /** Operations that the base specification defines. */
 const OF_R4: Readonly<Record<string, string>> = {
   graphql: 'http://hl7.org/fhir/OperationDefinition/Resource-graphql',
@@ -49,10 +49,13 @@ function statementOf(parts: GatewayParts, served: FhirInteractions, operations: 
       operations: Object.keys(operations)
         .map((place) => {
           const [type, name = ''] = /^(?:([A-Za-z*]+)\/(?:\[id\]\/)?)?\$(.+)$/.exec(place)?.slice(1) ?? []
-          const definition = OF_R4[name] ?? `${OPERATIONS}/${type}-${name}`
+          const definition = OF_R4[name] ?? definitionUrl(type, name)
           return type === undefined || type === '*' ? { name, definition } : { name, definition, type }
         })
-        .filter(({ name }, i, list) => list.findIndex((other) => other.name === name) === i),
+        .filter(
+          (operation, i, list) =>
+            list.findIndex(({ name, type }) => name === operation.name && type === operation.type) === i,
+        ),
       conditional: { create: true, update: true, delete: 'multiple', read: true },
       patchFormats: ['application/json-patch+json', 'application/fhir+json', 'application/fhir+xml'],
       updateCreate: true,
@@ -64,4 +67,11 @@ function statementOf(parts: GatewayParts, served: FhirInteractions, operations: 
       security: { tokenUrl: parts.tokenUrl, cors: true },
     },
   )
+}
+
+/** @throws Error for an operation of ours that fhir-profiles/ does not define */
+function definitionUrl(type: string | undefined, name: string): string {
+  const url = operationDefinition(type, name)?.['url']
+  if (typeof url === 'string') return url
+  throw new Error(`The operation $${name} of ${type ?? 'the system'} has no OperationDefinition.`)
 }

@@ -40,8 +40,6 @@ export async function recordAccess(
   trail: Trail,
   what: Pick<Occurrence, 'interaction'> & Partial<Occurrence>,
 ): Promise<void> {
-  const audit = parts.audit.records([
-    occurrence(request, parts.clock(), { outcome: '0', patients: trail.patients, data: trail.data, ...what }),
-  ])
+  const audit = parts.audit.records([occurrence(request, parts.clock(), { outcome: '0', ...trail.told, ...what })])
   await parts.records.commit({ audit })
 }

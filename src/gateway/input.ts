@@ -3,6 +3,7 @@ import { parseJson } from '../fhir/json.js'
 import { withLocalReferences } from '../fhir/references.js'
 import type { Resource, ValidResource } from '../fhir/types.js'
 import { validOrThrow } from '../fhir/validate.js'
+import { requireProposal } from './consent/proposal.js'
 import type { InteractionRequest } from './interaction.js'
 
 /** The trail's own records: written by the server alone (DESIGN.md, section 9). */
@@ -28,15 +29,25 @@ export function resourceOf(request: InteractionRequest, type: string): ValidReso
   return validOrThrow(walk ? withLocalReferences(value as unknown as Resource, request.baseUrl) : value)
 }
 
-/** A Provenance with evidence of the ledger is the mirror's: nobody else says what the ledger said. */
+/** Evidence of the ledger is the mirror's: nobody else says what the ledger said. */
 const LEDGER_CLAIMS = /^https:\/\/consentry\.health\/fhir\/StructureDefinition\/ledger-(?:evidence|provenance)(?:\||$)/
+const WITH_EVIDENCE: ReadonlySet<unknown> = new Set(['Provenance', 'Consent'])
 
+/**
+ * What the server alone writes: the audit trail, and what the ledger says. `resource` may not be valid yet.
+ *
+ * @throws ConsentryError `method-not-allowed` for the trail, `forbidden` for evidence, `invalid` for the state of a grant
+ */
 export function refuseServerWritten(type: string, at: string, resource?: Resource): void {
-  if (type === 'Provenance' && claims(resource).some((url) => LEDGER_CLAIMS.test(String(url)))) {
-    throw new ConsentryError('forbidden', 'A Provenance with evidence of the ledger is written by the server itself.', {
-      expression: [at],
-    })
+  for (const one of [resource, ...listAt(resource?.['contained'])] as (Resource | null | undefined)[]) {
+    if (!WITH_EVIDENCE.has(one?.resourceType) || !claims(one).some((url) => LEDGER_CLAIMS.test(String(url)))) continue
+    throw new ConsentryError(
+      'forbidden',
+      `A ${one?.resourceType} with evidence of the ledger is written by the server itself.`,
+      { expression: [at] },
+    )
   }
+  if (type === 'Consent' && resource) requireProposal(resource, at)
   if (!WRITTEN_BY_SERVER.has(type)) return
   throw new ConsentryError('method-not-allowed', `${type} is append-only and written by the server itself.`, {
     expression: [at],
@@ -44,9 +55,12 @@ export function refuseServerWritten(type: string, at: string, resource?: Resourc
 }
 
 /** Profiles and extensions, of what may not be valid yet. */
-function claims(resource: Resource | undefined): unknown[] {
-  const { meta, extension } = (resource ?? {}) as { meta?: { profile?: unknown } | null; extension?: unknown }
-  const profiles: unknown = meta?.profile
-  const urls = (Array.isArray(extension) ? extension : []).map((e: { url?: unknown } | null) => e?.url)
-  return [...(Array.isArray(profiles) ? (profiles as unknown[]) : []), ...urls]
+function claims(resource: Resource | null | undefined): unknown[] {
+  const { meta, extension, modifierExtension } = (resource ?? {}) as Record<string, unknown>
+  const urls = [...listAt(extension), ...listAt(modifierExtension)].map((e) => (e as { url?: unknown } | null)?.url)
+  return [...listAt((meta as { profile?: unknown } | null | undefined)?.profile), ...urls]
+}
+
+function listAt(value: unknown): unknown[] {
+  return Array.isArray(value) ? value : []
 }

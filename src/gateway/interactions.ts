@@ -1,5 +1,6 @@
 import { capabilities } from './capabilities.js'
 import { create } from './create.js'
+import { withDefinitions } from './definitions.js'
 import { deleteResource } from './delete.js'
 import { historyInstance, historySystem, historyType } from './history.js'
 import type { FhirInteractions } from './interaction.js'
@@ -18,7 +19,7 @@ export function interactionsOf(parts: GatewayParts, operations: OperationTable):
   const interactions: FhirInteractions = {
     types: new Set(structures().resources),
     capabilities: capabilities(parts, () => interactions, operations),
-    read: read(parts),
+    read: withDefinitions(parts, read(parts)),
     vread: vread(parts),
     'history-instance': historyInstance(parts),
     'history-type': historyType(parts),

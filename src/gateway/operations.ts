@@ -1,6 +1,7 @@
 import { ConsentryError } from '../errors.js'
 import { type AuditedHandler, audited } from './audited.js'
 import type { Handler } from './interaction.js'
+import { requireDefined } from './operation-input.js'
 import type { GatewayParts } from './parts.js'
 
 /**
@@ -16,7 +17,10 @@ export function operation(parts: GatewayParts, table: OperationTable): Handler {
       request.id === undefined ? `${type}/$${request.operation}` : `${type}/[id]/$${request.operation}`
     const run =
       request.type === undefined ? table[`$${request.operation}`] : (table[at(request.type)] ?? table[at('*')])
-    if (run !== undefined) return run(request, trail)
+    if (run !== undefined) {
+      requireDefined(request)
+      return run(request, trail)
+    }
     throw new ConsentryError(
       'not-supported',
       `This operation is not served here; served are ${Object.keys(table).join(', ')}.`,

@@ -4,6 +4,7 @@ import type { RecordStore } from '../records/record-store.js'
 import type { BlindIndex } from '../records/blind-index.js'
 import type { Access } from './access.js'
 import type { Bodies } from './bodies.js'
+import type { ConsentLinks } from './consent/links.js'
 import type { Patients } from './patients.js'
 
 /** What the interactions work with; the composition root makes one. */
@@ -23,6 +24,8 @@ export interface GatewayParts {
   readonly index: BlindIndex
   readonly bodies: Bodies
   readonly patients: Patients
+  /** Which Consents stand for a grant on the ledger. */
+  readonly consents: Pick<ConsentLinks, 'of'>
   readonly audit: AuditTrail
   /** Told after each commit: something may wait to be anchored. */
   readonly committed: () => void

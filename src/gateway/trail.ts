@@ -1,3 +1,4 @@
+import type { Occurrence } from '../audit/occurrence.js'
 import type { PatientId } from '../consent/permit.js'
 
 /**
@@ -9,8 +10,8 @@ export class Trail {
   readonly #data = new Map<string, number | undefined>()
   /** The raw query of a search. */
   query: string | undefined
-  /** What authorised the wallet service to sign for a patient in custody. */
-  authorisedBy: string | null = null
+  /** The document that authorises the wallet service to sign for a patient in custody. */
+  authorisedBy: { readonly reference: string; readonly version: number } | null = null
 
   /** @param reference `Patient/id` of this server */
   concerns(patient: PatientId, reference: string): void {
@@ -19,6 +20,12 @@ export class Trail {
 
   touches(reference: string, version?: number): void {
     this.#data.set(reference, version)
+  }
+
+  /** What an audit record says of all this. */
+  get told(): Pick<Occurrence, 'patients' | 'data' | 'authorisation'> {
+    const { patients, data, authorisedBy } = this
+    return { patients, data, ...(authorisedBy === null ? {} : { authorisation: authorisedBy }) }
   }
 
   get patients(): { id: PatientId; reference: string }[] {

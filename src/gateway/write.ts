@@ -3,12 +3,12 @@ import type { Action, PatientId, RecordSubject } from '../consent/permit.js'
 import { categoryBits, isCategory } from '../consent/terms.js'
 import { ConsentryError } from '../errors.js'
 import { clinicalCategories } from '../fhir/clinical-categories.js'
-import { stringify } from '../fhir/json.js'
 import { labelsOf } from '../fhir/labels-of.js'
-import { indexValues } from '../fhir/search-parameters.js'
-import type { Resource, ValidResource } from '../fhir/types.js'
-import type { NewVersion, StoredVersion } from '../records/types.js'
+import { ownProfiles } from '../fhir/profiles.js'
+import type { Resource } from '../fhir/types.js'
+import type { StoredVersion } from '../records/types.js'
 import { overtaken } from './contention.js'
+import { refuseDefinition } from './definitions.js'
 import type { Intent } from './intent.js'
 import type { InteractionRequest } from './interaction.js'
 import type { GatewayParts } from './parts.js'
@@ -16,6 +16,7 @@ import { isForeign, notForOthers } from './missing.js'
 import { type CompartmentPatient, patientsOf } from './patient-compartment.js'
 import type { Trail } from './trail.js'
 import { occurrence } from './occurrence.js'
+import { sealVersions, stamped } from './versions.js'
 
 /** What became of an intent, in the order of the intents. */
 export interface Written {
@@ -38,7 +39,8 @@ const ATTEMPTS = 5
  * All of the intents happen or none.
  *
  * @throws ConsentryError `precondition-failed` (If-Match), `conflict` (claimed by a concurrent conditional create),
- * `forbidden` and `unavailable` as the decision says, `invalid` for an unknown patient.
+ * `forbidden` and `unavailable` as the decision says, `invalid` for an unknown patient and for what breaks a profile of
+ * ours that it claims.
  */
 export async function write(
   parts: GatewayParts,
@@ -46,6 +48,8 @@ export async function write(
   trail: Trail,
   intents: readonly Intent[],
 ): Promise<Written[]> {
+  intents.forEach(refuseDefinition)
+  intents.forEach(requireProfiles)
   for (let attempt = 1; ; attempt++) {
     const done = await attemptWrite(parts, request, trail, intents)
     if (done !== 'overtaken') return done
@@ -53,6 +57,16 @@ export async function write(
       throw overtaken('Other writers keep changing the same resource; try again.')
     }
   }
+}
+
+/** Who claims a profile of ours keeps it; the claim would be believed. */
+function requireProfiles(intent: Intent): void {
+  const issues = intent.kind === 'delete' ? [] : ownProfiles().judge(intent.resource)
+  if (issues.length === 0) return
+  const place = (expression: string): string => `${intent.at}${expression.slice(intent.type.length)}`
+  throw new ConsentryError('invalid', `The ${intent.type} is not what a profile that it claims says.`, {
+    issues: issues.map((issue) => (issue.expression ? { ...issue, expression: issue.expression.map(place) } : issue)),
+  })
 }
 
 interface Draft {
@@ -82,31 +96,13 @@ async function attemptWrite(
   intents.forEach((intent, i) => checkIfMatch(intent, previous[i] ?? null))
   intents.forEach((intent, i) => checkBasis(intent, previous[i] ?? null))
   intents.forEach((intent, i) => refuseShared(intent, previous[i] ?? null))
+  await refuseLedgers(parts, intents)
   if (links.length > 0) await parts.patients.link(links)
 
-  const bodies = drafts.map(({ resource }) => Buffer.from(stringify(resource)))
-  const sealed = await parts.bodies.seal(
-    drafts.map((d, i) => ({
-      ...d.subject,
-      type: d.intent.type,
-      id: d.intent.id,
-      version: d.version,
-      body: bodies[i] as Buffer,
-    })),
+  const { versions, bodies } = await sealVersions(
+    parts,
+    drafts.map((d) => ({ ...d, type: d.intent.type, id: d.intent.id, deleted: d.intent.kind === 'delete' })),
   )
-  const versions = drafts.map((d, i): NewVersion => ({
-    type: d.intent.type,
-    id: d.intent.id,
-    version: d.version,
-    lastUpdated: d.lastUpdated,
-    deleted: d.intent.kind === 'delete',
-    ...d.subject,
-    index:
-      d.intent.kind === 'delete' ? null : parts.index.entries(d.intent.type, indexValues(d.resource as ValidResource)),
-    body: null,
-    source: null,
-    ...(sealed[i] as (typeof sealed)[number]),
-  }))
   const localIds = await localPatientIds(parts, drafts)
   const audit = parts.audit.records(
     drafts.map((d) =>
@@ -115,7 +111,6 @@ async function attemptWrite(
         outcome: '0',
         patients: d.subject.patient === null ? [] : [{ id: d.subject.patient, reference: localIds(d.subject.patient) }],
         data: [{ reference: `${d.intent.type}/${d.intent.id}`, version: d.version }],
-        ...(trail.authorisedBy === null ? {} : { outcomeDescription: `authorised by ${trail.authorisedBy}` }),
       }),
     ),
   )
@@ -169,6 +164,22 @@ function refuseShared(intent: Intent, previous: StoredVersion | null): void {
   )
 }
 
+/** A Consent that stands for a grant says what the ledger says, so that it can neither be changed nor deleted besides. */
+async function refuseLedgers(parts: GatewayParts, intents: readonly Intent[]): Promise<void> {
+  const consents = intents.filter(({ type }) => type === 'Consent')
+  const linked = new Set((await parts.consents.of(consents.map(({ id }) => id))).map(({ consentId }) => consentId))
+  const refused = consents.filter(({ id }) => linked.has(id))
+  if (refused.length === 0) return
+  throw new ConsentryError('conflict', 'This Consent stands for a grant on the ledger.', {
+    issues: refused.slice(0, 20).map(({ id, at }) => ({
+      severity: 'error',
+      code: 'business-rule',
+      diagnostics: `Consent/${id} stands for a grant on the ledger and follows it: take it back with $revoke, and propose a new Consent for other terms.`,
+      expression: [at],
+    })),
+  })
+}
+
 function draft(
   parts: GatewayParts,
   trail: Trail,
@@ -209,12 +220,6 @@ function draft(
 
 function subjectOf({ patient, origin, labels, categories }: RecordSubject): RecordSubject {
   return { patient, origin, labels, categories }
-}
-
-function stamped(resource: Resource, id: string, version: number, lastUpdated: number): Resource {
-  const { resourceType, id: _id, meta, ...elements } = resource
-  const stamp = { versionId: String(version), lastUpdated: new Date(lastUpdated).toISOString() }
-  return { resourceType, id, meta: { ...meta, ...stamp }, ...elements }
 }
 
 /**

@@ -3,6 +3,7 @@ import { DataSource, type DataSourceOptions } from 'typeorm'
 import { Rows1763600000000 } from '../../migrations/1763600000000-rows.js'
 import { AuditLog1763600100000 } from '../../migrations/1763600100000-audit-log.js'
 import { History1763600200000 } from '../../migrations/1763600200000-history.js'
+import { ConsentLinks1763600300000 } from '../../migrations/1763600300000-consent-links.js'
 import { ENTITIES } from './entities/index.js'
 
 export interface ConnectionOptions {
@@ -44,7 +45,7 @@ export function dataSourceOptions(options: ConnectionOptions): DataSourceOptions
     installExtensions: false,
     applicationName: 'consentry',
     entities: ENTITIES,
-    migrations: [Rows1763600000000, AuditLog1763600100000, History1763600200000],
+    migrations: [Rows1763600000000, AuditLog1763600100000, History1763600200000, ConsentLinks1763600300000],
     migrationsTransactionMode: 'all',
     // an idle connection that breaks is replaced; whoever uses one hears of it from the statement
     poolErrorHandler: () => undefined,

@@ -1,15 +1,19 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { type HDNodeWallet, Wallet } from 'ethers'
 import { grantOf } from '../../src/cli/story/consents.js'
-import { type EntityKeys, entityKeys } from '../../src/embedded/entity-keys.js'
+import { ALL_LABELS_ID, labelId } from '../../src/consent/labels.js'
+import { administratorKey, type EntityKeys, entityKeys } from '../../src/embedded/entity-keys.js'
 import { type Call, Contracts } from '../../src/ledger/contracts.js'
 import type { Deployment } from '../../src/ledger/deploy.js'
 import type { Hex } from '../../src/ledger/hex.js'
 import { LedgerReader } from '../../src/ledger/reads.js'
 import { Rpc } from '../../src/ledger/rpc.js'
 import { TransactionSender } from '../../src/ledger/sender.js'
+import { signTypedData, typedData } from '../../src/ledger/typed-data.js'
 import { Keystore } from '../../src/vault/keystore.js'
+import { SecretKey } from '../../src/vault/pre/index.js'
 import { end, type RunningProcess, run, startGateway } from '../support/gateway.js'
 
 export interface Answer {
@@ -42,7 +46,7 @@ export class ConsentGateway {
 
   async start(environment: Record<string, string>): Promise<void> {
     this.#running = await startGateway(this.data, environment)
-    for (const name of ['ehr', 'auditor']) this.tokens[name] = await this.token(name)
+    for (const name of ['ehr', 'wallet', 'auditor']) this.tokens[name] = await this.token(name)
   }
 
   async stop(): Promise<void> {
@@ -101,8 +105,60 @@ export class ConsentGateway {
     return this.create({ ...consent, ...over, provision: { ...(consent['provision'] as object), ...provision } })
   }
 
+  /** A patient's signed form, and the parameter that names it. */
+  async form(patientId: string, over: object = {}): Promise<{ name: string; valueReference: { reference: string } }> {
+    const id = await this.create({
+      resourceType: 'DocumentReference',
+      status: 'current',
+      subject: { reference: `Patient/${patientId}` },
+      content: [{ attachment: { title: 'Signed form' } }],
+      ...over,
+    })
+    return authorised(`DocumentReference/${id}`)
+  }
+
   operation(consentId: string, name: string, parameter: readonly unknown[] = [], asking?: Asking): Promise<Answer> {
-    return this.ask('POST', `/Consent/${consentId}/$${name}`, { resourceType: 'Parameters', parameter }, asking)
+    return this.ask('POST', `/Consent/${consentId}/$${name}`, parametersOf(parameter), asking)
+  }
+
+  /** Another entity, as the consortium's administrator registers it. */
+  async registerClinic(id: Hex): Promise<void> {
+    const { reader, rpc } = await this.ledger()
+    const passphrase = (await readFile(join(this.data, 'passphrase'), 'utf8')).trim()
+    const signer = await administratorKey(await Keystore.open(join(this.data, 'keystore.json'), passphrase))
+    const administrator = new TransactionSender({ rpc, chainId: reader.contracts.chainId, signer })
+    const encryptionKey: Hex = `0x${Buffer.from(SecretKey.random().publicKey.toBytes()).toString('hex')}`
+    const registration = {
+      id,
+      controller: Wallet.createRandom().address.toLowerCase() as Hex,
+      validFrom: 0,
+      validTo: 2 ** 40 - 1,
+      credential: ALL_LABELS_ID,
+      encryptionKey,
+      endpoint: 'http://127.0.0.1:1',
+    }
+    await (await administrator.send(reader.contracts.write('IdentityRegistry', 'registerEntity', registration))).wait()
+    await administrator.close()
+  }
+
+  /** The patient takes its key into a wallet of its own: custody ends. */
+  async claim(party: Hex, wallet: Pick<HDNodeWallet, 'address' | 'signTypedData'>): Promise<void> {
+    const { reader } = await this.ledger()
+    const controller = wallet.address.toLowerCase() as Hex
+    const deadline = BigInt(Math.floor(Date.now() / 1000) + 3_600)
+    const message = { party, controller, nonce: await reader.read('IdentityRegistry', 'nonces', party), deadline }
+    const acceptance = await signTypedData(wallet, typedData(reader.contracts, 'ChangeController', message))
+    await this.send(
+      reader.contracts.write('IdentityRegistry', 'changeController', party, controller, deadline, '0x', acceptance),
+    )
+  }
+
+  /** Whether the ledger lets the grantee read what is labelled general. */
+  async mayRead(patientId: string, grantee: Hex): Promise<boolean> {
+    const { reader } = await this.ledger()
+    const patient = await this.ledgerId(patientId)
+    const question = { patient, grantee, label: labelId('general'), action: 0, purpose: 1, categories: 1n }
+    return (await reader.check([question]))[0] as boolean
   }
 
   async ledgerId(patientId: string): Promise<Hex> {
@@ -137,7 +193,13 @@ export class ConsentGateway {
   }
 }
 
-export const authorised = (document: string) => ({ name: 'authorisation', valueString: document })
+/** FHIR has no empty lists. */
+const parametersOf = (parameter: readonly unknown[]) => ({
+  resourceType: 'Parameters',
+  ...(parameter.length === 0 ? {} : { parameter }),
+})
+
+export const authorised = (document: string) => ({ name: 'authorisation', valueReference: { reference: document } })
 
 export function observation(patientId: string, more: object = {}) {
   return {

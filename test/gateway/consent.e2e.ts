@@ -1,20 +1,20 @@
 import { randomBytes } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Wallet } from 'ethers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ALL_LABELS_ID, labelId } from '../../src/consent/labels.js'
 import type { Hex } from '../../src/ledger/hex.js'
 import { signTypedData, typedData } from '../../src/ledger/typed-data.js'
-import { SecretKey } from '../../src/vault/pre/index.js'
-import { administratorKey } from '../../src/embedded/entity-keys.js'
-import { TransactionSender } from '../../src/ledger/sender.js'
-import { Keystore } from '../../src/vault/keystore.js'
 import { eventually } from '../ledger/support/eventually.js'
-import { type Answer, authorised, ConsentGateway, observation } from './consent-gateway.js'
+import type { authorised } from './consent-gateway.js'
+import { type Answer, ConsentGateway, observation } from './consent-gateway.js'
 
 /** One real gateway with its three proxies, for the whole file; the last part starts it again. */
 let gateway: ConsentGateway
+const WALLET = { as: 'wallet' }
+interface AuditedEvent {
+  readonly entity: readonly { what?: { reference?: string }; role?: { code: string } }[]
+}
 const randomId = (): Hex => `0x${randomBytes(32).toString('hex')}`
 const clinic = randomId()
 const signature = (value: string) => ({ name: 'signature', valueString: value })
@@ -23,65 +23,48 @@ const issues = (answer: Answer): string => JSON.stringify(answer.body.issue)
 beforeAll(async () => {
   gateway = await ConsentGateway.open()
   gateway.tokens['reader'] = await gateway.token('ehr', '--scope', 'system/*.rs')
-  await registerClinic()
+  await gateway.registerClinic(clinic)
 })
 afterAll(() => gateway?.close())
 
-async function registerClinic(): Promise<void> {
-  const { reader, rpc } = await gateway.ledger()
-  const passphrase = (await readFile(`${gateway.data}/passphrase`, 'utf8')).trim()
-  const signer = await administratorKey(await Keystore.open(`${gateway.data}/keystore.json`, passphrase))
-  const administrator = new TransactionSender({ rpc, chainId: reader.contracts.chainId, signer })
-  const encryptionKey: Hex = `0x${Buffer.from(SecretKey.random().publicKey.toBytes()).toString('hex')}`
-  const registration = {
-    id: clinic,
-    controller: Wallet.createRandom().address.toLowerCase() as Hex,
-    validFrom: 0,
-    validTo: 2 ** 40 - 1,
-    credential: ALL_LABELS_ID,
-    encryptionKey,
-    endpoint: 'http://127.0.0.1:1',
-  }
-  await (await administrator.send(reader.contracts.write('IdentityRegistry', 'registerEntity', registration))).wait()
-  await administrator.close()
-}
-
 const newPatient = (family = 'Willing') => gateway.create({ resourceType: 'Patient', name: [{ family }] })
-/** What the ledger lets the clinic do with what is labelled general. */
-async function mayRead(patientId: string): Promise<boolean> {
-  const { reader } = await gateway.ledger()
-  const patient = await gateway.ledgerId(patientId)
-  const question = { patient, grantee: clinic, label: labelId('general'), action: 0, purpose: 1, categories: 1n }
-  return (await reader.check([question]))[0] as boolean
-}
+const mayRead = (patientId: string): Promise<boolean> => gateway.mayRead(patientId, clinic)
 
 describe('a grant in custody', () => {
   let patient: string
+  let form: ReturnType<typeof authorised>
   beforeAll(async () => {
     patient = await newPatient()
+    form = await gateway.form(patient)
   })
 
-  it('is signed once on a named authorisation, revoked once, and each is audited with it', async () => {
+  it('is signed once on a named authorisation, revoked, and each is audited with it', async () => {
     const consent = await gateway.propose(patient, clinic)
-    const active = await gateway.operation(consent, 'sign', [authorised('form 1')])
+    const second = await gateway.form(patient)
+    const active = await gateway.operation(consent, 'sign', [form], WALLET)
     expect([active.status, active.body.status], active.text).toEqual([200, 'active'])
     expect(active.body.verification[0].verified).toBe(true)
     expect(await mayRead(patient)).toBe(true)
-    const again = await gateway.operation(consent, 'sign', [authorised('form 1')])
+    const again = await gateway.operation(consent, 'sign', [form], WALLET)
     expect([again.status, issues(again)]).toEqual([409, expect.stringContaining('this one is active')])
-    const inactive = await gateway.operation(consent, 'revoke', [authorised('form 2')])
+    const inactive = await gateway.operation(consent, 'revoke', [second], WALLET)
     expect([inactive.status, inactive.body.status], inactive.text).toEqual([200, 'inactive'])
     expect(await mayRead(patient)).toBe(false)
-    expect((await gateway.operation(consent, 'sign', [authorised('form 1')])).status).toBe(409)
+    expect((await gateway.operation(consent, 'sign', [form], WALLET)).status).toBe(409)
     const events = await gateway.ask('GET', `/AuditEvent?patient=Patient/${patient}&_count=200`, undefined, {
       as: 'auditor',
     })
-    expect(events.text).toContain('authorised by form 1')
-    expect(events.text).toContain('authorised by form 2')
+    for (const { valueReference } of [form, second]) {
+      const told = events.body.entry.filter(({ resource }: { resource: AuditedEvent }) =>
+        resource.entity.some(
+          ({ what, role }) => what?.reference === `${valueReference.reference}/_history/1` && role?.code === '13',
+        ),
+      )
+      expect(told.length, valueReference.reference).toBeGreaterThan(0)
+    }
   })
 
   it.each<[string, object, object, number, string]>([
-    ['is active already', { status: 'active' }, {}, 409, 'Only a proposed Consent can be signed'],
     ['is a draft', { status: 'draft' }, {}, 409, 'Only a proposed Consent can be signed'],
     ['has two actors', {}, { actor: [actor(clinic), actor(clinic)] }, 422, 'Consent.provision.actor'],
     ['has no actor', {}, { actor: undefined }, 422, 'Consent.provision.actor'],
@@ -104,7 +87,7 @@ describe('a grant in custody', () => {
     const { reader } = await gateway.ledger()
     const before = await reader.read('ConsentRegistry', 'grantNonce', await gateway.ledgerId(patient))
     const consent = await gateway.propose(patient, clinic, over, provision)
-    const refused = await gateway.operation(consent, 'sign', [authorised('form 3')])
+    const refused = await gateway.operation(consent, 'sign', [form], WALLET)
     expect([refused.status, refused.body.resourceType], refused.text).toEqual([status, 'OperationOutcome'])
     expect(issues(refused)).toContain(word)
     expect(await mayRead(patient)).toBe(false)
@@ -117,7 +100,7 @@ describe('a grant in custody', () => {
 
   it('is refused without what authorises it, or with a signature that nobody can have made', async () => {
     const consent = await gateway.propose(patient, clinic)
-    const without = await gateway.operation(consent, 'sign')
+    const without = await gateway.operation(consent, 'sign', [], WALLET)
     expect([without.status, issues(without)]).toEqual([
       422,
       expect.stringContaining('Parameters.parameter:authorisation'),
@@ -133,10 +116,11 @@ describe('a grant in custody', () => {
   it('is refused to a scope that only reads, to the auditor, and for what is not there', async () => {
     const consent = await gateway.propose(patient, clinic)
     for (const name of ['to-sign', 'sign', 'revoke']) {
+      const parameters = name === 'to-sign' ? [] : [form]
       for (const as of ['reader', 'auditor']) {
-        expect((await gateway.operation(consent, name, [authorised('x')], { as })).status, `${name} ${as}`).toBe(403)
+        expect((await gateway.operation(consent, name, parameters, { as })).status, `${name} ${as}`).toBe(403)
       }
-      expect((await gateway.operation('nothing', name, [authorised('x')])).status).toBe(404)
+      expect((await gateway.operation('nothing', name, name === 'to-sign' ? [] : [form], WALLET)).status).toBe(404)
     }
   })
 
@@ -169,26 +153,7 @@ describe('a grant of a patient with a wallet', () => {
   beforeAll(async () => {
     patient = await newPatient('Claimed')
     patientId = await gateway.ledgerId(patient)
-    const { reader } = await gateway.ledger()
-    const controller = wallet.address.toLowerCase() as Hex
-    const deadline = BigInt(Math.floor(Date.now() / 1000) + 3_600)
-    const message = {
-      party: patientId,
-      controller,
-      nonce: await reader.read('IdentityRegistry', 'nonces', patientId),
-      deadline,
-    }
-    const acceptance = await signTypedData(wallet, typedData(reader.contracts, 'ChangeController', message))
-    const call = reader.contracts.write(
-      'IdentityRegistry',
-      'changeController',
-      patientId,
-      controller,
-      deadline,
-      '0x',
-      acceptance,
-    )
-    await gateway.send(call)
+    await gateway.claim(patientId, wallet)
   })
 
   /** The data that the gateway asks to be signed, signed. */
@@ -205,8 +170,9 @@ describe('a grant of a patient with a wallet', () => {
 
   it('needs the wallet’s signature: the custodian’s word is over', async () => {
     const consent = await gateway.propose(patient, clinic)
+    const form = await gateway.form(patient)
     await eventually(async () => {
-      const { status } = await gateway.operation(consent, 'sign', [authorised('form 4')])
+      const { status } = await gateway.operation(consent, 'sign', [form], WALLET)
       return status
     }).toBe(403)
     expect(await mayRead(patient)).toBe(false)
@@ -251,7 +217,7 @@ describe('a grant of a patient with a wallet', () => {
       return [signature(value), { name: 'deadline', valueString: String(deadline) }]
     }
     const soon = Math.floor(Date.now() / 1000) + 3_600
-    expect((await gateway.operation(consent, 'revoke', [authorised('form 5')])).status).toBe(403)
+    expect((await gateway.operation(consent, 'revoke', [await gateway.form(patient)], WALLET)).status).toBe(403)
     const late = await gateway.operation(consent, 'revoke', await revocation(1_000))
     expect(late.status, late.text).toBeGreaterThanOrEqual(400)
     expect(late.status, late.text).toBeLessThan(500)

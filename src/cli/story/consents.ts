@@ -30,9 +30,25 @@ export function grantOf(
   }
 }
 
+/** The form that a patient signed on paper, in the record. */
+export function signedForm(
+  patientId: string,
+  title: string,
+): { resourceType: 'DocumentReference'; [element: string]: unknown } {
+  return {
+    resourceType: 'DocumentReference',
+    status: 'current',
+    type: { coding: [{ system: 'http://loinc.org', code: '59284-0' }] },
+    subject: { reference: `Patient/${patientId}` },
+    date: new Date().toISOString(),
+    content: [{ attachment: { title } }],
+  }
+}
+
 /** What a custodial patient's signed form is named by; every use of the custody is audited with it. */
-export function authorisation(document: string): object {
-  return { resourceType: 'Parameters', parameter: [{ name: 'authorisation', valueString: document }] }
+export function authorisation(documentId: string): object {
+  const valueReference = { reference: `DocumentReference/${documentId}` }
+  return { resourceType: 'Parameters', parameter: [{ name: 'authorisation', valueReference }] }
 }
 
 /** A laboratory result that is written while the story goes on. */

@@ -1,4 +1,5 @@
 import { AuditHeadEntity, AuditNodeEntity } from './audit-log.js'
+import { ConsentLinkEntity } from './consent-link.js'
 import { CapsuleKeyEntity, FeedEntity, FeedItemEntity, PatientLinkEntity, SharedPolicyEntity } from './exchange.js'
 import { ClaimEntity, OrderedEntity, ReferenceEntity } from './index-rows.js'
 import {
@@ -35,4 +36,5 @@ export const ENTITIES = [
   FeedEntity,
   FeedItemEntity,
   SharedPolicyEntity,
+  ConsentLinkEntity,
 ]

@@ -85,6 +85,7 @@ await mountEdge(server, {
       index,
       bodies,
       patients: new Patients(database, { admit: async () => undefined }, custody),
+      consents: { of: async () => [] },
       audit,
       committed: () => undefined,
       limits: { pageSize: 50, maxPageSize: 1000, maxBundleEntries: 10_000 },

@@ -1,45 +1,29 @@
-import { ConsentryError, type Issue } from '../errors.js'
-import { isLabelCode, type LabelCode } from '../consent/labels.js'
-import type { Action, PartyId } from '../consent/permit.js'
+import { isLabelCode, type LabelCode } from '../../consent/labels.js'
+import type { Action, PartyId } from '../../consent/permit.js'
 import {
   ALL_CATEGORIES,
-  type Category,
   CATEGORIES,
+  type Category,
   categoryBits,
   isCategory,
   isPurpose,
   OPEN_END,
   type Purpose,
   PURPOSES,
-} from '../consent/terms.js'
-import type { Resource } from '../fhir/types.js'
+} from '../../consent/terms.js'
+import {
+  ACT_CODE,
+  ACT_REASON,
+  ACTION_SYSTEM,
+  CATEGORY_SYSTEM,
+  CONFIDENTIALITY,
+  HL7_ACTION,
+  LABEL_SYSTEM,
+  PARTY_SYSTEM,
+} from './codes.js'
 
-/** Our canonical base; the profile and the code systems stand in fhir-profiles/. */
-const BASE = 'https://consentry.health/fhir'
-export const GRANT_PROFILE = `${BASE}/StructureDefinition/consentry-grant`
-/** Identifier system of parties on the ledger. */
-export const PARTY_SYSTEM = `${BASE}/sid/party`
-const LABEL_SYSTEM = `${BASE}/CodeSystem/label`
-const ACTION_SYSTEM = `${BASE}/CodeSystem/consent-action`
-const CATEGORY_SYSTEM = `${BASE}/CodeSystem/clinical-category`
-const ACT_CODE = 'http://terminology.hl7.org/CodeSystem/v3-ActCode'
-const ACT_REASON = 'http://terminology.hl7.org/CodeSystem/v3-ActReason'
-const HL7_ACTION = 'http://terminology.hl7.org/CodeSystem/consentaction'
-const CONFIDENTIALITY = 'http://terminology.hl7.org/CodeSystem/v3-Confidentiality'
-
-/** What a patient signs: one grant of the consent contract, before nonce and deadline. */
-export interface GrantTerms {
-  /** Reference to a Patient of this server, `Patient/id`. */
-  readonly patient: string
-  readonly grantee: PartyId
-  readonly labels: readonly LabelCode[]
-  readonly actions: readonly Action[]
-  readonly purposes: readonly Purpose[]
-  readonly categories: bigint
-  /** Seconds since the epoch. */
-  readonly from: number
-  readonly to: number
-}
+/** Told of everything that does not fit. */
+export type Wrong = (expression: string, diagnostics: string) => void
 
 const HL7_ACTIONS: Readonly<Record<string, Action>> = { access: 'read', collect: 'create', correct: 'update' }
 /** Breaking the glass is never granted: the contract has a word of its own for it. */
@@ -51,59 +35,7 @@ interface Coding {
   code?: string
 }
 
-/**
- * Reads a Consent of our grant profile (fhir-profiles/, https://hl7.org/fhir/R4/consent.html) as grant terms.
- * What a grant cannot say is refused by name rather than ignored: a narrower wish must not become a wider grant.
- *
- * @throws ConsentryError `invalid` with every element that does not fit.
- */
-export function grantTerms(consent: Resource, now: number): GrantTerms {
-  const issues: Issue[] = []
-  const wrong = (expression: string, diagnostics: string): void => {
-    issues.push({ severity: 'error', code: 'business-rule', diagnostics, expression: [expression] })
-  }
-  const provision = objectAt(consent['provision'])
-  refuseUnsupported(consent, provision, wrong)
-
-  const terms: GrantTerms = {
-    patient: patientOf(consent, wrong),
-    grantee: granteeOf(provision, wrong),
-    labels: labelsOf(provision, wrong),
-    actions: actionsOf(provision, wrong),
-    purposes: purposesOf(provision, wrong),
-    categories: categoriesOf(provision, wrong),
-    ...periodOf(provision, now, wrong),
-  }
-  if (issues.length > 0) {
-    throw new ConsentryError('invalid', 'This Consent cannot be made a grant.', { issues })
-  }
-  return terms
-}
-
-type Wrong = (expression: string, diagnostics: string) => void
-
-function refuseUnsupported(consent: Resource, provision: Record<string, unknown>, wrong: Wrong): void {
-  if (provision['type'] !== 'permit') {
-    wrong('Consent.provision.type', "A grant has provision.type 'permit'; what is not granted is denied.")
-  }
-  for (const element of ['data', 'dataPeriod', 'class', 'provision'] as const) {
-    if (provision[element] !== undefined) {
-      wrong(`Consent.provision.${element}`, `provision.${element} is not enforced by this server; leave it out.`)
-    }
-  }
-  if (consent['verification'] !== undefined) {
-    wrong('Consent.verification', 'Verification is written by the server from the ledger; leave it out.')
-  }
-}
-
-function patientOf(consent: Resource, wrong: Wrong): string {
-  const reference = objectAt(consent['patient'])['reference']
-  if (typeof reference === 'string' && /^Patient\/[A-Za-z0-9\-.]{1,64}$/.test(reference)) return reference
-  wrong('Consent.patient.reference', "The patient must be a reference of the form 'Patient/id' to this server.")
-  return ''
-}
-
-function granteeOf(provision: Record<string, unknown>, wrong: Wrong): PartyId {
+export function granteeOf(provision: Record<string, unknown>, wrong: Wrong): PartyId {
   const actors = listAt(provision['actor'])
   const identifier = objectAt(objectAt(objectAt(actors[0])['reference'])['identifier'])
   const value = identifier['value']
@@ -117,7 +49,7 @@ function granteeOf(provision: Record<string, unknown>, wrong: Wrong): PartyId {
   return '0x'
 }
 
-function labelsOf(provision: Record<string, unknown>, wrong: Wrong): LabelCode[] {
+export function labelsOf(provision: Record<string, unknown>, wrong: Wrong): LabelCode[] {
   const labels = new Set<LabelCode>()
   const codings = codingsAt(provision['securityLabel'])
   codings.forEach(({ system, code = '' }, i) => {
@@ -134,7 +66,7 @@ function labelsOf(provision: Record<string, unknown>, wrong: Wrong): LabelCode[]
   return [...labels]
 }
 
-function actionsOf(provision: Record<string, unknown>, wrong: Wrong): Action[] {
+export function actionsOf(provision: Record<string, unknown>, wrong: Wrong): Action[] {
   const actions = new Set<Action>()
   const concepts = listAt(provision['action'])
   concepts.forEach((concept, i) => {
@@ -151,7 +83,7 @@ function actionsOf(provision: Record<string, unknown>, wrong: Wrong): Action[] {
   return [...actions]
 }
 
-function purposesOf(provision: Record<string, unknown>, wrong: Wrong): Purpose[] {
+export function purposesOf(provision: Record<string, unknown>, wrong: Wrong): Purpose[] {
   const purposes = new Set<Purpose>()
   const codings = codingsAt(provision['purpose'])
   codings.forEach(({ system, code = '' }, i) => {
@@ -162,7 +94,7 @@ function purposesOf(provision: Record<string, unknown>, wrong: Wrong): Purpose[]
   return [...purposes]
 }
 
-function categoriesOf(provision: Record<string, unknown>, wrong: Wrong): bigint {
+export function categoriesOf(provision: Record<string, unknown>, wrong: Wrong): bigint {
   const categories = new Set<Category>()
   const concepts = listAt(provision['code'])
   concepts.forEach((concept, i) => {
@@ -176,7 +108,7 @@ function categoriesOf(provision: Record<string, unknown>, wrong: Wrong): bigint 
   return concepts.length === 0 ? ALL_CATEGORIES : categoryBits(categories)
 }
 
-function periodOf(provision: Record<string, unknown>, now: number, wrong: Wrong): { from: number; to: number } {
+export function periodOf(provision: Record<string, unknown>, now: number, wrong: Wrong): { from: number; to: number } {
   const period = objectAt(provision['period'])
   const from = instant(period['start'], Math.floor(now / 1000), 'Consent.provision.period.start', wrong)
   const to = instant(period['end'], OPEN_END, 'Consent.provision.period.end', wrong)
@@ -193,7 +125,7 @@ function instant(value: unknown, missing: number, expression: string, wrong: Wro
   return missing
 }
 
-function objectAt(value: unknown): Record<string, unknown> {
+export function objectAt(value: unknown): Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {}
 }
 

@@ -1,6 +1,11 @@
-import type { Grant } from '../ledger/typed-data.js'
-import type { Sql } from '../records/database.js'
-import type { PreparedGrants } from './consent-operations.js'
+import type { Grant } from '../../ledger/typed-data.js'
+import type { Sql } from '../../records/database.js'
+
+/** A grant waits for its signature; what it holds is public once it is relayed. */
+export interface PreparedGrants {
+  keep(key: string, grant: Grant): Promise<void>
+  find(key: string): Promise<Grant | null>
+}
 
 const KIND = 'prepared-grant'
 const BIG: ReadonlySet<string> = new Set(['categories', 'nonce'])

@@ -1,0 +1,168 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { Rounds } from '../../audit/rounds.js'
+import { consentHistory, type LedgerGrant, ledgerGrants } from '../../consent/ledger-grants.js'
+import { ALL_LABELS_ID } from '../../consent/labels.js'
+import type { PatientId } from '../../consent/permit.js'
+import { ConsentryError } from '../../errors.js'
+import type { ChainStep } from '../../ledger/sink.js'
+import type { Database, Sql } from '../../records/database.js'
+import { Outbox } from '../../records/outbox.js'
+import type { ChainShare } from '../chain-sink.js'
+import type { GatewayParts } from '../parts.js'
+import { type ConsentLink, ConsentLinks, linkOfLedger } from './links.js'
+import type { LedgerAddress } from './resource.js'
+import { type Change, tellChanges } from './tell-changes.js'
+import { canBeTold, tellingDigest, tellingOf } from './telling.js'
+
+const KIND = 'consent-mirror'
+const BATCH = 100
+const LEASE_MS = 30_000
+const LOOK_EVERY_MS = 5_000
+const ATTEMPTS = 5
+const EVENTS: ReadonlySet<string> = new Set(['ConsentGranted', 'ConsentRevoked', 'AllConsentsRevoked'])
+
+/**
+ * Mirrors the ledger's grants of the patients that are registered here as FHIR Consents. The follower's transaction puts the
+ * patient into the outbox; a round folds the patient's whole history and writes what its Consents do not say yet. So a
+ * reorganisation is one more round over a shorter history, and a round may be repeated.
+ */
+export class ConsentMirroring implements ChainShare {
+  readonly #outbox: Outbox
+  readonly #links: ConsentLinks
+  readonly #rounds: Rounds
+  readonly #outside = AsyncLocalStorage.snapshot()
+  /** One fold at a time, so that two do not write the same version. */
+  #last: Promise<unknown> = Promise.resolve()
+
+  constructor(
+    private readonly parts: () => GatewayParts,
+    private readonly database: Database,
+    private readonly ledger: LedgerAddress,
+    private readonly clock: () => number,
+    onProblem: (error: unknown) => void,
+  ) {
+    this.#outbox = new Outbox(database, clock)
+    this.#links = new ConsentLinks(database)
+    this.#rounds = new Rounds(() => this.#round(), onProblem)
+  }
+
+  start(): void {
+    this.#rounds.poke()
+  }
+
+  async stop(): Promise<void> {
+    await this.#rounds.stop()
+    await this.#last
+  }
+
+  /** After the mirror of consent, whose events the rounds read. */
+  async apply(tx: Sql, step: ChainStep): Promise<void> {
+    const patients = step.events.flatMap(({ name, args, block }) =>
+      EVENTS.has(name) ? [{ patient: args['patient'] as PatientId, block: block.number }] : [],
+    )
+    const { rowCount } = await tx.query(
+      `INSERT INTO outbox (kind, key, payload, due)
+       SELECT $1, t.patient || ':' || $4::text, jsonb_build_object('patient', t.patient, 'block', max(t.block)), $5
+       FROM (
+         SELECT * FROM unnest($2::text[], $3::bigint[])
+         UNION ALL
+         SELECT '0x' || encode(e.subject, 'hex'), e.block_number FROM ledger_event e, chain_cursor c
+         WHERE e.contract = 'ConsentRegistry' AND e.name = 'ConsentGranted'
+           AND c.name = 'chain' AND e.block_number > c.finalized AND e.block_number <= $6
+       ) AS t(patient, block)
+       JOIN patient_link l ON l.patient = decode(substr(t.patient, 3), 'hex') AND l.wrapped_root IS NOT NULL
+       GROUP BY t.patient
+       ON CONFLICT (kind, key) DO UPDATE SET done_at = NULL, due = excluded.due, claimed_until = 0`,
+      [
+        KIND,
+        patients.map(({ patient }) => patient),
+        patients.map(({ block }) => block),
+        `${step.head.hash}:${step.finalized}`,
+        this.clock(),
+        step.finalized,
+      ],
+    )
+    if (rowCount > 0) this.#rounds.poke()
+  }
+
+  async rollback(tx: Sql, block: number): Promise<void> {
+    const { rowCount } = await tx.query(
+      `INSERT INTO outbox (kind, key, payload, due)
+       SELECT $1, patient || ':undone:' || gen_random_uuid(), jsonb_build_object('patient', patient, 'block', $2::bigint), $3
+       FROM (SELECT DISTINCT payload->>'patient' AS patient FROM outbox
+             WHERE kind = $1 AND (payload->>'block')::bigint > $2) AS gone`,
+      [KIND, block, this.clock()],
+    )
+    if (rowCount > 0) this.#rounds.poke()
+  }
+
+  /** The Consents of these patients say what the mirror of the ledger holds now. */
+  settle(patients: readonly PatientId[]): Promise<void> {
+    const settled = this.#last.then(() => this.#outside(() => this.#settle(patients)))
+    this.#last = settled.catch(() => undefined)
+    return settled
+  }
+
+  async #round(): Promise<number> {
+    for (;;) {
+      const items = await this.#outbox.claim(KIND, BATCH, LEASE_MS)
+      if (items.length === 0) break
+      await this.settle([...new Set(items.map(({ payload }) => (payload as { patient: PatientId }).patient))])
+      await this.#outbox.complete(items.map(({ id }) => id))
+    }
+    const now = Math.floor(this.clock() / 1000)
+    const { patients, next } = await this.#links.ended(now)
+    if (patients.length > 0) await this.settle(patients)
+    return next === null ? LOOK_EVERY_MS : Math.min(LOOK_EVERY_MS, Math.max(0, next * 1000 - this.clock()))
+  }
+
+  async #settle(patients: readonly PatientId[]): Promise<void> {
+    for (let attempt = 1; !(await this.#attempt(patients)); attempt++) {
+      if (attempt === ATTEMPTS) throw new ConsentryError('conflict', 'Other writers keep changing the same Consent.')
+    }
+  }
+
+  /** @returns false when another writer was faster */
+  async #attempt(patients: readonly PatientId[]): Promise<boolean> {
+    const parts = this.parts()
+    const histories = await consentHistory(this.database, patients)
+    const finalized = await this.#finalized()
+    const links = await this.#links.ofPatients(patients)
+    const rows = await parts.records.read(links.map(({ consentId }) => ({ type: 'Consent', id: consentId })))
+    const grants = new Map(
+      [...histories].flatMap(([patient, events]) => ledgerGrants(patient, events)).map((grant) => [grant.key, grant]),
+    )
+    const known = links.map((link, i) => ({ link, row: rows[i] ?? null, grant: grants.get(link.key) ?? null }))
+    const linked = new Set(links.map(({ key }) => key))
+    const fresh = [...grants.values()]
+      .filter((grant) => !linked.has(grant.key) && !this.#isCareGrant(grant))
+      .map((grant) => ({ link: linkOfLedger(grant), row: null, grant }))
+    const changes = [...known, ...fresh].flatMap(({ link, row, grant }): Change[] => {
+      // Sent and not seen yet, or never sent: nothing of the ledger was told.
+      if (grant === null && link.version === null) return []
+      const telling = tellingOf(link, grant, finalized, Math.floor(this.clock() / 1000))
+      const digest = tellingDigest(telling)
+      const told = isTold(link, row, digest) || !canBeTold(telling)
+      return told ? [] : [{ link, row, telling, digest }]
+    })
+    return changes.length === 0 || tellChanges(parts, this.#links, this.ledger, changes)
+  }
+
+  /** What an entity is given when it admits a patient (`admission.ts`) is not told as a Consent of its own. */
+  #isCareGrant({ terms }: LedgerGrant): boolean {
+    return terms.grantee === this.parts().entity && terms.labels.includes(ALL_LABELS_ID)
+  }
+
+  async #finalized(): Promise<number> {
+    const { rows } = await this.database.query<{ finalized: bigint }>(
+      `SELECT finalized FROM chain_cursor WHERE name = 'chain'`,
+    )
+    return rows[0] ? Number(rows[0].finalized) : -1
+  }
+}
+
+/** A link is written before the version that it speaks of. */
+function isTold(link: ConsentLink, row: { readonly version: number } | null, digest: Buffer): boolean {
+  if (link.version === null || link.told === null || row === null) return false
+  return row.version >= link.version && link.told.equals(digest)
+}

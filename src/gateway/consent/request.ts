@@ -1,0 +1,101 @@
+import { requireWriteScope } from '../../auth/allows.js'
+import type { ConsentMirror } from '../../consent/mirror.js'
+import type { Party } from '../../consent/parties.js'
+import type { PatientId } from '../../consent/permit.js'
+import { ConsentryError } from '../../errors.js'
+import type { Granting } from '../../exchange/granting.js'
+import { parseJson } from '../../fhir/json.js'
+import type { Resource } from '../../fhir/types.js'
+import type { Contracts } from '../../ledger/contracts.js'
+import type { ChainFollower } from '../../ledger/follower.js'
+import type { LedgerReader } from '../../ledger/reads.js'
+import type { TransactionSender } from '../../ledger/sender.js'
+import type { StoredVersion } from '../../records/types.js'
+import { disclose, trace } from '../disclose.js'
+import type { InteractionRequest, InteractionResponse } from '../interaction.js'
+import { missing, withoutExistence } from '../missing.js'
+import type { GatewayParts } from '../parts.js'
+import { writtenResponse } from '../represent.js'
+import type { Trail } from '../trail.js'
+import { openAuthorisation, type Authorisation } from './authorisation.js'
+import type { ConsentLinks } from './links.js'
+import type { ConsentMirroring } from './mirroring.js'
+import type { PreparedGrants } from './prepared-grants.js'
+
+/** What granting and revoking need besides. */
+export interface ConsentParts {
+  readonly mirror: ConsentMirror
+  readonly granting: Granting
+  readonly contracts: Contracts
+  readonly reader: LedgerReader
+  readonly sender: TransactionSender
+  readonly follower: Pick<ChainFollower, 'reached'>
+  /** The root secret of a patient in our custody; `null` when it is not here. */
+  readonly rootOf: (patient: PatientId) => Promise<Uint8Array | null>
+  /** Grants that were prepared for a signature, by Consent id and version. */
+  readonly prepared: PreparedGrants
+  readonly links: ConsentLinks
+  readonly mirroring: Pick<ConsentMirroring, 'settle'>
+  /** New capsules from now on: nobody who lost access opens what is sealed next. */
+  readonly rotate: (patient: PatientId) => Promise<void>
+}
+
+/** The Consent that an operation is about, and its patient on the ledger. */
+export interface Asked {
+  readonly row: StoredVersion
+  readonly resource: Resource
+  readonly patient: Party
+}
+
+/** How long what is to be signed may be relayed, in seconds. */
+export const SIGNING_SECONDS = 86_400
+
+/**
+ * The Consent, disclosed to the caller like any read, and the patient. What authorises the wallet service to sign is
+ * looked up before, so that the record of the access names it.
+ */
+export async function load(
+  parts: GatewayParts,
+  consent: ConsentParts,
+  request: InteractionRequest,
+  trail: Trail,
+  authorisation: Authorisation | null,
+): Promise<Asked> {
+  requireWriteScope(request.principal, 'Consent', 'update')
+  const [row] = await parts.records.read([{ type: 'Consent', id: request.id as string }])
+  if (!row || row.deleted) throw missing(parts, request, `Consent/${request.id}`)
+  await trace(parts, trail, [row])
+  const permit = await withoutExistence(parts, request, parts.access.permit(request.principal, 'read', [row]))
+  if (row.source !== null) {
+    throw new ConsentryError('forbidden', 'This Consent was written by another entity: the patient decides there.')
+  }
+  const patient = row.patient === null ? null : await consent.mirror.party(row.patient)
+  if (patient === null) throw new ConsentryError('invalid', 'The patient of this Consent is not known to the ledger.')
+  if (authorisation !== null) await openAuthorisation(parts, request, trail, patient, row, authorisation)
+  const [body] = await disclose(parts, request, trail, permit, [row], { interaction: `$${request.operation}` })
+  return { row, resource: parseJson(body as Uint8Array) as unknown as Resource, patient }
+}
+
+/** The Consent as the ledger's answer has left it. */
+export async function settled(
+  parts: GatewayParts,
+  consent: ConsentParts,
+  request: InteractionRequest,
+  { row, patient }: Asked,
+): Promise<InteractionResponse> {
+  await consent.mirroring.settle([patient.id])
+  const [now] = await parts.records.read([{ type: 'Consent', id: row.id }])
+  if (!now) throw new ConsentryError('internal', 'The Consent is gone.')
+  const { type, id, version, lastUpdated } = now
+  // A grant to the caller's own entity may be what was taken back: then the Consent is not the caller's to see any more.
+  const [permit] = await parts.access.permits(request.principal, 'read', [now])
+  const [body] = permit ? await parts.bodies.open(permit, [now]) : []
+  return writtenResponse(request, {
+    type,
+    id,
+    version,
+    lastUpdated,
+    outcome: 'updated',
+    ...(body === undefined ? {} : { body }),
+  })
+}

@@ -1,0 +1,129 @@
+import { evidenceExtension } from '../../audit/balp.js'
+import { labelCodes, labelBits } from '../../consent/labels.js'
+import type { GrantedTerms } from '../../consent/ledger-grants.js'
+import { ALL_CATEGORIES, CATEGORIES, OPEN_END, purposesOf as purposesIn } from '../../consent/terms.js'
+import type { Resource } from '../../fhir/types.js'
+import {
+  ACT_CODE,
+  ACT_REASON,
+  ACTION_SYSTEM,
+  CATEGORY_SYSTEM,
+  CONFIDENTIALITY,
+  EVIDENCE,
+  GRANT_PROFILE,
+  LABEL_SYSTEM,
+  PARTY_SYSTEM,
+} from './codes.js'
+import { actionsOf, categoriesOf, granteeOf, labelsOf, objectAt, purposesOf } from './provision.js'
+import type { Telling } from './telling.js'
+
+/** Where the events of the consent contract are. */
+export interface LedgerAddress {
+  readonly chainId: number
+  readonly contract: string
+}
+
+/**
+ * A Consent that says what the ledger says: its own elements as they are, the ledger's (profile, status, evidence,
+ * verification, period) as told, the rest of the provision too where it says something else.
+ */
+export function tellConsent(base: Resource, terms: GrantedTerms, telling: Telling, ledger: LedgerAddress): Resource {
+  const { extension, verification: _, ...own } = base
+  const others = (Array.isArray(extension) ? (extension as { url?: unknown }[]) : []).filter((e) => e.url !== EVIDENCE)
+  const extensions = [...others, ...evidenceOf(telling, ledger)]
+  const profiles = base.meta?.profile ?? []
+  const provision = objectAt(base['provision'])
+  return {
+    ...own,
+    meta: { ...base.meta, profile: profiles.includes(GRANT_PROFILE) ? profiles : [...profiles, GRANT_PROFILE] },
+    ...(extensions.length === 0 ? {} : { extension: extensions }),
+    status: telling.status,
+    ...verificationOf(telling),
+    provision: {
+      ...(saysTheSame(provision, terms, telling) ? provision : provisionOf(terms, telling)),
+      ...periodOf(terms),
+    },
+  }
+}
+
+/** The Consent of a grant that was made on the ledger alone, or whose Consent this gateway may not open any more. */
+export function consentOf(patient: string, telling: Telling, labels: bigint | null): Resource {
+  const security = labels ?? labelBits(telling.labels)
+  const codes = labelCodes(security).filter((code) => code !== 'general')
+  return {
+    resourceType: 'Consent',
+    meta: {
+      profile: [GRANT_PROFILE],
+      ...(codes.length === 0
+        ? {}
+        : { security: codes.map((code) => ({ system: code === 'R' ? CONFIDENTIALITY : ACT_CODE, code })) }),
+    },
+    status: telling.status,
+    scope: concept('http://terminology.hl7.org/CodeSystem/consentscope', 'patient-privacy'),
+    category: [concept(ACT_CODE, 'IDSCL')],
+    patient: { reference: patient },
+    ...(telling.evidence === null ? {} : { dateTime: instant(telling.evidence.blockTime) }),
+    policyRule: concept(ACT_CODE, 'OPTIN'),
+  }
+}
+
+/** Labels that no code system of HL7 has as a sensitivity class. */
+const OUR_LABELS: ReadonlySet<string> = new Set(['general', 'R'])
+
+function provisionOf({ grantee, purposes, categories }: GrantedTerms, { labels, actions }: Telling): object {
+  const codes =
+    categories === ALL_CATEGORIES ? [] : CATEGORIES.filter((_, i) => (categories & (1n << BigInt(i))) !== 0n)
+  return {
+    type: 'permit',
+    actor: [
+      {
+        role: concept('http://terminology.hl7.org/CodeSystem/v3-ParticipationType', 'IRCP'),
+        reference: { identifier: { system: PARTY_SYSTEM, value: grantee } },
+      },
+    ],
+    action: actions.map((code) => concept(ACTION_SYSTEM, code)),
+    securityLabel: labels.map((code) => ({ system: OUR_LABELS.has(code) ? LABEL_SYSTEM : ACT_CODE, code })),
+    purpose: purposesIn(purposes).map((code) => ({ system: ACT_REASON, code })),
+    ...(codes.length === 0 ? {} : { code: codes.map((code) => concept(CATEGORY_SYSTEM, code)) }),
+  }
+}
+
+function saysTheSame(provision: Record<string, unknown>, terms: GrantedTerms, telling: Telling): boolean {
+  let wrong = provision['type'] !== 'permit'
+  const note = (): void => {
+    wrong = true
+  }
+  const same = (a: readonly string[], b: readonly string[]): boolean => a.toSorted().join() === b.toSorted().join()
+  const equal =
+    granteeOf(provision, note) === terms.grantee &&
+    same(labelsOf(provision, note), telling.labels) &&
+    same(actionsOf(provision, note), telling.actions) &&
+    same(purposesOf(provision, note), purposesIn(terms.purposes)) &&
+    categoriesOf(provision, note) === terms.categories
+  return equal && !wrong
+}
+
+function evidenceOf({ evidence }: Telling, ledger: LedgerAddress): object[] {
+  return evidence === null ? [] : [evidenceExtension({ ...ledger, ...evidence })]
+}
+
+function verificationOf({ status, evidence }: Telling): object {
+  if (evidence === null) return {}
+  return { verification: [{ verified: status === 'active', verificationDate: instant(evidence.blockTime) }] }
+}
+
+function periodOf({ from, to }: GrantedTerms): object {
+  const start = from === 0 ? {} : { start: instant(from) }
+  const end = to === OPEN_END ? {} : { end: instant(to) }
+  return from === 0 && to === OPEN_END ? {} : { period: { ...start, ...end } }
+}
+
+/** The ledger counts seconds of 40 bits, FHIR years of four digits. */
+function instant(seconds: number): string {
+  return `${new Date(Math.min(seconds, LAST_SECOND) * 1000).toISOString().slice(0, 19)}Z`
+}
+const LAST_SECOND = Date.UTC(9999, 11, 31, 23, 59, 59) / 1000
+
+function concept(system: string, code: string): object {
+  return { coding: [{ system, code }] }
+}

@@ -1,0 +1,44 @@
+import type { Party } from '../../consent/parties.js'
+import { ConsentryError } from '../../errors.js'
+import type { Hex } from '../../ledger/hex.js'
+import type { InteractionRequest } from '../interaction.js'
+import { operationInput } from '../operation-input.js'
+
+/** What `$sign` and `$revoke` are given: a signature, or what authorises the wallet service to make one. */
+export interface Signature {
+  readonly signature: Hex | null
+  /** Literal reference to a document of the patient. */
+  readonly authorisation: string | undefined
+  /** Seconds since the epoch. */
+  readonly deadline: number | null
+}
+
+/** @throws ConsentryError `malformed` */
+export function signatureOf(request: InteractionRequest): Signature {
+  const input = operationInput(request)
+  const [signature] = input.strings('signature')
+  if (signature !== undefined && !/^0x(?:[0-9a-fA-F]{2}){1,4096}$/.test(signature)) {
+    throw new ConsentryError('malformed', 'The signature must be 0x and an even number of hex digits.', {
+      expression: ['Parameters.parameter:signature'],
+    })
+  }
+  const [deadline] = input.strings('deadline')
+  if (deadline !== undefined && !/^\d{1,12}$/.test(deadline)) {
+    throw new ConsentryError('malformed', 'The deadline must be seconds since 1970.', {
+      expression: ['Parameters.parameter:deadline'],
+    })
+  }
+  return {
+    signature: signature === undefined ? null : (signature as Hex),
+    authorisation: input.references('authorisation')[0],
+    deadline: deadline === undefined ? null : Number(deadline),
+  }
+}
+
+export function requireSigner(patient: Party, signer: string | null): void {
+  if (signer !== null && signer === patient.controller) return
+  throw new ConsentryError('invalid', 'The signature is not that of the patient’s account over this data.', {
+    code: 'security',
+    expression: ['Parameters.parameter:signature'],
+  })
+}

@@ -1,0 +1,79 @@
+import type { LabelCode } from '../../consent/labels.js'
+import type { Action, PartyId } from '../../consent/permit.js'
+import type { Purpose } from '../../consent/terms.js'
+import { ConsentryError, type Issue } from '../../errors.js'
+import type { Resource } from '../../fhir/types.js'
+import {
+  actionsOf,
+  categoriesOf,
+  granteeOf,
+  labelsOf,
+  objectAt,
+  periodOf,
+  purposesOf,
+  type Wrong,
+} from './provision.js'
+
+/** What a patient signs: one grant of the consent contract, before nonce and deadline. */
+export interface GrantTerms {
+  /** Reference to a Patient of this server, `Patient/id`. */
+  readonly patient: string
+  readonly grantee: PartyId
+  readonly labels: readonly LabelCode[]
+  readonly actions: readonly Action[]
+  readonly purposes: readonly Purpose[]
+  readonly categories: bigint
+  /** Seconds since the epoch. */
+  readonly from: number
+  readonly to: number
+}
+
+/**
+ * Reads a Consent of our grant profile (fhir-profiles/, https://hl7.org/fhir/R4/consent.html) as grant terms.
+ * What a grant cannot say is refused by name rather than ignored: a narrower wish must not become a wider grant.
+ *
+ * @throws ConsentryError `invalid` with every element that does not fit.
+ */
+export function grantTerms(consent: Resource, now: number): GrantTerms {
+  const issues: Issue[] = []
+  const wrong = (expression: string, diagnostics: string): void => {
+    issues.push({ severity: 'error', code: 'business-rule', diagnostics, expression: [expression] })
+  }
+  const provision = objectAt(consent['provision'])
+  refuseUnsupported(consent, provision, wrong)
+
+  const terms: GrantTerms = {
+    patient: patientOf(consent, wrong),
+    grantee: granteeOf(provision, wrong),
+    labels: labelsOf(provision, wrong),
+    actions: actionsOf(provision, wrong),
+    purposes: purposesOf(provision, wrong),
+    categories: categoriesOf(provision, wrong),
+    ...periodOf(provision, now, wrong),
+  }
+  if (issues.length > 0) {
+    throw new ConsentryError('invalid', 'This Consent cannot be made a grant.', { issues })
+  }
+  return terms
+}
+
+function refuseUnsupported(consent: Resource, provision: Record<string, unknown>, wrong: Wrong): void {
+  if (provision['type'] !== 'permit') {
+    wrong('Consent.provision.type', "A grant has provision.type 'permit'; what is not granted is denied.")
+  }
+  for (const element of ['data', 'dataPeriod', 'class', 'provision'] as const) {
+    if (provision[element] !== undefined) {
+      wrong(`Consent.provision.${element}`, `provision.${element} is not enforced by this server; leave it out.`)
+    }
+  }
+  if (consent['verification'] !== undefined) {
+    wrong('Consent.verification', 'Verification is written by the server from the ledger; leave it out.')
+  }
+}
+
+function patientOf(consent: Resource, wrong: Wrong): string {
+  const reference = objectAt(consent['patient'])['reference']
+  if (typeof reference === 'string' && /^Patient\/[A-Za-z0-9\-.]{1,64}$/.test(reference)) return reference
+  wrong('Consent.patient.reference', "The patient must be a reference of the form 'Patient/id' to this server.")
+  return ''
+}

@@ -1,0 +1,44 @@
+import { createHash } from 'node:crypto'
+import { ConsentryError } from '../errors.js'
+import { stringify } from '../fhir/json.js'
+import { ownDefinitions } from '../fhir/profiles.js'
+import { audited } from './audited.js'
+import { recordAccess } from './disclose.js'
+import type { Intent } from './intent.js'
+import type { Handler, InteractionRequest } from './interaction.js'
+import type { GatewayParts } from './parts.js'
+
+/**
+ * The conformance resources of fhir-profiles/ at `[type]/[id]`, the last segments of their canonical URL: what the
+ * CapabilityStatement names can be read here. They are the software's, public like the statement, so no consent and no
+ * scope is asked; a read is audited like any other.
+ */
+export function withDefinitions(parts: GatewayParts, read: Handler): Handler {
+  const serve = audited(parts, async (request, trail) => {
+    const name = `${request.type}/${request.id}`
+    trail.touches(name)
+    await recordAccess(parts, request, trail, { interaction: 'read' })
+    const body = served().get(name) as Uint8Array
+    const etag = `W/"${createHash('sha256').update(body).digest('hex').slice(0, 16)}"`
+    return { status: request.headers['if-none-match'] === etag ? 304 : 200, headers: { etag }, body }
+  })
+  return (request: InteractionRequest) =>
+    served().has(`${request.type}/${request.id}`) ? serve(request) : read(request)
+}
+
+/** @throws ConsentryError `method-not-allowed`: nobody puts another resource in the place of one of ours */
+export function refuseDefinition({ type, id, at }: Intent): void {
+  if (!served().has(`${type}/${id}`)) return
+  throw new ConsentryError('method-not-allowed', `${type}/${id} comes with the server and is not changed.`, {
+    expression: [at],
+  })
+}
+
+let resources: ReadonlyMap<string, Uint8Array> | undefined
+
+function served(): ReadonlyMap<string, Uint8Array> {
+  resources ??= new Map(
+    ownDefinitions().map((resource) => [`${resource.resourceType}/${resource.id}`, Buffer.from(stringify(resource))]),
+  )
+  return resources
+}

@@ -1,0 +1,50 @@
+import type { RecordSubject } from '../consent/permit.js'
+import { stringify } from '../fhir/json.js'
+import { indexValues } from '../fhir/search-parameters.js'
+import type { Resource, ValidResource } from '../fhir/types.js'
+import type { NewVersion } from '../records/types.js'
+import type { GatewayParts } from './parts.js'
+
+/** A version that is to be written, before it is sealed. */
+export interface Draft {
+  readonly type: string
+  readonly id: string
+  readonly version: number
+  /** Milliseconds since the epoch. */
+  readonly lastUpdated: number
+  readonly deleted: boolean
+  readonly subject: RecordSubject
+  /** As it is stored; `stamped` makes it. */
+  readonly resource: Resource
+}
+
+/** Seals the bodies into durable blocks. @returns the rows, and the bodies as stored, in the order of the drafts */
+export async function sealVersions(
+  parts: Pick<GatewayParts, 'bodies' | 'index'>,
+  drafts: readonly Draft[],
+): Promise<{ versions: NewVersion[]; bodies: Uint8Array[] }> {
+  const bodies = drafts.map(({ resource }) => Buffer.from(stringify(resource)))
+  const sealed = await parts.bodies.seal(
+    drafts.map(({ type, id, version, subject }, i) => ({ ...subject, type, id, version, body: bodies[i] as Buffer })),
+  )
+  const versions = drafts.map(({ type, id, version, lastUpdated, deleted, subject, resource }, i): NewVersion => ({
+    type,
+    id,
+    version,
+    lastUpdated,
+    deleted,
+    ...subject,
+    index: deleted ? null : parts.index.entries(type, indexValues(resource as ValidResource)),
+    body: null,
+    source: null,
+    ...(sealed[i] as (typeof sealed)[number]),
+  }))
+  return { versions, bodies }
+}
+
+/** With the id and version that the server gives. */
+export function stamped(resource: Resource, id: string, version: number, lastUpdated: number): Resource {
+  const { resourceType, id: _id, meta, ...elements } = resource
+  const stamp = { versionId: String(version), lastUpdated: new Date(lastUpdated).toISOString() }
+  return { resourceType, id, meta: { ...meta, ...stamp }, ...elements }
+}
