@@ -61,7 +61,8 @@ export async function write(
 
 /** Who claims a profile of ours keeps it; the claim would be believed. */
 function requireProfiles(intent: Intent): void {
-  const issues = intent.kind === 'delete' ? [] : ownProfiles().judge(intent.resource)
+  const judged = intent.kind === 'delete' ? [] : ownProfiles().judge(intent.resource)
+  const issues = judged.filter(({ severity }) => severity === 'error')
   if (issues.length === 0) return
   const place = (expression: string): string => `${intent.at}${expression.slice(intent.type.length)}`
   throw new ConsentryError('invalid', `The ${intent.type} is not what a profile that it claims says.`, {

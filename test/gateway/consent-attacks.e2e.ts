@@ -159,13 +159,14 @@ describe('what the ledger writes', () => {
   it('is said by no client: status, verification or evidence of a grant', async () => {
     const proposal = grantOf(patient, clinic, ['read'])
     const evidence = { extension: [{ url: EVIDENCE, extension: [{ url: 'chainId', valueString: '1' }] }] }
+    const holding = { meta: undefined, sourceReference: { reference: '#c' } }
     const attempts: [object, number, string][] = [
       [{ status: 'active' }, 422, 'Consent.status'],
       [{ status: 'inactive' }, 422, 'Consent.status'],
       [{ verification: [{ verified: true }] }, 422, 'Consent.verification'],
       [evidence, 403, 'evidence of the ledger'],
       [{ ...evidence, meta: undefined }, 403, 'evidence of the ledger'],
-      [{ meta: undefined, contained: [{ ...proposal, ...evidence, id: 'c' }] }, 403, 'evidence of the ledger'],
+      [{ ...holding, contained: [{ ...proposal, ...evidence, id: 'c' }] }, 403, 'evidence of the ledger'],
     ]
     for (const [over, status, word] of attempts) {
       const answer = await gateway.ask('POST', '/Consent', { ...proposal, ...over })

@@ -86,7 +86,8 @@ describe('a grant in custody', () => {
   ])('is refused of a Consent that %s, and nothing reaches the ledger', async (_, over, provision, status, word) => {
     const { reader } = await gateway.ledger()
     const before = await reader.read('ConsentRegistry', 'grantNonce', await gateway.ledgerId(patient))
-    const consent = await gateway.propose(patient, clinic, over, provision)
+    // Without the claim of the profile, which would be refused already.
+    const consent = await gateway.propose(patient, clinic, { meta: undefined, ...over }, provision)
     const refused = await gateway.operation(consent, 'sign', [form], WALLET)
     expect([refused.status, refused.body.resourceType], refused.text).toEqual([status, 'OperationOutcome'])
     expect(issues(refused)).toContain(word)

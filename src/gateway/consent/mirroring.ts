@@ -1,8 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { Rounds } from '../../audit/rounds.js'
-import { consentHistory, type LedgerGrant, ledgerGrants } from '../../consent/ledger-grants.js'
+import { consentHistory, ledgerGrants } from '../../consent/ledger-grants.js'
 import { ALL_LABELS_ID } from '../../consent/labels.js'
-import type { PatientId } from '../../consent/permit.js'
+import type { PartyId, PatientId } from '../../consent/permit.js'
 import { ConsentryError } from '../../errors.js'
 import type { ChainStep } from '../../ledger/sink.js'
 import type { Database, Sql } from '../../records/database.js'
@@ -57,8 +57,9 @@ export class ConsentMirroring implements ChainShare {
 
   /** After the mirror of consent, whose events the rounds read. */
   async apply(tx: Sql, step: ChainStep): Promise<void> {
+    const { entity } = this.parts()
     const patients = step.events.flatMap(({ name, args, block }) =>
-      EVENTS.has(name) ? [{ patient: args['patient'] as PatientId, block: block.number }] : [],
+      EVENTS.has(name) && !isCare(entity, args) ? [{ patient: args['patient'] as PatientId, block: block.number }] : [],
     )
     const { rowCount } = await tx.query(
       `INSERT INTO outbox (kind, key, payload, due)
@@ -69,6 +70,7 @@ export class ConsentMirroring implements ChainShare {
          SELECT '0x' || encode(e.subject, 'hex'), e.block_number FROM ledger_event e, chain_cursor c
          WHERE e.contract = 'ConsentRegistry' AND e.name = 'ConsentGranted'
            AND c.name = 'chain' AND e.block_number > c.finalized AND e.block_number <= $6
+           AND NOT (e.args->>'grantee' = $7 AND e.args->>'label' = $8)
        ) AS t(patient, block)
        JOIN patient_link l ON l.patient = decode(substr(t.patient, 3), 'hex') AND l.wrapped_root IS NOT NULL
        GROUP BY t.patient
@@ -80,6 +82,8 @@ export class ConsentMirroring implements ChainShare {
         `${step.head.hash}:${step.finalized}`,
         this.clock(),
         step.finalized,
+        entity,
+        ALL_LABELS_ID,
       ],
     )
     if (rowCount > 0) this.#rounds.poke()
@@ -135,7 +139,7 @@ export class ConsentMirroring implements ChainShare {
     const known = links.map((link, i) => ({ link, row: rows[i] ?? null, grant: grants.get(link.key) ?? null }))
     const linked = new Set(links.map(({ key }) => key))
     const fresh = [...grants.values()]
-      .filter((grant) => !linked.has(grant.key) && !this.#isCareGrant(grant))
+      .filter(({ key, terms }) => !linked.has(key) && !isCare(parts.entity, { ...terms, label: terms.labels[0] }))
       .map((grant) => ({ link: linkOfLedger(grant), row: null, grant }))
     const changes = [...known, ...fresh].flatMap(({ link, row, grant }): Change[] => {
       // Sent and not seen yet, or never sent: nothing of the ledger was told.
@@ -148,17 +152,17 @@ export class ConsentMirroring implements ChainShare {
     return changes.length === 0 || tellChanges(parts, this.#links, this.ledger, changes)
   }
 
-  /** What an entity is given when it admits a patient (`admission.ts`) is not told as a Consent of its own. */
-  #isCareGrant({ terms }: LedgerGrant): boolean {
-    return terms.grantee === this.parts().entity && terms.labels.includes(ALL_LABELS_ID)
-  }
-
   async #finalized(): Promise<number> {
     const { rows } = await this.database.query<{ finalized: bigint }>(
       `SELECT finalized FROM chain_cursor WHERE name = 'chain'`,
     )
     return rows[0] ? Number(rows[0].finalized) : -1
   }
+}
+
+/** What an entity is given when it admits a patient (`admission.ts`) is not told as a Consent of its own. */
+function isCare(entity: PartyId, { grantee, label }: Readonly<Record<string, unknown>>): boolean {
+  return grantee === entity && label === ALL_LABELS_ID
 }
 
 /** A link is written before the version that it speaks of. */

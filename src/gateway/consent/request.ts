@@ -87,9 +87,7 @@ export async function settled(
   const [now] = await parts.records.read([{ type: 'Consent', id: row.id }])
   if (!now) throw new ConsentryError('internal', 'The Consent is gone.')
   const { type, id, version, lastUpdated } = now
-  // A grant to the caller's own entity may be what was taken back: then the Consent is not the caller's to see any more.
-  const [permit] = await parts.access.permits(request.principal, 'read', [now])
-  const [body] = permit ? await parts.bodies.open(permit, [now]) : []
+  const body = await seenBy(parts, request, now)
   return writtenResponse(request, {
     type,
     id,
@@ -98,4 +96,21 @@ export async function settled(
     outcome: 'updated',
     ...(body === undefined ? {} : { body }),
   })
+}
+
+/** `undefined`: a grant to the caller's own entity was taken back, and the Consent is not the caller's to see any more. */
+async function seenBy(
+  parts: GatewayParts,
+  { principal }: InteractionRequest,
+  row: StoredVersion,
+): Promise<Uint8Array | undefined> {
+  try {
+    const permit = await parts.access.permit(principal, 'read', [row])
+    const [body] = await parts.bodies.open(permit, [row])
+    await parts.access.confirm(principal, permit, [row])
+    return body
+  } catch (error) {
+    if (error instanceof ConsentryError && error.kind === 'forbidden') return undefined
+    throw error
+  }
 }

@@ -131,5 +131,10 @@ function itself({ entity }: GatewayParts): Principal {
 
 function valid(resource: Resource): Resource | null {
   const { resource: accepted } = validate(resource)
-  return accepted !== undefined && ownProfiles().judge(accepted).length === 0 ? resource : null
+  return accepted !== undefined &&
+    ownProfiles()
+      .judge(accepted)
+      .every(({ severity }) => severity !== 'error')
+    ? resource
+    : null
 }
