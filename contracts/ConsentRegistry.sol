@@ -32,7 +32,7 @@ contract ConsentRegistry is CompactGrants, Delegations, AccessRequests, BreakGla
         returns (bool)
     {
         uint256 veto = PatientAccounts.VETO;
-        bytes4 isActive = IIdentityRegistry.isActive.selector;
+        uint256 isActive = uint32(IIdentityRegistry.isActive.selector);
         address identity = address(IDENTITY);
         // Not "memory-safe": it works in the first 128 bytes, and never goes back to Solidity.
         assembly {
@@ -47,19 +47,30 @@ contract ConsentRegistry is CompactGrants, Delegations, AccessRequests, BreakGla
                 mstore(0x60, EMERGENCY_ACTION)
             }
             let word := sload(keccak256(0x00, 0x80))
-            against := or(against, gt(and(word, 0xffffffffff), timestamp())) // from
-            against := or(against, iszero(gt(and(shr(40, word), 0xffffffffff), timestamp()))) // to
-            against := or(against, and(shr(160, xor(shr(16, word), account)), 0xffffffff)) // epoch
-            against := or(against, and(purposes, not(and(shr(80, word), 0xffffffff))))
-            against := or(against, and(categories, not(and(shr(112, word), 0xffffffffffffffff))))
-            against := or(against, or(iszero(purposes), iszero(categories)))
-            mstore(0x00, 0)
-            if iszero(against) {
-                // IDENTITY.isActive(grantee); what it answers is the answer.
-                mstore(0x00, isActive)
-                mstore(0x04, grantee)
-                if iszero(staticcall(gas(), identity, 0x00, 0x24, 0x00, 0x20)) { revert(0x00, 0x00) }
+            // One expression, because each variable costs: from, to, epoch, purposes, categories, neither empty.
+            against := or(
+                or(
+                    or(
+                        or(
+                            or(
+                                or(against, gt(and(word, 0xffffffffff), timestamp())),
+                                iszero(gt(and(shr(40, word), 0xffffffffff), timestamp()))
+                            ),
+                            and(shr(160, xor(shr(16, word), account)), 0xffffffff)
+                        ),
+                        and(purposes, not(and(shr(80, word), 0xffffffff)))
+                    ),
+                    and(categories, not(and(shr(112, word), 0xffffffffffffffff)))
+                ),
+                or(iszero(purposes), iszero(categories))
+            )
+            if against {
+                mstore(0x00, 0)
+                return(0x00, 0x20)
             }
+            // IDENTITY.isActive(grantee); what it answers is the answer. The grantee lies behind the selector already.
+            mstore(0x00, isActive)
+            if iszero(staticcall(gas(), identity, 0x1c, 0x24, 0x00, 0x20)) { revert(0x00, 0x00) }
             return(0x00, 0x20)
         }
     }

@@ -28,7 +28,14 @@ contract RecordAnchors is IRecordAnchors, IdentityClient {
     {
         if (!_senderOperates(entity)) revert NotOperator(entity, msg.sender);
         if (count == 0) revert EmptyBatch();
-        uint256 word = _heads[entity];
+        bytes32 location;
+        uint256 word;
+        assembly ("memory-safe") {
+            mstore(0x00, entity)
+            mstore(0x20, _heads.slot)
+            location := keccak256(0x00, 0x40)
+            word := sload(location)
+        }
         if (sequence != uint40(word)) {
             if (sequence < uint40(word)) revert AlreadyAnchored(entity, sequence, uint40(word));
             revert OutOfSequence(entity, sequence, uint40(word));
@@ -40,9 +47,7 @@ contract RecordAnchors is IRecordAnchors, IdentityClient {
             mstore(p, and(word, not(0xffffffffff)))
             calldatacopy(add(p, 0x20), 0x44, 0x60)
             let head := and(keccak256(p, 0x80), not(0xffffffffff))
-            mstore(0x00, entity)
-            mstore(0x20, _heads.slot)
-            sstore(keccak256(0x00, 0x40), or(head, add(sequence, 1)))
+            sstore(location, or(head, add(sequence, 1)))
             log3(add(p, 0x40), 0x40, anchored, entity, root)
         }
     }

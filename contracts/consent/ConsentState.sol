@@ -80,17 +80,20 @@ abstract contract ConsentState is IConsentRegistry, EIP712, IdentityClient {
         _requireSender(patient, account);
     }
 
-    /// @dev A revocation that is sent: the sender must decide for the patient, and what was signed before becomes void.
-    function _countRevocationOfSender(bytes32 patient) internal {
-        bytes32 location;
-        PatientAccount account;
+    /// @dev `_accounts[patient]` and where it lies, hashed once and in the scratch space.
+    function _accountOf(bytes32 patient) internal view returns (bytes32 location, PatientAccount account) {
         assembly ("memory-safe") {
             mstore(0x00, patient)
             mstore(0x20, _accounts.slot)
             location := keccak256(0x00, 0x40)
             account := sload(location)
         }
-        _requireSenderToRevoke(patient, account);
+    }
+
+    /// @dev A revocation that is sent: the sender must decide for the patient, and what was signed before becomes void.
+    function _countRevocationOfSender(bytes32 patient) internal {
+        (bytes32 location, PatientAccount account) = _accountOf(patient);
+        if (account.controller() != msg.sender) _requireSenderToRevoke(patient, account);
         account = account.withRevocation();
         assembly ("memory-safe") {
             sstore(location, account)

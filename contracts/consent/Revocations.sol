@@ -15,6 +15,7 @@ abstract contract Revocations is ConsentState {
     }
 
     /// @inheritdoc IConsentRegistry
+    /// @dev `revoke` for one label at the lowest cost; a test holds both equal.
     function revokeLabel(
         bytes32 patient,
         bytes32 grantee,
@@ -24,8 +25,26 @@ abstract contract Revocations is ConsentState {
     )
         external
     {
-        _countRevocationOfSender(patient);
-        _clear(patient, grantee, 0x44, 1, actions, false);
+        (bytes32 location, PatientAccount account) = _accountOf(patient);
+        if (account.controller() != msg.sender) _requireSenderToRevoke(patient, account);
+        if (actions == 0 || actions > REVOCABLE_ACTIONS) revert InvalidActions(actions);
+        account = account.withRevocation();
+        bytes32 revoked = ConsentRevoked.selector;
+        assembly ("memory-safe") {
+            sstore(location, account)
+            let p := mload(0x40)
+            calldatacopy(p, 0x04, 0x60) // patient, grantee, label
+            let action := 0
+            for { let rest := actions } rest { rest := shr(1, rest) } {
+                if and(rest, 1) {
+                    mstore(add(p, 0x60), action)
+                    sstore(keccak256(p, 0x80), 0)
+                }
+                action := add(action, 1)
+            }
+            mstore(add(p, 0x60), actions)
+            log3(add(p, 0x40), 0x40, revoked, patient, grantee)
+        }
     }
 
     /// @inheritdoc IConsentRegistry
@@ -52,19 +71,19 @@ abstract contract Revocations is ConsentState {
 
     /// @inheritdoc IConsentRegistry
     function revokeAll(bytes32 patient) external {
-        PatientAccount account = _accounts[patient];
-        _requireSenderToRevoke(patient, account);
-        _revokeAll(patient, account);
+        (bytes32 location, PatientAccount account) = _accountOf(patient);
+        if (account.controller() != msg.sender) _requireSenderToRevoke(patient, account);
+        _revokeAll(patient, location, account);
     }
 
     /// @inheritdoc IConsentRegistry
     function revokeAllSigned(bytes32 patient, uint64 nonce, uint40 deadline, bytes calldata signature) external {
-        PatientAccount account = _accounts[patient];
+        (bytes32 location, PatientAccount account) = _accountOf(patient);
         _requireInTime(deadline);
         _requireRevocationNonce(patient, account, nonce);
         bytes32 structHash = keccak256(abi.encode(ConsentTypes.REVOKE_ALL, patient, nonce, deadline));
         _requireSignature(patient, account, structHash, signature, false);
-        _revokeAll(patient, account);
+        _revokeAll(patient, location, account);
     }
 
     function _revoke(bytes32 patient, bytes32 grantee, bytes32[] calldata labels, uint8 actions, bool keepSerial)
@@ -95,8 +114,9 @@ abstract contract Revocations is ConsentState {
             mstore(add(q, 0x20), actions)
             for { let end := add(labelsAt, shl(5, count)) } lt(labelsAt, end) { labelsAt := add(labelsAt, 0x20) } {
                 calldatacopy(add(p, 0x40), labelsAt, 0x20)
-                for { let action := 0 } shr(action, actions) { action := add(action, 1) } {
-                    if and(shr(action, actions), 1) {
+                let rest := actions
+                for { let action := 0 } rest { action := add(action, 1) } {
+                    if and(rest, 1) {
                         mstore(add(p, 0x60), action)
                         let location := keccak256(p, 0x80)
                         let left := 0
@@ -107,6 +127,7 @@ abstract contract Revocations is ConsentState {
                         }
                         sstore(location, left)
                     }
+                    rest := shr(1, rest)
                 }
                 calldatacopy(q, labelsAt, 0x20)
                 log3(q, 0x40, revoked, patient, grantee)
@@ -114,9 +135,11 @@ abstract contract Revocations is ConsentState {
         }
     }
 
-    function _revokeAll(bytes32 patient, PatientAccount account) private {
+    function _revokeAll(bytes32 patient, bytes32 location, PatientAccount account) private {
         account = account.withNextEpoch();
-        _accounts[patient] = account;
+        assembly ("memory-safe") {
+            sstore(location, account)
+        }
         emit AllConsentsRevoked(patient, account.epoch());
     }
 }

@@ -8,7 +8,9 @@ import {Standing} from "../libraries/Standings.sol";
 
 /// @notice Where parties are kept, and who speaks for them.
 abstract contract Parties is IIdentityRegistry, Retirable {
-    uint256 private constant ACTIVE = 1; // Status.Active, as inline assembly can read it
+    // As inline assembly can read them: Status.Active, and with Kind.Entity below it.
+    uint256 private constant ACTIVE = 1;
+    uint256 private constant ACTIVE_ENTITY = 0x0101;
 
     /// @inheritdoc IIdentityRegistry
     address public administrator;
@@ -67,11 +69,21 @@ abstract contract Parties is IIdentityRegistry, Retirable {
     /// @inheritdoc IIdentityRegistry
     /// @dev Answers for itself: it lies on the path of every `check`.
     function isActive(bytes32 id) external view returns (bool) {
-        Standing standing = _standingOf(id);
         assembly ("memory-safe") {
-            let active := eq(and(shr(168, standing), 0xff), ACTIVE)
-            active := and(active, iszero(gt(and(shr(176, standing), 0xffffffffff), timestamp()))) // validFrom
-            mstore(0x00, and(active, gt(shr(216, standing), timestamp()))) // validTo
+            mstore(0x00, id)
+            mstore(0x20, _standings.slot)
+            let standing := sload(keccak256(0x00, 0x40))
+            // status, validFrom, validTo
+            mstore(
+                0x00,
+                and(
+                    and(
+                        eq(and(shr(168, standing), 0xff), ACTIVE),
+                        iszero(gt(and(shr(176, standing), 0xffffffffff), timestamp()))
+                    ),
+                    gt(shr(216, standing), timestamp())
+                )
+            )
             return(0x00, 0x20)
         }
     }
@@ -79,13 +91,24 @@ abstract contract Parties is IIdentityRegistry, Retirable {
     /// @inheritdoc IIdentityRegistry
     /// @dev Answers for itself: it lies on the path of every `anchor`.
     function operates(bytes32 entity, address account) external view returns (bool) {
-        if (_operates(entity, account)) {
-            assembly ("memory-safe") {
-                mstore(0x00, 1)
-                return(0x00, 0x20)
+        assembly ("memory-safe") {
+            // As `_operates`.
+            mstore(0x00, entity)
+            mstore(0x20, _standings.slot)
+            let standing := sload(keccak256(0x00, 0x40))
+            let does := eq(and(shr(160, standing), 0xffff), ACTIVE_ENTITY)
+            does := and(does, iszero(gt(and(shr(176, standing), 0xffffffffff), timestamp()))) // validFrom
+            does := and(does, gt(shr(216, standing), timestamp())) // validTo
+            if shl(96, xor(standing, account)) {
+                // Not its controller: perhaps an operator.
+                mstore(0x20, _operators.slot)
+                mstore(0x20, keccak256(0x00, 0x40))
+                mstore(0x00, account)
+                does := and(does, and(sload(keccak256(0x00, 0x40)), 0xff))
             }
+            mstore(0x00, does)
+            return(0x00, 0x20)
         }
-        return false;
     }
 
     /// @inheritdoc IIdentityRegistry
