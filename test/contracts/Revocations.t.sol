@@ -118,6 +118,11 @@ contract RevocationsTest is Consortium {
         consents.revoke(ALICE, B, one(GENERAL), 0);
         vm.expectRevert(abi.encodeWithSelector(IConsentRegistry.InvalidActions.selector, 128));
         consents.revoke(ALICE, B, one(GENERAL), 128);
+        for (uint256 i = 0; i < 2; ++i) {
+            uint8 actions = i == 0 ? 0 : 128;
+            vm.expectRevert(abi.encodeWithSelector(IConsentRegistry.InvalidActions.selector, actions));
+            consents.revokeLabel(ALICE, B, GENERAL, actions);
+        }
         vm.expectRevert(IConsentRegistry.InvalidLabels.selector);
         consents.revoke(ALICE, B, new bytes32[](0), CAN_READ);
         vm.stopPrank();
