@@ -8,8 +8,10 @@ import {
   type ReencryptionRequest,
   type ReencryptionResponse,
 } from '../proxy/protocol.js'
+import { boundedBody } from './bounded-body.js'
 
 const TIMEOUT = 5_000
+/** Bytes; the fragments of half of MAX_CAPSULES fit. */
 const RESPONSE_LIMIT = 4 * 1024 * 1024
 
 export interface ProxyAddress {
@@ -43,8 +45,8 @@ export async function requestReencryption(
       items: part,
     } satisfies ReencryptionRequest)
     const signature = await operator.signMessage(request)
-    const answer = (await post(`${proxy.endpoint}/reencrypt`, { request, signature })) as ReencryptionResponse
-    if (!Array.isArray(answer.results) || answer.results.length !== part.length)
+    const answer = (await post(`${proxy.endpoint}/reencrypt`, { request, signature })) as ReencryptionResponse | null
+    if (!Array.isArray(answer?.results) || answer.results.length !== part.length)
       throw refused('answers another question')
     results.push(...answer.results)
   }
@@ -68,7 +70,7 @@ function* portions(items: ReencryptionItems): Generator<ReencryptionItems> {
 
 async function post(url: string, body: unknown): Promise<unknown> {
   let response: Response
-  let text: string
+  let bytes: Uint8Array | null
   try {
     response = await fetch(url, {
       method: 'POST',
@@ -76,13 +78,17 @@ async function post(url: string, body: unknown): Promise<unknown> {
       body: JSON.stringify(body),
       signal: AbortSignal.timeout(TIMEOUT),
     })
-    text = await response.text()
+    bytes = await boundedBody(response, RESPONSE_LIMIT)
   } catch (cause) {
     throw refused('does not answer', cause)
   }
-  if (text.length > RESPONSE_LIMIT) throw refused('answers too much')
+  if (bytes === null) throw refused('answers too much')
   if (!response.ok) throw refused(`refuses (${response.status})`)
-  return JSON.parse(text)
+  try {
+    return JSON.parse(Buffer.from(bytes).toString('utf8'))
+  } catch (cause) {
+    throw refused('answers no JSON', cause)
+  }
 }
 
 function refused(what: string, cause?: unknown): ConsentryError {

@@ -1,6 +1,7 @@
 import { ConsentryError } from '../errors.js'
 import type { BlockStore } from '../vault/blocks/block-store.js'
 import { MAX_BLOCK, requireBlock } from '../vault/envelope.js'
+import { boundedBody } from './bounded-body.js'
 
 const TIMEOUT = 10_000
 const PARALLEL = 12
@@ -29,7 +30,7 @@ async function fetchBlock(cid: string, endpoints: readonly string[]): Promise<Ui
   for (const endpoint of endpoints) {
     try {
       const response = await fetch(`${endpoint}/ipfs/${cid}?format=raw`, { signal: AbortSignal.timeout(TIMEOUT) })
-      const bytes = response.ok ? await atMost(8 * MAX_BLOCK, response) : null
+      const bytes = response.ok ? await boundedBody(response, 8 * MAX_BLOCK) : null
       if (bytes === null) continue
       requireBlock(cid, bytes)
       return bytes
@@ -38,16 +39,4 @@ async function fetchBlock(cid: string, endpoints: readonly string[]): Promise<Ui
     }
   }
   throw new ConsentryError('unavailable', 'A block of another entity cannot be fetched.', { retryAfterSeconds: 5 })
-}
-
-/** The body, decompressed as it comes; `null` and the connection cut when it is longer: its sender is not believed. */
-async function atMost(limit: number, { body }: Response): Promise<Uint8Array | null> {
-  const parts: Uint8Array[] = []
-  let length = 0
-  for await (const part of (body ?? []) as AsyncIterable<Uint8Array>) {
-    length += part.length
-    if (length > limit) return null
-    parts.push(part)
-  }
-  return new Uint8Array(Buffer.concat(parts))
 }
