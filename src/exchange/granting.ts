@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import type { LabelCode } from '../consent/labels.js'
 import { labelId } from '../consent/labels.js'
 import type { ConsentMirror } from '../consent/mirror.js'
@@ -6,7 +6,7 @@ import type { Party } from '../consent/parties.js'
 import type { PartyId, PatientId } from '../consent/permit.js'
 import { ConsentryError } from '../errors.js'
 import type { Hex } from '../ledger/hex.js'
-import { KEY_FRAG_PURPOSE } from '../proxy/protocol.js'
+import { DELIVERY_LIFE, keyFragPurpose } from '../proxy/protocol.js'
 import type { BlockStore } from '../vault/blocks/block-store.js'
 import { rawBlock } from '../vault/envelope.js'
 import { policySecret, sealTo, signerOf } from '../vault/keys.js'
@@ -42,13 +42,7 @@ export class Granting {
       const options = { delegating: secret, receiving, signer, threshold, shares: proxies.length }
       return generateKeyFrags(options).map((frag, i) => {
         const proxy = proxies[i] as Party
-        const sealed = sealTo(
-          PublicKey.fromBytes(hexBytes(proxy.encryptionKey as string)),
-          frag.toBytes(),
-          KEY_FRAG_PURPOSE,
-        )
-        frag.destroy()
-        return deliverKeyFrag(addressOf(proxy), {
+        const delivery = {
           patient,
           grantee,
           label: labelId(label),
@@ -56,8 +50,13 @@ export class Granting {
           policyKey: base64(secret.publicKey.toBytes()),
           verifyingKey: base64(signer.publicKey.toBytes()),
           receivingKey: base64(receiving.toBytes()),
-          keyFrag: base64(sealed),
-        })
+          nonce: randomBytes(16).toString('base64url'),
+          deadline: Math.floor(Date.now() / 1000) + DELIVERY_LIFE,
+        }
+        const to = PublicKey.fromBytes(hexBytes(proxy.encryptionKey as string))
+        const sealed = sealTo(to, frag.toBytes(), keyFragPurpose(delivery))
+        frag.destroy()
+        return deliverKeyFrag(addressOf(proxy), { ...delivery, keyFrag: base64(sealed) })
       })
     })
     await requireThreshold(deliveries, proxies.length, threshold)

@@ -17,11 +17,25 @@ export interface KeyFragDelivery {
   readonly policyKey: string
   readonly verifyingKey: string
   readonly receivingKey: string
-  /** The fragment, sealed to the proxy's encryption key for KEY_FRAG_PURPOSE. */
+  /** Random; a proxy takes a delivery once. */
+  readonly nonce: string
+  /** Seconds; from then on no proxy takes it, and none takes one that is further away than DELIVERY_LIFE. */
+  readonly deadline: number
+  /** The fragment, sealed to the proxy's encryption key for `keyFragPurpose` of the delivery. */
   readonly keyFrag: string
 }
 
-export const KEY_FRAG_PURPOSE = 'consentry key fragment'
+/** How long a delivery is good for, seconds. */
+export const DELIVERY_LIFE = 120
+
+/**
+ * What a fragment is sealed for. It binds all that a proxy files it under, and nonce and deadline: whoever recorded a
+ * delivery cannot open it, and so cannot give it another of them.
+ */
+export function keyFragPurpose(delivery: Omit<KeyFragDelivery, 'keyFrag'>): string {
+  const { patient, grantee, label, epoch, policyKey, nonce, deadline } = delivery
+  return JSON.stringify(['consentry key fragment', patient, grantee, label, epoch, policyKey, nonce, deadline])
+}
 
 /** POST /reencrypt */
 export interface SignedReencryption {

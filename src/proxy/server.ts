@@ -18,7 +18,18 @@ const BASE64 = { type: 'string', pattern: '^[A-Za-z0-9+/]+=*$', maxLength: 2048 
 const DELIVERY = {
   type: 'object',
   additionalProperties: false,
-  required: ['patient', 'grantee', 'label', 'epoch', 'policyKey', 'verifyingKey', 'receivingKey', 'keyFrag'],
+  required: [
+    'patient',
+    'grantee',
+    'label',
+    'epoch',
+    'policyKey',
+    'verifyingKey',
+    'receivingKey',
+    'nonce',
+    'deadline',
+    'keyFrag',
+  ],
   properties: {
     patient: HEX32,
     grantee: HEX32,
@@ -27,6 +38,8 @@ const DELIVERY = {
     policyKey: BASE64,
     verifyingKey: BASE64,
     receivingKey: BASE64,
+    nonce: { type: 'string', pattern: '^[A-Za-z0-9_-]{16,128}$' },
+    deadline: { type: 'integer', minimum: 0 },
     keyFrag: BASE64,
   },
 }

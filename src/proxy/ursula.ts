@@ -6,8 +6,9 @@ import { openSealed, unwrap, wrap } from '../vault/keys.js'
 import { Capsule, KeyFrag, PublicKey, reencrypt, type SecretKey } from '../vault/pre/index.js'
 import {
   CLOCK_SKEW,
-  KEY_FRAG_PURPOSE,
+  DELIVERY_LIFE,
   type KeyFragDelivery,
+  keyFragPurpose,
   type Receipt,
   receiptHash,
   receiptText,
@@ -45,16 +46,24 @@ export class Ursula {
     private readonly now: () => number,
   ) {}
 
-  /** @throws ConsentryError `invalid` unless the fragment is the patient's, for this grantee's key */
+  /**
+   * @throws ConsentryError `invalid` unless the fragment is the patient's, for this grantee's key; `forbidden` past its
+   *   deadline; `conflict` for a repeated delivery
+   */
   async accept(delivery: KeyFragDelivery): Promise<Receipt> {
+    this.#requireInTime(delivery.deadline)
     const { patient, grantee, label, epoch, policyKey, verifyingKey, receivingKey } = delivery
     const block = fromQuantity(await this.reader.rpc.send('eth_blockNumber'))
     const [owner, receiver] = await this.reader.readMany('IdentityRegistry', 'party', [[patient], [grantee]])
     requireCommitment(owner?.keyCommitment, verifyingKey, 'verifying key of the patient')
     requireCommitment(receiver?.keyCommitment, receivingKey, 'encryption key of the grantee')
-    const bytes = this.#opened(delivery.keyFrag)
+    const bytes = this.#opened(delivery)
     const frag = KeyFrag.fromBytes(bytes).verify(publicKey(verifyingKey), publicKey(policyKey), publicKey(receivingKey))
     const sealed = wrap(this.keys.master, frag.toBytes(), AT_REST)
+    // Last, so that nobody uses a nonce up who cannot make the delivery.
+    if (!this.store.useNonce(`kfrag|${delivery.nonce}`, delivery.deadline, this.now() - 4 * CLOCK_SKEW)) {
+      throw new ConsentryError('conflict', 'This delivery has been taken before.', { code: 'duplicate' })
+    }
     this.store.put({ patient, grantee, label, epoch, policyKey, verifyingKey, receivingKey, sealed, block })
     return this.#receipt('stored', { patient, grantee, label }, 0)
   }
@@ -104,11 +113,17 @@ export class Ursula {
     })
   }
 
-  #opened(keyFrag: string): Uint8Array {
+  #requireInTime(deadline: number): void {
+    const left = deadline - this.now()
+    if (left > 0 && left <= DELIVERY_LIFE + CLOCK_SKEW) return
+    throw new ConsentryError('forbidden', `A delivery has a deadline within ${DELIVERY_LIFE} seconds from now.`)
+  }
+
+  #opened(delivery: KeyFragDelivery): Uint8Array {
     try {
-      return openSealed(this.keys.encryption, base64(keyFrag), KEY_FRAG_PURPOSE)
+      return openSealed(this.keys.encryption, base64(delivery.keyFrag), keyFragPurpose(delivery))
     } catch (cause) {
-      throw new ConsentryError('invalid', 'The fragment is not sealed to this proxy.', { cause })
+      throw new ConsentryError('invalid', 'The fragment is not sealed to this proxy for this delivery.', { cause })
     }
   }
 

@@ -7,8 +7,9 @@ import type { Call } from '../../src/ledger/contracts.js'
 import { ChainFollower } from '../../src/ledger/follower.js'
 import type { Hex } from '../../src/ledger/hex.js'
 import {
-  KEY_FRAG_PURPOSE,
+  DELIVERY_LIFE,
   type KeyFragDelivery,
+  keyFragPurpose,
   type Receipt,
   receiptHash,
   receiptText,
@@ -122,7 +123,7 @@ function split(patient: Patient, label = 'general', receiver = clinic.encryption
 }
 function delivery(patient: Patient, frag: VerifiedKeyFrag, to: TestProxy, over: Partial<KeyFragDelivery> = {}) {
   const key = PublicKey.fromBytes(Buffer.from(to.identity.encryptionKey.slice(2), 'hex'))
-  return {
+  const terms = {
     patient: patient.id,
     grantee: clinic.id,
     label: GENERAL,
@@ -130,9 +131,12 @@ function delivery(patient: Patient, frag: VerifiedKeyFrag, to: TestProxy, over: 
     policyKey: base64(policySecret(patient.root, 'general', 0).publicKey.toBytes()),
     verifyingKey: base64(signerOf(patient.root).publicKey.toBytes()),
     receivingKey: base64(clinic.encryption.publicKey.toBytes()),
-    keyFrag: base64(sealTo(key, frag.toBytes(), KEY_FRAG_PURPOSE)),
+    nonce: randomBytes(16).toString('base64url'),
+    deadline: now() + DELIVERY_LIFE,
     ...over,
-  } satisfies KeyFragDelivery
+  }
+  const keyFrag = base64(sealTo(key, frag.toBytes(), keyFragPurpose(terms)))
+  return { keyFrag, ...terms } satisfies KeyFragDelivery
 }
 async function post(proxy: TestProxy, path: string, body: unknown) {
   const response = await fetch(`${proxy.identity.endpoint}${path}`, {
@@ -230,13 +234,10 @@ describe('a key fragment', () => {
       () => {
         const options = { delegating: policySecret(patient.root, 'general', 0), receiving: clinic.encryption.publicKey }
         const [forged] = generateKeyFrags({ ...options, signer: SecretKey.random(), threshold: 2, shares: 3 })
-        return { keyFrag: delivery(patient, forged as VerifiedKeyFrag, first()).keyFrag }
+        return delivery(patient, forged as VerifiedKeyFrag, first())
       },
     ],
-    [
-      'a fragment that is sealed to another proxy',
-      () => ({ keyFrag: delivery(patient, frag, proxies[1] as TestProxy).keyFrag }),
-    ],
+    ['a fragment that is sealed to another proxy', () => delivery(patient, frag, proxies[1] as TestProxy)],
     ['bytes that are no fragment', () => ({ keyFrag: base64(randomBytes(400)) })],
     ['a key that is no point', () => ({ policyKey: base64(new Uint8Array(33)) })],
   ])('is refused with %s', async (_, over) => {
@@ -551,6 +552,31 @@ describe('a revocation', () => {
     expect(held(patient)).toEqual([])
     expect(held(other)).toHaveLength(1)
     expect(sealed.map(onDisk)).toEqual([false, false])
+  })
+
+  it('cannot be undone by who recorded a delivery', async () => {
+    const patient = await newPatient()
+    const recorded = delivery(patient, split(patient)[0] as VerifiedKeyFrag, proxy)
+    expect((await post(proxy, '/kfrags', recorded)).status).toBe(201)
+    await grant(patient)
+    await revoke(patient)
+    await caughtUp()
+    expect(held(patient)).toEqual([])
+    expect((await post(proxy, '/kfrags', recorded)).status).toBe(409)
+    const renamed = { ...recorded, nonce: randomBytes(16).toString('base64url') }
+    expect((await post(proxy, '/kfrags', renamed)).status).toBe(422)
+    skew = DELIVERY_LIFE
+    expect((await post(proxy, '/kfrags', recorded)).status).toBe(403)
+    skew = 10 * DELIVERY_LIFE
+    // Any delivery makes the proxy forget nonces that are over.
+    const other = delivery(await newPatient(), split(patient)[1] as VerifiedKeyFrag, proxy)
+    await post(proxy, '/kfrags', other)
+    expect((await post(proxy, '/kfrags', recorded)).status).toBe(403)
+    expect((await post(proxy, '/kfrags', { ...recorded, deadline: now() + DELIVERY_LIFE })).status).toBe(422)
+    skew = 0
+    const far = delivery(patient, split(patient)[0] as VerifiedKeyFrag, proxy, { deadline: now() + 100_000 })
+    expect((await post(proxy, '/kfrags', far)).status).toBe(403)
+    expect(held(patient)).toEqual([])
   })
 
   it('that is read again after a restart spares what was granted after it', async () => {
