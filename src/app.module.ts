@@ -39,6 +39,7 @@ import { ConsentMirroring } from './gateway/consent/mirroring.js'
 import { consentOperations } from './gateway/consent/operations.js'
 import { StoredPreparedGrants } from './gateway/consent/prepared-grants.js'
 import { Custody, CustodyPolicies, sharedPolicyKey } from './gateway/custody.js'
+import { everythingOperations } from './gateway/everything.js'
 import { feedTagsOf } from './gateway/feed-tags.js'
 import { structures } from './fhir/definitions/structures.js'
 import { parseJson } from './fhir/json.js'
@@ -47,6 +48,7 @@ import { searchParametersOf } from './fhir/search-parameters.js'
 import { fhirXml } from './fhir/xml.js'
 import type { FhirInteractions } from './gateway/interaction.js'
 import { interactionsOf } from './gateway/interactions.js'
+import { metaOperations } from './gateway/meta.js'
 import type { OperationTable } from './gateway/operations.js'
 import { ownBlocks } from './gateway/own-blocks.js'
 import { graphqlOperation } from './graphql/operation.js'
@@ -268,6 +270,8 @@ async function assemble(
     $graphql: graphql,
     '*/[id]/$graphql': graphql,
     ...patientOperations(parts),
+    ...everythingOperations(parts),
+    ...metaOperations(parts),
     ...consentOperations(parts, {
       mirror,
       granting: new Granting(mirror, blocks),

@@ -20,6 +20,10 @@ const SYSTEM_INTERACTIONS = ['history-system', 'search-system'] as const
 /** Operations that the base specification defines. */
 const OF_R4: Readonly<Record<string, string>> = {
   graphql: 'http://hl7.org/fhir/OperationDefinition/Resource-graphql',
+  everything: 'http://hl7.org/fhir/OperationDefinition/Patient-everything',
+  meta: 'http://hl7.org/fhir/OperationDefinition/Resource-meta',
+  'meta-add': 'http://hl7.org/fhir/OperationDefinition/Resource-meta-add',
+  'meta-delete': 'http://hl7.org/fhir/OperationDefinition/Resource-meta-delete',
 }
 /** When this set of capabilities began to be served. */
 const DATE = '2026-11-20'

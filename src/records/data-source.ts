@@ -4,6 +4,7 @@ import { Rows1763600000000 } from '../../migrations/1763600000000-rows.js'
 import { AuditLog1763600100000 } from '../../migrations/1763600100000-audit-log.js'
 import { History1763600200000 } from '../../migrations/1763600200000-history.js'
 import { ConsentLinks1763600300000 } from '../../migrations/1763600300000-consent-links.js'
+import { Compartment1763600400000 } from '../../migrations/1763600400000-compartment.js'
 import { ENTITIES } from './entities/index.js'
 
 export interface ConnectionOptions {
@@ -45,7 +46,13 @@ export function dataSourceOptions(options: ConnectionOptions): DataSourceOptions
     installExtensions: false,
     applicationName: 'consentry',
     entities: ENTITIES,
-    migrations: [Rows1763600000000, AuditLog1763600100000, History1763600200000, ConsentLinks1763600300000],
+    migrations: [
+      Rows1763600000000,
+      AuditLog1763600100000,
+      History1763600200000,
+      ConsentLinks1763600300000,
+      Compartment1763600400000,
+    ],
     migrationsTransactionMode: 'all',
     // an idle connection that breaks is replaced; whoever uses one hears of it from the statement
     poolErrorHandler: () => undefined,

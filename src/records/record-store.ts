@@ -1,6 +1,7 @@
 import type { BlindIndex } from './blind-index.js'
 import { CommitQueue } from './commit-queue.js'
 import type { Database, Sql } from './database.js'
+import { compartment, type CompartmentPage, type CompartmentQuery } from './compartment.js'
 import { history, type History, type HistoryQuery } from './history.js'
 import { type Criteria, match, type Matches } from './match.js'
 import { purge, type Purge, type Purged } from './purge.js'
@@ -51,6 +52,11 @@ export class RecordStore {
 
   history(query: HistoryQuery, filter: RowFilter): Promise<History> {
     return history(this.database, query, filter)
+  }
+
+  /** What is in the compartment of a patient, and what it refers to. */
+  compartment(query: CompartmentQuery, filter: RowFilter): Promise<CompartmentPage> {
+    return compartment(this.database, query, filter)
   }
 
   search(query: SearchQuery, filter: RowFilter): Promise<SearchResult> {

@@ -359,6 +359,35 @@ describe('after the patient has revoked the hospital’s own care grant', () => 
     expect(answers[0]?.[0]).toBe(422)
   })
 
+  it('neither $everything nor a history shows or counts any of it', async () => {
+    const whole = await gateway.ask('GET', `/Patient/${patient}/$everything`)
+    expect([whole.status, whole.text.includes(family)]).toEqual([403, false])
+    expect((await gateway.ask('GET', `/Patient/${patient}/$meta`)).status).toBe(403)
+    expect((await gateway.ask('GET', `/Observation/${made[0]}/_history`)).status).toBe(403)
+    for (const path of [
+      '/Patient/$everything?_count=1000',
+      '/_history?_count=1000',
+      '/Observation/_history?_count=1000',
+    ]) {
+      const { status, text } = await gateway.ask('GET', path)
+      expect([path, status]).toEqual([path, 200])
+      for (const hidden of [family, patient, ...made]) expect([path, text.includes(hidden)]).toEqual([path, false])
+    }
+  })
+
+  it('a patch neither tells nor changes it', async () => {
+    const patch = [{ op: 'test', path: '/name/0/family', value: family }]
+    const headers = { 'content-type': 'application/json-patch+json' }
+    const direct = await gateway.ask('PATCH', `/Patient/${patient}`, patch, { headers })
+    expect([direct.status, direct.text.includes(family)]).toEqual([403, false])
+    const by = await gateway.ask('PATCH', `/Patient?identifier=${FOUND}`, patch, { headers })
+    const never = await gateway.ask('PATCH', `/Patient?identifier=${NEVER}`, patch, { headers })
+    expect([by.status, never.status]).toEqual([404, 404])
+    const gone = await gateway.ask('DELETE', `/Patient?identifier=${FOUND}`)
+    expect(gone.status).toBe(204)
+    expect((await gateway.ask('GET', `/Patient/${patient}`)).status).toBe(403)
+  })
+
   it('GraphQL shows nothing of it', async () => {
     const query = `{ ObservationList(patient: "Patient/${patient}") { id } PatientList(family: "${family}") { id name { family } } }`
     const { text, body } = await gateway.ask('POST', '/$graphql', { query })

@@ -598,6 +598,93 @@ describe('the compartment of a patient', () => {
   })
 })
 
+describe('$everything', () => {
+  const names = (answer: Answer) =>
+    answer.body.entry.map((e: { resource: { resourceType: string; id: string }; search: { mode: string } }) =>
+      [e.search.mode, e.resource.resourceType, e.resource.id].join(' '),
+    ) as string[]
+
+  it('of a patient is its compartment and what that refers to, page by page, and nothing of anybody else', async () => {
+    const id = await patient('Whole')
+    const other = await patient('Other')
+    const practitioner = (await ask('POST', '/Practitioner', { resourceType: 'Practitioner' })).body.id as string
+    const made: string[] = []
+    for (let i = 0; i < 3; i++) {
+      const performer = [{ reference: `Practitioner/${practitioner}` }]
+      made.push((await ask('POST', '/Observation', result(id, { performer }))).body.id as string)
+    }
+    await ask('POST', '/Observation', result(other))
+    await ask('DELETE', `/Observation/${made.pop()}`)
+    const all = await ask('GET', `/Patient/${id}/$everything`)
+    expect([all.body.type, all.body.total]).toEqual(['searchset', 3])
+    expect(names(all)).toEqual([
+      `match Patient ${id}`,
+      ...made.map((observation) => `match Observation ${observation}`),
+      `include Practitioner ${practitioner}`,
+    ])
+    const pages: string[] = []
+    let next: string | undefined = `/Patient/${id}/$everything?_count=1`
+    while (next !== undefined) {
+      const page: Answer = await ask('GET', next)
+      pages.push(...names(page).filter((name) => name.startsWith('match')))
+      const url = page.body.link.find((l: { relation: string }) => l.relation === 'next')?.url as string | undefined
+      next = url?.slice(gateway.fhir.length)
+    }
+    expect(pages).toEqual(names(all).filter((name) => name.startsWith('match')))
+    const typed = await ask('GET', `/Patient/${id}/$everything?_type=Observation,Condition`)
+    expect([typed.body.total, names(typed)]).toEqual([2, names(all).slice(1, 3)])
+    const parameters = { resourceType: 'Parameters', parameter: [{ name: '_type', valueCode: 'Patient' }] }
+    expect(names(await ask('POST', `/Patient/${id}/$everything`, parameters))).toEqual([`match Patient ${id}`])
+    const everybody = await ask('GET', '/Patient/$everything?_type=Patient&_count=1000')
+    expect(names(everybody)).toEqual(expect.arrayContaining([`match Patient ${id}`, `match Patient ${other}`]))
+    const trail = await ask('GET', `/AuditEvent?patient=Patient/${id}&subtype=everything&_summary=count`, undefined, {
+      as: 'auditor',
+    })
+    expect(trail.body.total).toBeGreaterThan(4)
+  })
+
+  it('keeps to the token, and refuses what it does not know', async () => {
+    const id = await patient('Narrowed')
+    await ask('POST', '/Observation', result(id))
+    const narrow = (await run(data, 'cli/token.js', ['ehr', '--scope', 'system/Patient.rs'])).out.trim()
+    const as = { authorization: `Bearer ${narrow}` }
+    expect(names(await ask('GET', `/Patient/${id}/$everything`, undefined, as))).toEqual([`match Patient ${id}`])
+    expect((await ask('GET', `/Patient/${id}/$everything?_type=AuditEvent`)).body.total).toBe(0)
+    expect(issue(await ask('GET', `/Patient/${id}/$everything?start=2020-01-01`)).code).toBe('not-supported')
+    expect(issue(await ask('GET', `/Patient/${id}/$everything?_type=Nonsense`)).expression).toEqual(['_type'])
+    expect(issue(await ask('GET', `/Patient/${id}/$everything?_since=x`)).expression).toEqual(['_since'])
+    expect((await ask('GET', `/Patient/${id}/$everything?_cursor=!`)).status).toBe(400)
+    expect((await ask('GET', '/Patient/nobody/$everything')).status).toBe(404)
+  })
+})
+
+describe('$meta', () => {
+  const coding = (code: string) => ({ system: 'http://example.org/tags', code })
+  const meta = (valueMeta: object) => ({ resourceType: 'Parameters', parameter: [{ name: 'meta', valueMeta }] })
+
+  it('tells, adds and takes away profiles, labels and tags, as versions of the resource', async () => {
+    const id = await patient('Tagged')
+    const added = await ask('POST', `/Patient/${id}/$meta-add`, meta({ tag: [coding('a'), coding('b')] }))
+    expect([added.status, added.body.parameter[0].valueMeta.tag]).toEqual([200, [coding('a'), coding('b')]])
+    await ask('POST', `/Patient/${id}/$meta-add`, meta({ tag: [coding('b')] }))
+    const told = await ask('GET', `/Patient/${id}/$meta`)
+    expect(told.body.parameter[0].valueMeta).toMatchObject({ versionId: '3', tag: [coding('a'), coding('b')] })
+    expect((await ask('GET', '/Patient?_tag=http://example.org/tags|b&_summary=count')).body.total).toBe(1)
+    const taken = await ask('POST', `/Patient/${id}/$meta-delete`, meta({ tag: [coding('b'), coding('none')] }))
+    expect(taken.body.parameter[0].valueMeta.tag).toEqual([coding('a')])
+    expect((await ask('GET', '/Patient?_tag=http://example.org/tags|b&_summary=count')).body.total).toBe(0)
+    expect((await ask('GET', `/Patient/${id}`)).body.name[0].family).toBe('Tagged')
+  })
+
+  it('is refused without a meta, with GET, and where there is nothing', async () => {
+    const id = await patient('Untagged')
+    expect((await ask('POST', `/Patient/${id}/$meta-add`, { resourceType: 'Parameters' })).status).toBe(400)
+    expect((await ask('GET', `/Patient/${id}/$meta-add`)).status).toBe(405)
+    expect((await ask('POST', '/Patient/nobody/$meta-add', meta({ tag: [coding('a')] }))).status).toBe(404)
+    expect((await ask('POST', `/Patient/${id}/$meta-add`, meta({ tag: ['x'] }))).status).toBe(400)
+  })
+})
+
 describe('history', () => {
   it('of a type and of the system tells what changed, since when, and what was current at a time', async () => {
     const before = new Date().toISOString()

@@ -5,6 +5,9 @@ import { Column, Entity, Index, PrimaryColumn, Unique } from 'typeorm'
 @Unique('resource_type_id', ['type', 'id'])
 @Index('resource_last_updated', ['type', 'lastUpdated', 'pk'], { where: 'NOT deleted' })
 @Index('resource_imported', ['patient'], { where: 'source IS NOT NULL' })
+@Index('resource_compartment', ['patient', 'pk'], {
+  where: 'NOT deleted AND (labels & 4611686018427387904) <> 4611686018427387904',
+})
 @Index('resource_xid', ['xid'])
 export class ResourceEntity {
   /** From the sequence `resource_pk`; grows with creation, roughly. */

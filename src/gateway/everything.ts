@@ -1,0 +1,134 @@
+import { allows, requireScope } from '../auth/allows.js'
+import { ConsentryError } from '../errors.js'
+import { searchsetBundle } from '../fhir/bundle.js'
+import { isResourceType, structures } from '../fhir/definitions/structures.js'
+import { type JsonObject, parseJson } from '../fhir/json.js'
+import { dateRange } from '../fhir/search/date-range.js'
+import type { CompartmentQuery } from '../records/compartment.js'
+import type { AuditedHandler } from './audited.js'
+import { disclose, trace } from './disclose.js'
+import type { InteractionRequest } from './interaction.js'
+import { missing, withoutExistence } from './missing.js'
+import type { OperationTable } from './operations.js'
+import { pageSize } from './page-size.js'
+import type { GatewayParts } from './parts.js'
+import type { Trail } from './trail.js'
+
+/** Practitioners, organizations and the like that come along with a page. */
+const MOST_RELATED = 1000
+const PARAMETERS = ['_since', '_type', '_count', '_cursor']
+
+/**
+ * `Patient/[id]/$everything` and `Patient/$everything`, https://hl7.org/fhir/R4/patient-operation-everything.html: what is in the
+ * compartment of the patient, or of every patient that consent opens, and what it refers to that is in nobody's. The consent
+ * decision is a condition inside the SQL.
+ */
+export function everythingOperations(parts: GatewayParts): OperationTable {
+  const run = everything(parts)
+  return { 'Patient/[id]/$everything': run, 'Patient/$everything': run }
+}
+
+function everything(parts: GatewayParts): AuditedHandler {
+  return async (request, trail) => {
+    const given = parametersOf(request)
+    const types = typesOf(request, given.get('_type'))
+    const patient = request.id === undefined ? undefined : await patientOf(parts, request, trail)
+    const since = timeOf(given.get('_since'))
+    const cursor = given.get('_cursor')
+    const query: CompartmentQuery = {
+      types,
+      count: pageSize(parts.limits, given.get('_count')),
+      related: MOST_RELATED,
+      ...(patient === undefined ? {} : { patient }),
+      ...(since === undefined ? {} : { since }),
+      ...(cursor === undefined ? {} : { cursor }),
+    }
+    const page = await parts.records.compartment(query, await parts.access.filter(request.principal, 'read'))
+    const rows = [...page.rows, ...page.related]
+    const permit = await parts.access.permit(request.principal, 'read', rows)
+    await trace(parts, trail, rows)
+    const bodies = await disclose(parts, request, trail, permit, rows, { interaction: '$everything' })
+    const at = request.id === undefined ? 'Patient' : `Patient/${request.id}`
+    const body = searchsetBundle(
+      { type: `${at}/$everything`, applied: [...given].filter(([name]) => name !== '_cursor'), ignored: [] },
+      rows.map(({ type, id }, i) => ({
+        type,
+        id,
+        resource: bodies[i] as Uint8Array,
+        mode: i < page.rows.length ? ('match' as const) : ('include' as const),
+      })),
+      { base: request.baseUrl, total: page.total, ...(page.next === null ? {} : { next: page.next }) },
+    )
+    return { status: 200, headers: {}, body }
+  }
+}
+
+async function patientOf(parts: GatewayParts, request: InteractionRequest, trail: Trail) {
+  const [row] = await parts.records.read([{ type: 'Patient', id: request.id as string }])
+  if (!row) {
+    trail.touches(`Patient/${request.id}`)
+    throw missing(parts, request, `Patient/${request.id}`)
+  }
+  await trace(parts, trail, [row])
+  await withoutExistence(parts, request, parts.access.permit(request.principal, 'read', [row]))
+  if (row.deleted) throw new ConsentryError('gone', `Patient/${row.id} was deleted.`)
+  if (row.patient === null) throw new ConsentryError('integrity', 'A Patient is in no compartment.')
+  return row.patient
+}
+
+/** Types that the token reaches without narrowing, of those asked for. */
+function typesOf({ principal }: InteractionRequest, asked: string | undefined): string[] {
+  requireScope(principal, 'Patient', 'search-type')
+  const wanted = asked === undefined ? structures().resources : asked.split(',')
+  const unknown = wanted.find((type) => !isResourceType(type))
+  if (unknown !== undefined) {
+    throw new ConsentryError('malformed', '_type must name resource types of R4, separated by commas.', {
+      code: 'value',
+      expression: ['_type'],
+    })
+  }
+  return wanted.filter((type) => {
+    const decision = allows(principal, type, 'search-type')
+    return decision.allowed && decision.filters === null && type !== 'AuditEvent'
+  })
+}
+
+function timeOf(value: string | undefined): number | undefined {
+  const range = value === undefined ? undefined : dateRange(value)
+  if (value === undefined || range !== undefined) return range?.lo
+  throw new ConsentryError('malformed', '_since must be an instant, such as 2026-11-26T08:00:00Z.', {
+    code: 'value',
+    expression: ['_since'],
+  })
+}
+
+/** Of the URL, or of Parameters. `start` and `end` are not served: which dates are dates of care differs by type. */
+function parametersOf(request: InteractionRequest): Map<string, string> {
+  const given = new Map<string, string>()
+  for (const [name, value] of [...request.params, ...bodyParameters(request)]) {
+    if (!PARAMETERS.includes(name)) {
+      throw new ConsentryError('malformed', `$everything is served with ${PARAMETERS.slice(0, 3).join(', ')}.`, {
+        code: 'not-supported',
+        expression: [name.slice(0, 40)],
+      })
+    }
+    const before = given.get(name)
+    given.set(name, before === undefined || name !== '_type' ? value : `${before},${value}`)
+  }
+  return given
+}
+
+function bodyParameters({ body }: InteractionRequest): [string, string][] {
+  if (body === undefined || body.length === 0) return []
+  const parameters = parseJson(body) as JsonObject | null
+  const list = parameters?.['resourceType'] === 'Parameters' ? (parameters['parameter'] ?? []) : null
+  if (!Array.isArray(list)) {
+    throw new ConsentryError('malformed', 'The body must be a Parameters resource, or empty.', {
+      expression: ['Parameters.parameter'],
+    })
+  }
+  return (list as JsonObject[]).map(({ name, valueInstant, valueDate, valueCode, valueString, valueInteger }) => {
+    const value = valueInstant ?? valueDate ?? valueCode ?? valueString ?? valueInteger
+    return [typeof name === 'string' ? name : '', typeof value === 'string' ? value : JSON.stringify(value ?? '')]
+  })
+}

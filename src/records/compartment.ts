@@ -1,0 +1,85 @@
+import { ConsentryError } from '../errors.js'
+import type { Database } from './database.js'
+import { bytesOf } from './hex.js'
+import { Parameters } from './parameters.js'
+import { type SqlVersion, storedVersion, VERSION_COLUMNS } from './stored-version.js'
+import type { Hex, RowFilter, StoredVersion } from './types.js'
+
+/** The current resources in a patient's compartment, or in that of any patient. */
+export interface CompartmentQuery {
+  /** Absent: of every patient. */
+  readonly patient?: Hex
+  readonly types: readonly string[]
+  /** Changed at this time or later, milliseconds since the epoch. */
+  readonly since?: number
+  readonly count: number
+  /** Where the page before ended. */
+  readonly cursor?: string
+  /** How many resources of nobody's compartment that the page refers to come along at most. */
+  readonly related: number
+}
+
+export interface CompartmentPage {
+  /** In the order of their making: the Patient is older than what is about it. */
+  readonly rows: readonly StoredVersion[]
+  /** What they refer to and what is in nobody's compartment, such as practitioners. */
+  readonly related: readonly StoredVersion[]
+  /** Of all pages, without what is related. */
+  readonly total: number
+  readonly next: string | null
+}
+
+/** One statement. The condition holds for every row that is counted, shown, or comes along. */
+export async function compartment(
+  database: Database,
+  query: CompartmentQuery,
+  filter: RowFilter,
+): Promise<CompartmentPage> {
+  const parameters = new Parameters()
+  const permitted = parameters.filter(filter)
+  const types = `r.type = ANY(${parameters.bind(query.types)}::text[])`
+  const inside = [
+    'NOT r.deleted',
+    query.patient === undefined ? 'r.patient IS NOT NULL' : `r.patient = ${parameters.bind(bytesOf(query.patient))}`,
+    types,
+    ...(query.since === undefined ? [] : [`r.last_updated >= ${parameters.bind(query.since)}`]),
+    permitted,
+  ].join(' AND ')
+  const beyond = query.cursor === undefined ? '' : `AND r.pk > ${parameters.bind(decodePlace(query.cursor))}`
+  const limit = parameters.bind(query.count + 1)
+  const count = parameters.bind(query.count)
+  const related = parameters.bind(query.related)
+  const { rows } = await database.query<SqlVersion & { total: bigint; related: boolean }>(
+    `WITH page AS (SELECT r.pk FROM resource r WHERE ${inside} ${beyond} ORDER BY r.pk LIMIT ${limit}),
+     shown AS (SELECT pk FROM page ORDER BY pk LIMIT ${count}),
+     beside AS (
+       SELECT r.pk FROM resource r WHERE (r.type, r.id) IN (
+         SELECT f.target_type, f.target_id FROM reference f JOIN shown ON f.source_pk = shown.pk
+       ) AND NOT r.deleted AND r.patient IS NULL AND ${types} AND ${permitted} LIMIT ${related}
+     )
+     SELECT (SELECT count(*) FROM resource r WHERE ${inside}) AS total, p.related, ${VERSION_COLUMNS}
+     FROM (SELECT pk, false AS related FROM page UNION ALL SELECT pk, true FROM beside) p
+     JOIN resource r ON r.pk = p.pk
+     JOIN resource_version v ON v.resource_pk = r.pk AND v.version = r.version
+     ORDER BY p.related, r.pk`,
+    parameters.values,
+  )
+  const found = rows.filter((row) => !row.related)
+  const page = found.slice(0, query.count)
+  const last = page.at(-1)
+  return {
+    rows: page.map(storedVersion),
+    related: rows.filter((row) => row.related).map(storedVersion),
+    total: Number(rows[0]?.total ?? 0),
+    next: last && found.length > query.count ? Buffer.from(String(last.pk)).toString('base64url') : null,
+  }
+}
+
+function decodePlace(cursor: string): bigint {
+  const text = Buffer.from(cursor, 'base64url').toString('latin1')
+  if (/^\d{1,18}$/.test(text)) return BigInt(text)
+  throw new ConsentryError('malformed', 'The page link is not one that this server made; start again.', {
+    code: 'value',
+    expression: ['http.cursor'],
+  })
+}
