@@ -51,6 +51,7 @@ import { interactionsOf } from './gateway/interactions.js'
 import { metaOperations } from './gateway/meta.js'
 import type { OperationTable } from './gateway/operations.js'
 import { ownBlocks } from './gateway/own-blocks.js'
+import { FhirGraphqlModule, GraphqlEngine } from './graphql/module.js'
 import { graphqlOperation } from './graphql/operation.js'
 import type { GatewayParts } from './gateway/parts.js'
 import { patientOperations } from './gateway/patient-operations.js'
@@ -82,6 +83,8 @@ export interface Surroundings {
 
 export interface Composition {
   readonly edge: Omit<EdgeParts, 'draining' | 'publicUrl' | 'ratePerSecond' | 'rateBurst'>
+  /** Nest starts its Apollo Server. */
+  readonly graphql: GraphqlEngine
   /** Closed in this order when the server goes down. */
   readonly closing: readonly Part[]
   /** Tells where the server can be reached; undone when it goes down. */
@@ -260,8 +263,13 @@ async function assemble(
     purging,
     problem('the exchange has a problem and tries again'),
   )
-  const graphql = graphqlOperation({
+  const engine = new GraphqlEngine({
     table: { ...structures(), searchParameters: (type) => [...searchParametersOf(type).values()].filter(isServed) },
+    introspection: config.graphqlIntrospection,
+    onFault,
+  })
+  const graphql = graphqlOperation({
+    engine,
     interactions: () => interactions,
     parse: (body) => parseJson(body),
     baseUrl,
@@ -317,6 +325,7 @@ async function assemble(
         { name: 'chain', check: async () => requireFresh(freshness(), clock()) },
       ],
     },
+    graphql: engine,
     announce: (fhirUrl) => directory.announce(fhirUrl),
     closing,
   }
@@ -399,7 +408,7 @@ const BLOCK_CACHE_BYTES = 256 * 1024 * 1024
 /** Nest carries GraphQL; the parts themselves are plain objects made by `compose`. */
 @Module({})
 export class AppModule {
-  static with(_composition: Composition): DynamicModule {
-    return { module: AppModule }
+  static with({ graphql }: Composition): DynamicModule {
+    return { module: AppModule, imports: [FhirGraphqlModule.with(graphql)] }
   }
 }

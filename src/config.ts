@@ -53,6 +53,8 @@ export interface Config {
   }
   /** Origins of browser applications, `*` for any (tokens travel in a header, never in cookies). */
   readonly corsOrigins: readonly string[]
+  /** Let clients read the GraphQL schema (that of FHIR R4). */
+  readonly graphqlIntrospection: boolean
   /** Believe X-Forwarded-For: only behind a proxy that sets it. */
   readonly trustProxy: boolean
   readonly logLevel: 'silent' | 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace'
@@ -119,6 +121,7 @@ export function readConfig(environment: Environment = process.env): Config {
       tokenSeconds: read.integer('TOKEN_SECONDS', 300, 10, 300),
     },
     corsOrigins: read.list('CORS_ORIGINS', /^(\*|https?:\/\/[^/\s]+)$/, '* or https://app.example.org', ['*']),
+    graphqlIntrospection: read.flag('GRAPHQL_INTROSPECTION', true),
     trustProxy: read.flag('TRUST_PROXY', false),
     logLevel: read.choice('LOG_LEVEL', LOG_LEVELS, production ? 'info' : 'warn'),
     drainSeconds: read.integer('DRAIN_SECONDS', 25, 0, 600),

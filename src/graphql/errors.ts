@@ -23,19 +23,31 @@ export function errorJson(error: GraphQLError): GraphqlErrorJson {
   }
 }
 
-/** The kind by which the edge chooses a status. */
-export function kindOf({ originalError, extensions }: GraphQLError): ErrorKind {
+/** The kind by which a status is chosen. */
+export function kindOf(error: GraphQLError): ErrorKind {
+  const { originalError, extensions } = unwrapped(error)
   if (originalError instanceof ConsentryError) return originalError.kind
   if (originalError && !(originalError instanceof GraphQLError)) return 'internal'
   return extensions['code'] === 'not-found' ? 'not-found' : 'malformed'
 }
 
 function issuesOf(error: GraphQLError): readonly Issue[] {
-  const { originalError, extensions, message } = error
+  const { originalError, extensions, message } = unwrapped(error)
   if (originalError instanceof ConsentryError) return originalError.issues
   if (originalError && !(originalError instanceof GraphQLError)) {
     return [{ severity: 'error', code: 'exception', diagnostics: 'The query could not be carried out.' }]
   }
-  const code = (extensions['code'] as IssueCode | undefined) ?? 'invalid'
-  return [{ severity: 'error', code, diagnostics: message }]
+  return [
+    { severity: 'error', code: isIssueCode(extensions['code']) ? extensions['code'] : 'invalid', diagnostics: message },
+  ]
+}
+
+/** Apollo wraps what rules and coercion report into errors with codes of its own. */
+function unwrapped(error: GraphQLError): GraphQLError {
+  return error.originalError instanceof GraphQLError ? error.originalError : error
+}
+
+/** Ours are words as FHIR writes them; Apollo's are GRAPHQL_VALIDATION_FAILED and the like. */
+function isIssueCode(code: unknown): code is IssueCode {
+  return typeof code === 'string' && /^[a-z-]+$/.test(code)
 }

@@ -5,6 +5,7 @@ import {
   type DocumentNode,
   type FieldNode,
   getNamedType,
+  GraphQLError,
   type GraphQLSchema,
   type InlineFragmentNode,
   isInterfaceType,
@@ -23,9 +24,13 @@ import {
  * - `Patient(id: example)`, `name: pet`: an unquoted word where a String or ID is wanted is that text;
  * - `subject { resource { active } }`: a field that only some types of the reference have is asked of those;
  * - `resource(type: Patient) {…} resource(type: Group) {…}` side by side become fragments of one field.
+ *
+ * @param most fields that may come of it: within one reference another multiplies the types that are asked
+ * @throws GraphQLError above that
  */
-export function expandFhirForms(schema: GraphQLSchema, document: DocumentNode): DocumentNode {
+export function expandFhirForms(schema: GraphQLSchema, document: DocumentNode, most: number): DocumentNode {
   const typeInfo = new TypeInfo(schema)
+  let fields = 0
   const targets: (readonly string[] | undefined)[] = []
   const visitor: ASTVisitor = {
     EnumValue: (node) => asText(node, typeInfo),
@@ -41,6 +46,7 @@ export function expandFhirForms(schema: GraphQLSchema, document: DocumentNode): 
     },
     Field: {
       enter(node) {
+        if (++fields > most) throw tooBroad(most)
         const field = typeInfo.getFieldDef()
         const outer = targets.at(-1)
         targets.push(field?.extensions['targets'] as readonly string[] | undefined)
@@ -56,6 +62,13 @@ export function expandFhirForms(schema: GraphQLSchema, document: DocumentNode): 
     },
   }
   return visit(document, visitWithTypeInfo(typeInfo, visitor))
+}
+
+function tooBroad(most: number): GraphQLError {
+  return new GraphQLError(
+    `Written out for every type that its references allow, the query has more than ${most} fields; name the types, as in resource(type: Patient).`,
+    { extensions: { code: 'too-costly' } },
+  )
 }
 
 function asText(node: ValueNode & { readonly value: string | boolean }, typeInfo: TypeInfo): ValueNode | undefined {

@@ -1,10 +1,13 @@
 import {
-  type ASTVisitor,
+  type DocumentNode,
   type FieldNode,
+  type FragmentDefinitionNode,
   getNamedType,
   getNullableType,
   GraphQLError,
   type GraphQLOutputType,
+  type GraphQLSchema,
+  type InlineFragmentNode,
   isAbstractType,
   isInterfaceType,
   isListType,
@@ -12,20 +15,21 @@ import {
   Kind,
   type OperationDefinitionNode,
   type SelectionSetNode,
-  type ValidationContext,
-  type ValidationRule,
 } from 'graphql'
+import { fragmentsOf } from './fragments.js'
 
 export interface GraphqlLimits {
   /** Fields inside one another; fragments do not count. */
   readonly depth: number
   /** See `limitsRule`. */
   readonly cost: number
-  /** Lexical tokens of the document. */
+  /** Lexical tokens of the document as it came. */
   readonly tokens: number
+  /** Fields of the document once FHIR's forms are written out: one of FHIR may be a hundred of GraphQL. */
+  readonly fields: number
 }
 
-export const GRAPHQL_LIMITS: GraphqlLimits = { depth: 16, cost: 50_000, tokens: 5_000 }
+export const GRAPHQL_LIMITS: GraphqlLimits = { depth: 16, cost: 50_000, tokens: 5_000, fields: 10_000 }
 
 /** Rows that a search is reckoned with when the query does not say. */
 const PAGE = 50
@@ -35,30 +39,53 @@ const ELEMENTS = 2
 const SEARCH = 20
 const READ = 2
 
+/** What describes the schema is large whatever is asked of it. */
+const SCHEMA = 20_000
+const TYPE = 500
+
 /**
- * Refuses queries that are too deep or would do too much before anything is read. Cost: a field is 1 and what is
- * in it, a list times its `_count` (a page if that is not said), a search 20 more, a reference 2 more. Of
- * fragments on different types only the dearest counts, because a resource has one type. Introspection is free of
- * cost, but not of depth.
+ * The refusal of an operation that is too deep or would do too much, before anything is read. Cost: a field is 1 and
+ * what is in it, a list times its `_count` (a page if that is not said), a search 20 more, a reference 2 more. Of
+ * fragments on different types only the dearest counts, because a resource has one type. The schema may be read twice.
+ *
+ * Needs a document that the rules of GraphQL allow: fragments in a circle would not end.
  */
-export function limitsRule(
+export function tooCostly(
+  schema: GraphQLSchema,
+  document: DocumentNode,
+  operation: OperationDefinitionNode,
   limits: Pick<GraphqlLimits, 'depth' | 'cost'>,
   variables: Readonly<Record<string, unknown>> = {},
-): ValidationRule {
-  return (context: ValidationContext): ASTVisitor => ({
-    OperationDefinition(operation: OperationDefinitionNode) {
-      const root = context.getSchema().getRootType(operation.operation)
-      if (!root) return
-      const reckoner = new Reckoner(context, limits, variables)
-      const { cost, depth } = reckoner.measure(operation.selectionSet, root, 1, new Set())
-      const report = (text: string): void => {
-        context.reportError(new GraphQLError(text, { nodes: operation, extensions: { code: 'too-costly' } }))
-      }
-      if (depth > limits.depth) report(`The query is nested deeper than the allowed ${limits.depth} fields.`)
-      else if (cost > limits.cost)
-        report(`The query costs about ${cost}, more than the allowed ${limits.cost}; ask for fewer rows with _count.`)
-    },
-  })
+): GraphQLError | undefined {
+  const root = schema.getRootType(operation.operation)
+  if (!root) return undefined
+  const { cost, depth } = new Reckoner(schema, document, limits, valuesOf(operation, variables)).measure(
+    operation.selectionSet,
+    root,
+    1,
+  )
+  const refusal = (text: string): GraphQLError =>
+    new GraphQLError(text, { nodes: operation, extensions: { code: 'too-costly' } })
+  if (depth > limits.depth) return refusal(`The query is nested deeper than the allowed ${limits.depth} fields.`)
+  if (cost > limits.cost) {
+    return refusal(
+      `The query costs about ${cost.toPrecision(3)}, more than the allowed ${limits.cost}; ask for fewer rows with _count.`,
+    )
+  }
+  return undefined
+}
+
+/** Numbers that stand for variables: what was given, or the default that holds without. */
+function valuesOf(
+  { variableDefinitions = [] }: OperationDefinitionNode,
+  given: Readonly<Record<string, unknown>>,
+): ReadonlyMap<string, unknown> {
+  return new Map(
+    variableDefinitions.map(({ variable: { name }, defaultValue }) => [
+      name.value,
+      given[name.value] ?? (defaultValue?.kind === Kind.INT ? Number(defaultValue.value) : undefined),
+    ]),
+  )
 }
 
 interface Measure {
@@ -66,25 +93,40 @@ interface Measure {
   depth: number
 }
 
-class Reckoner {
-  constructor(
-    readonly context: ValidationContext,
-    readonly limits: Pick<GraphqlLimits, 'depth' | 'cost'>,
-    readonly variables: Readonly<Record<string, unknown>>,
-  ) {}
+interface Measured extends Measure {
+  /** True if it asks of one type only. */
+  readonly narrows: boolean
+}
 
-  measure(set: SelectionSetNode, type: GraphQLOutputType, depth: number, seen: ReadonlySet<string>): Measure {
+class Reckoner {
+  readonly #fragments: ReadonlyMap<string, FragmentDefinitionNode>
+  /** A fragment may be spread a thousand times, each spreading others a thousand times. */
+  readonly #measured = new Map<string, Measured>()
+
+  constructor(
+    readonly schema: GraphQLSchema,
+    document: DocumentNode,
+    readonly limits: Pick<GraphqlLimits, 'depth' | 'cost'>,
+    readonly variables: ReadonlyMap<string, unknown>,
+  ) {
+    this.#fragments = fragmentsOf(document)
+  }
+
+  measure(set: SelectionSetNode, type: GraphQLOutputType, depth: number): Measure {
     const all: Measure = { cost: 0, depth }
     if (depth > this.limits.depth) return all
     let dearest = 0
     for (const selection of set.selections) {
       if (selection.kind === Kind.FIELD) {
-        const field = this.#field(selection, type, depth, seen)
+        const field = this.#field(selection, type, depth)
         all.cost += field.cost
         all.depth = Math.max(all.depth, field.depth)
         continue
       }
-      const inside = this.#fragment(selection, type, depth, seen)
+      const inside =
+        selection.kind === Kind.FRAGMENT_SPREAD
+          ? this.#spread(selection.name.value, type, depth)
+          : this.#fragment(selection, type, depth)
       if (inside === undefined) continue
       all.depth = Math.max(all.depth, inside.depth)
       if (isAbstractType(getNamedType(type)) && inside.narrows) dearest = Math.max(dearest, inside.cost)
@@ -93,34 +135,32 @@ class Reckoner {
     return { cost: all.cost + dearest, depth: all.depth }
   }
 
-  #fragment(
-    selection: Exclude<SelectionSetNode['selections'][number], FieldNode>,
-    type: GraphQLOutputType,
-    depth: number,
-    seen: ReadonlySet<string>,
-  ): (Measure & { narrows: boolean }) | undefined {
-    const name = selection.kind === Kind.FRAGMENT_SPREAD ? selection.name.value : undefined
-    if (name !== undefined && seen.has(name)) return undefined // another rule refuses circles
-    const fragment =
-      selection.kind === Kind.FRAGMENT_SPREAD ? this.context.getFragment(selection.name.value) : selection
-    if (!fragment) return undefined
-    const condition = fragment.typeCondition && this.context.getSchema().getType(fragment.typeCondition.name.value)
-    const inner = isObjectType(condition) || isInterfaceType(condition) ? condition : type
-    const measure = this.measure(
-      fragment.selectionSet,
-      inner,
-      depth,
-      name === undefined ? seen : new Set([...seen, name]),
-    )
-    return { ...measure, narrows: isObjectType(inner) }
+  #spread(name: string, type: GraphQLOutputType, depth: number): Measured | undefined {
+    const key = `${name} ${depth}`
+    const known = this.#measured.get(key)
+    const fragment = this.#fragments.get(name)
+    if (known !== undefined || fragment === undefined) return known
+    const measured = this.#fragment(fragment, type, depth)
+    this.#measured.set(key, measured)
+    return measured
   }
 
-  #field(node: FieldNode, parent: GraphQLOutputType, depth: number, seen: ReadonlySet<string>): Measure {
+  #fragment(
+    { typeCondition, selectionSet }: InlineFragmentNode | FragmentDefinitionNode,
+    type: GraphQLOutputType,
+    depth: number,
+  ): Measured {
+    const condition = typeCondition && this.schema.getType(typeCondition.name.value)
+    const inner = isObjectType(condition) || isInterfaceType(condition) ? condition : type
+    return { ...this.measure(selectionSet, inner, depth), narrows: isObjectType(inner) }
+  }
+
+  #field(node: FieldNode, parent: GraphQLOutputType, depth: number): Measure {
     const named = getNamedType(parent)
     const definition = isObjectType(named) || isInterfaceType(named) ? named.getFields()[node.name.value] : undefined
     if (node.name.value.startsWith('__')) return this.#introspection(node, depth)
     if (definition === undefined || node.selectionSet === undefined) return { cost: 1, depth }
-    const inside = this.measure(node.selectionSet, definition.type, depth + 1, seen)
+    const inside = this.measure(node.selectionSet, definition.type, depth + 1)
     const isSearch = definition.args.some(({ name }) => name === '_sort')
     const isList = isListType(getNullableType(definition.type))
     const rows = isSearch ? this.#count(node, PAGE) : isList && !this.#isEdges(node) ? this.#count(node, ELEMENTS) : 1
@@ -133,14 +173,15 @@ class Reckoner {
     return node.name.value === 'edges'
   }
 
-  #introspection(node: FieldNode, depth: number): Measure {
-    return { cost: 1, depth: node.selectionSet ? Math.min(depth + 1, this.limits.depth) : depth }
+  /** Its depth is bounded by a rule of its own, see introspection-rule.ts. */
+  #introspection({ name: { value } }: FieldNode, depth: number): Measure {
+    return { cost: value === '__schema' ? SCHEMA : value === '__type' ? TYPE : 1, depth }
   }
 
   #count(node: FieldNode, otherwise: number): number {
     const value = node.arguments?.find(({ name }) => name.value === '_count')?.value
     if (value?.kind === Kind.INT) return Math.min(Number(value.value), Number.MAX_SAFE_INTEGER)
-    const given = value?.kind === Kind.VARIABLE ? this.variables[value.name.value] : undefined
+    const given = value?.kind === Kind.VARIABLE ? this.variables.get(value.name.value) : undefined
     return typeof given === 'number' ? given : otherwise
   }
 }

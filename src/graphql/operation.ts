@@ -1,11 +1,11 @@
-import { ConsentryError, HTTP_STATUS } from '../errors.js'
+import type { ApolloServer } from '@apollo/server'
+import { ConsentryError } from '../errors.js'
 import type { FhirInteractions, InteractionRequest, InteractionResponse } from '../gateway/interaction.js'
 import { runGraphql, type GraphqlRequest } from './run.js'
-import { buildSchema } from './schema.js'
-import type { GraphqlResource, GraphqlSource, GraphqlTable, ResourceRef, SearchPage } from './table.js'
+import type { GraphqlResource, GraphqlSource, ResourceRef, SearchPage } from './table.js'
 
 export interface GraphqlOperationParts {
-  readonly table: GraphqlTable
+  readonly engine: { readonly server: ApolloServer }
   readonly interactions: () => FhirInteractions
   /** FHIR's JSON, decimals exact. */
   readonly parse: (body: Uint8Array) => unknown
@@ -22,13 +22,11 @@ const IDS = 200
 export function graphqlOperation(
   parts: GraphqlOperationParts,
 ): (request: InteractionRequest) => Promise<InteractionResponse> {
-  let schema: ReturnType<typeof buildSchema> | undefined
   const source = sourceOf(parts)
   return async (request) => {
-    schema ??= buildSchema(parts.table)
-    const { data, errors, failure } = await runGraphql(schema, asked(request), source, request)
+    const { status, data, errors } = await runGraphql(parts.engine.server, asked(request), source, request)
     return {
-      status: failure === undefined ? 200 : HTTP_STATUS[failure],
+      status,
       headers: { 'content-type': 'application/json; charset=utf-8' },
       body: JSON.stringify(errors === undefined ? { data } : { data, errors }),
     }
@@ -52,7 +50,7 @@ function asked(request: InteractionRequest): GraphqlRequest {
   return {
     query: requireQuery(body.query),
     ...(typeof operationName === 'string' ? { operationName } : {}),
-    ...(typeof variables === 'object' && variables !== null
+    ...(typeof variables === 'object' && variables !== null && !Array.isArray(variables)
       ? { variables: variables as Readonly<Record<string, unknown>> }
       : {}),
     ...instance,

@@ -9,6 +9,7 @@ import {
   type SelectionSetNode,
   visit,
 } from 'graphql'
+import { fragmentsOf } from './fragments.js'
 
 const RESHAPING: ReadonlySet<string> = new Set(['flatten', 'first', 'singleton', 'slice'])
 /** Response key of what a slice is named by; taken out again. */
@@ -55,12 +56,7 @@ export function selectSlices(document: DocumentNode): DocumentNode {
 export function reshape(document: DocumentNode, operationName: string | undefined, data: unknown): unknown {
   const operation = getOperationAST(document, operationName)
   if (!operation || typeof data !== 'object' || data === null) return data
-  const fragments = new Map(
-    document.definitions
-      .filter((node): node is FragmentDefinitionNode => node.kind === Kind.FRAGMENT_DEFINITION)
-      .map((node) => [node.name.value, node]),
-  )
-  return new Reshaper(fragments).object(operation.selectionSet, data as JsonObject)
+  return new Reshaper(fragmentsOf(document)).object(operation.selectionSet, data as JsonObject)
 }
 
 interface Mode {
@@ -80,18 +76,31 @@ class Reshaper {
   }
 
   #into(out: JsonObject, set: SelectionSetNode, value: JsonObject, mode: Mode): void {
+    const fields = new Map<string, FieldNode[]>()
+    this.#collect(fields, set, new Set())
+    for (const [key, nodes] of fields) {
+      if (key === SLICE || !(key in value)) continue
+      const node = merged(nodes, value[key])
+      if (node !== undefined) this.#field(out, node, key, value, mode)
+    }
+  }
+
+  /** Fields by response key, as the execution collects them: a fragment counts once however often it is spread. */
+  #collect(fields: Map<string, FieldNode[]>, set: SelectionSetNode, spread: Set<string>): void {
     for (const selection of set.selections) {
-      if (selection.kind === Kind.FIELD) this.#field(out, selection, value, mode)
-      else {
-        const fragment = selection.kind === Kind.INLINE_FRAGMENT ? selection : this.fragments.get(selection.name.value)
-        if (fragment) this.#into(out, fragment.selectionSet, value, mode)
+      if (selection.kind === Kind.FIELD) {
+        const key = selection.alias?.value ?? selection.name.value
+        fields.set(key, [...(fields.get(key) ?? []), selection])
+      } else if (selection.kind === Kind.INLINE_FRAGMENT) this.#collect(fields, selection.selectionSet, spread)
+      else if (!spread.has(selection.name.value)) {
+        spread.add(selection.name.value)
+        const fragment = this.fragments.get(selection.name.value)
+        if (fragment) this.#collect(fields, fragment.selectionSet, spread)
       }
     }
   }
 
-  #field(out: JsonObject, node: FieldNode, from: JsonObject, mode: Mode): void {
-    const key = node.alias?.value ?? node.name.value
-    if (key === SLICE || !(key in from)) return
+  #field(out: JsonObject, node: FieldNode, key: string, from: JsonObject, mode: Mode): void {
     const value = has(node, 'first') && Array.isArray(from[key]) ? from[key].slice(0, 1) : from[key]
     const items = (Array.isArray(value) ? value : value === null || value === undefined ? [] : [value]) as unknown[]
     const flatten = node.selectionSet !== undefined && has(node, 'flatten')
@@ -131,6 +140,18 @@ class Reshaper {
     }
     if (values.length === 1) out[name] = values[0]
   }
+}
+
+/** One field for all that are asked under a key; types that share it may have a text there or an object. */
+function merged(nodes: readonly FieldNode[], value: unknown): FieldNode | undefined {
+  const sample: unknown = Array.isArray(value) ? value.find((item) => item !== null) : value
+  const isObject = typeof sample === 'object' && sample !== null && nodes.some(({ selectionSet }) => selectionSet)
+  const fitting =
+    sample === null || sample === undefined ? nodes : nodes.filter((node) => !node.selectionSet !== isObject)
+  const [first] = fitting
+  if (first?.selectionSet === undefined || fitting.length === 1) return first
+  const selections = fitting.flatMap(({ selectionSet }) => selectionSet?.selections ?? [])
+  return { ...first, selectionSet: { ...first.selectionSet, selections } }
 }
 
 function has(node: FieldNode, directive: string): boolean {

@@ -3,7 +3,9 @@ import { describe, expect, it } from 'vitest'
 import { runGraphql } from '../../src/graphql/run.js'
 import type { GraphqlResource, SearchPage } from '../../src/graphql/table.js'
 import { hasSharedData, listShared, readShared, SHARED_DATA } from '../support/shared-data.js'
-import { MemorySource, schema } from './support.js'
+import { MemorySource, startGraphql } from './support.js'
+
+const graphql = startGraphql()
 
 /** The cases of FHIR/fhir-test-cases with what the reference implementation answers. */
 const FOLDER = `${SHARED_DATA}graphql/`
@@ -68,7 +70,7 @@ describe.skipIf(!hasSharedData)('GraphQL cases of FHIR (../shared/data is needed
     const known = type === undefined || resources.some((each) => each.resourceType === type && each.id === id)
     expect(known, `${context} is among the examples`).toBe(true)
     const answer = await runGraphql(
-      schema(),
+      graphql.server,
       {
         query: readFileSync(FOLDER + source, 'utf8'),
         variables: { var: true },

@@ -5,7 +5,9 @@ import { parseJson } from '../../src/fhir/json.js'
 import { type GraphqlRequest, runGraphql } from '../../src/graphql/run.js'
 import { buildSchema } from '../../src/graphql/schema.js'
 import type { GraphqlResource } from '../../src/graphql/table.js'
-import { MemorySource, schema, table } from './support.js'
+import { MemorySource, schema, startGraphql, table } from './support.js'
+
+const graphql = startGraphql()
 
 const patient = (id: string, more: object = {}): GraphqlResource => ({
   resourceType: 'Patient',
@@ -41,7 +43,12 @@ const resources = [
 ]
 
 async function ask(request: string | GraphqlRequest, source = new MemorySource(resources)) {
-  const answer = await runGraphql(schema(), typeof request === 'string' ? { query: request } : request, source, 'me')
+  const answer = await runGraphql(
+    graphql.server,
+    typeof request === 'string' ? { query: request } : request,
+    source,
+    'me',
+  )
   return { ...(JSON.parse(JSON.stringify(answer)) as typeof answer), calls: source.calls }
 }
 
@@ -102,7 +109,7 @@ describe('a read', () => {
   it('answers null for what is not there, and an error at an instance', async () => {
     expect(await ask('{ Patient(id: none) { id } }')).toMatchObject({ data: { Patient: null } })
     const instance = { type: 'Patient', id: 'none' }
-    expect(await ask({ query: '{ id }', instance })).toMatchObject({ data: null, failure: 'not-found' })
+    expect(await ask({ query: '{ id }', instance })).toMatchObject({ data: null, status: 404 })
   })
 
   it('starts inside the resource at an instance', async () => {
@@ -131,7 +138,7 @@ describe('a read', () => {
     const text = '{"resourceType":"Observation","id":"x","valueQuantity":{"value":1.50}}'
     const source = new MemorySource([parseJson(text) as unknown as GraphqlResource])
     const answer = await runGraphql(
-      schema(),
+      graphql.server,
       { query: '{ Observation(id: x) { valueQuantity { value } } }' },
       source,
       '',
@@ -248,7 +255,7 @@ describe('references', () => {
   it('that cannot be resolved are an error, unless optional', async () => {
     for (const id of ['5', '7']) {
       const answer = await ask(`{ Observation(id: "${id}") { subject { resource { id } } } }`)
-      expect(answer).toMatchObject({ data: null, failure: 'not-found' })
+      expect(answer).toMatchObject({ data: null, status: 404 })
       expect(answer.errors?.[0]?.extensions.resource.issue[0]?.code).toBe('not-found')
       const optional = await ask(`{ Observation(id: "${id}") { subject { resource(optional: true) { id } } } }`)
       expect(optional.data).toEqual({ Observation: { subject: { resource: null } } })
@@ -274,7 +281,7 @@ describe('errors', () => {
   it('are shaped as FHIR shapes them', async () => {
     expect(await ask('{ Patient(id: a) { nome } }')).toMatchObject({
       data: null,
-      failure: 'malformed',
+      status: 400,
       errors: [
         {
           message: expect.stringContaining('nome') as string,
@@ -284,8 +291,8 @@ describe('errors', () => {
         },
       ],
     })
-    expect(await ask('{ Patient(')).toMatchObject({ data: null, failure: 'malformed' })
-    expect(await ask('mutation { x }')).toMatchObject({ data: null, failure: 'malformed' })
+    expect(await ask('{ Patient(')).toMatchObject({ data: null, status: 400 })
+    expect(await ask('mutation { x }')).toMatchObject({ data: null, status: 400 })
   })
 
   it('of the gateway pass with their kind and issues, others without detail', async () => {
@@ -298,11 +305,11 @@ describe('errors', () => {
     const forbidden = new ConsentryError('forbidden', 'No consent for this.', { code: 'suppressed' })
     expect(await ask('{ Patient(id: a) { id } }', failing(forbidden))).toMatchObject({
       data: null,
-      failure: 'forbidden',
+      status: 403,
       errors: [{ message: 'No consent for this.', path: ['Patient'] }],
     })
     const answer = await ask('{ Patient(id: a) { id } }', failing(new Error('password=1')))
-    expect(answer).toMatchObject({ data: null, failure: 'internal' })
+    expect(answer).toMatchObject({ data: null, status: 500 })
     expect(JSON.stringify(answer)).not.toContain('password')
   })
 })

@@ -1,9 +1,16 @@
+import 'reflect-metadata'
+import type { ApolloServer } from '@apollo/server'
+import { NestFactory } from '@nestjs/core'
+import { FastifyAdapter } from '@nestjs/platform-fastify'
 import type { GraphQLSchema } from 'graphql'
+import { afterAll, beforeAll } from 'vitest'
 import { structures } from '../../src/fhir/definitions/structures.js'
 import { searchParametersOf } from '../../src/fhir/search-parameters.js'
 import { isServed, parseSearch } from '../../src/fhir/search-query.js'
 import { matches, subjectOf } from '../../src/fhir/search/matches.js'
 import type { GraphqlResource, GraphqlSource, GraphqlTable, ResourceRef, SearchPage } from '../../src/graphql/table.js'
+import type { ApolloParts } from '../../src/graphql/apollo.js'
+import { FhirGraphqlModule, GraphqlEngine } from '../../src/graphql/module.js'
 import { buildSchema } from '../../src/graphql/schema.js'
 
 export const table: GraphqlTable = {
@@ -13,6 +20,32 @@ export const table: GraphqlTable = {
 
 let built: GraphQLSchema | undefined
 export const schema = (): GraphQLSchema => (built ??= buildSchema(table))
+
+export interface Graphql {
+  readonly server: ApolloServer
+  /** What operators would have been told. */
+  readonly faults: unknown[]
+}
+
+/** The Apollo Server of a Nest application, as the gateway has it; for the tests of the file that calls it. */
+export function startGraphql(parts: Partial<ApolloParts> = {}): Graphql {
+  const faults: unknown[] = []
+  const onFault = (_: string, error: unknown): void => void faults.push(error)
+  const engine = new GraphqlEngine({ table, introspection: true, onFault, ...parts })
+  let stop = async (): Promise<void> => undefined
+  beforeAll(async () => {
+    const app = await NestFactory.create(FhirGraphqlModule.with(engine), new FastifyAdapter(), { logger: false })
+    stop = () => app.close()
+    await app.init()
+  })
+  afterAll(() => stop())
+  return {
+    faults,
+    get server() {
+      return engine.server
+    },
+  }
+}
 
 /** A server in memory that searches with the parser and matcher of src/fhir, and counts what it is asked. */
 export class MemorySource implements GraphqlSource<string> {
