@@ -15,8 +15,10 @@ import {
   Kind,
   type OperationDefinitionNode,
   type SelectionSetNode,
+  type ValueNode,
 } from 'graphql'
 import { fragmentsOf } from './fragments.js'
+import { countOf } from './search-params.js'
 
 export interface GraphqlLimits {
   /** Fields inside one another; fragments do not count. */
@@ -75,7 +77,7 @@ export function tooCostly(
   return undefined
 }
 
-/** Numbers that stand for variables: what was given, or the default that holds without. */
+/** What stands for variables: what was given, or the default that holds without. */
 function valuesOf(
   { variableDefinitions = [] }: OperationDefinitionNode,
   given: Readonly<Record<string, unknown>>,
@@ -83,9 +85,14 @@ function valuesOf(
   return new Map(
     variableDefinitions.map(({ variable: { name }, defaultValue }) => [
       name.value,
-      given[name.value] ?? (defaultValue?.kind === Kind.INT ? Number(defaultValue.value) : undefined),
+      given[name.value] ?? defaultOf(defaultValue),
     ]),
   )
+}
+
+function defaultOf(value: ValueNode | undefined): unknown {
+  if (value?.kind === Kind.INT) return Number(value.value)
+  return value?.kind === Kind.STRING ? value.value : undefined
 }
 
 interface Measure {
@@ -179,9 +186,15 @@ class Reckoner {
   }
 
   #count(node: FieldNode, otherwise: number): number {
-    const value = node.arguments?.find(({ name }) => name.value === '_count')?.value
-    if (value?.kind === Kind.INT) return Math.min(Number(value.value), Number.MAX_SAFE_INTEGER)
-    const given = value?.kind === Kind.VARIABLE ? this.variables.get(value.name.value) : undefined
-    return typeof given === 'number' ? given : otherwise
+    const cursor = this.#argument(node, '_cursor')
+    const count = typeof cursor === 'string' ? countOf(cursor) : this.#argument(node, '_count')
+    return typeof count === 'number' && !Number.isNaN(count) ? count : otherwise
+  }
+
+  #argument(node: FieldNode, wanted: string): unknown {
+    const value = node.arguments?.find(({ name }) => name.value === wanted)?.value
+    if (value?.kind === Kind.VARIABLE) return this.variables.get(value.name.value)
+    if (value?.kind === Kind.STRING) return value.value
+    return value?.kind === Kind.INT ? Number(value.value) : undefined
   }
 }

@@ -80,7 +80,7 @@ function sourceOf({ interactions, parse, baseUrl }: GraphqlOperationParts): Grap
     const next = bundle.link?.find(({ relation }) => relation === 'next')?.url
     const cursor = next === undefined ? null : new URL(next).searchParams.get('_cursor')
     return {
-      resources: (bundle.entry ?? []).filter((e) => e.search?.mode !== 'outcome').map((e) => e.resource),
+      resources: (bundle.entry ?? []).filter((e) => (e.search?.mode ?? 'match') === 'match').map((e) => e.resource),
       ...(typeof bundle.total === 'number' ? { total: bundle.total } : {}),
       ...(cursor === null ? {} : { next: cursor }),
     }
@@ -96,15 +96,17 @@ function sourceOf({ interactions, parse, baseUrl }: GraphqlOperationParts): Grap
         const ids = [...new Set(wanted.map(({ id }) => id))]
         for (let i = 0; i < ids.length; i += IDS) {
           const part = ids.slice(i, i + IDS)
-          const page = await search(
-            type,
-            [
-              ['_id', part.join(',')],
-              ['_count', String(part.length)],
-            ],
-            context,
+          const page = await permitted(
+            search(
+              type,
+              [
+                ['_id', part.join(',')],
+                ['_count', String(part.length)],
+              ],
+              context,
+            ),
           )
-          for (const resource of page.resources) found.set(`${type}/${resource.id}`, resource)
+          for (const resource of page?.resources ?? []) found.set(`${type}/${resource.id}`, resource)
         }
       }),
     )
@@ -115,15 +117,19 @@ function sourceOf({ interactions, parse, baseUrl }: GraphqlOperationParts): Grap
     search,
     resolve,
     read: async (type, id, context) => {
-      try {
-        const response = await interaction(interactions(), context, 'read', { type, id, params: [] })
-        return body(response) as GraphqlResource
-      } catch (error) {
-        const absent = error instanceof ConsentryError && ['not-found', 'gone', 'forbidden'].includes(error.kind)
-        if (absent) return undefined
-        throw error
-      }
+      const response = await permitted(interaction(interactions(), context, 'read', { type, id, params: [] }))
+      return response && (body(response) as GraphqlResource)
     },
+  }
+}
+
+/** Undefined for what is not there and what scopes or consent refuse: which of them it was is nobody's business. */
+async function permitted<T>(answer: Promise<T>): Promise<T | undefined> {
+  try {
+    return await answer
+  } catch (error) {
+    if (error instanceof ConsentryError && ['not-found', 'gone', 'forbidden'].includes(error.kind)) return undefined
+    throw error
   }
 }
 

@@ -34,6 +34,16 @@ export function cursorOf(params: Params, cursor: string): string {
   return Buffer.from(JSON.stringify([...kept, ['_cursor', cursor]])).toString('base64url')
 }
 
+/** Rows of the page that a cursor leads to, if it says; whoever makes up a cursor pays for what is in it. */
+export function countOf(cursor: string): number | undefined {
+  try {
+    const [, count] = readCursor(cursor).find(([name]) => name === '_count') ?? []
+    return count === undefined ? undefined : Number(count)
+  } catch {
+    return undefined // refused when it is used
+  }
+}
+
 function readCursor(cursor: string): Params {
   try {
     const params: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString())

@@ -123,6 +123,15 @@ describe('variables', () => {
     expect(await search('$v: String', 'name: $v', { v: { a: 1 } })).toContain('string')
   })
 
+  it('and cursors that somebody made up count by what is in them', async () => {
+    const cursor = Buffer.from(JSON.stringify([['_count', '1000']])).toString('base64url')
+    const query = (place: string) =>
+      `query ($at: String = "${cursor}") { PatientConnection(_cursor: ${place}) { edges { resource { ObservationList(_reference: subject) { id } } } } }`
+    expect(message(await ask(query('$at')))).toContain('costs')
+    expect(message(await ask(query(`"${cursor}"`).replace(/query .*?\) /, '')))).toContain('costs')
+    expect(message(await ask(query('$at').replace(/ = "[^"]*"/, '')))).toBe('no error')
+  })
+
   it('with defaults count as much as what is given', async () => {
     const greedy =
       '{ PatientConnection(_count: $n) { edges { resource { ObservationList(_reference: subject) { id } } } } }'
