@@ -20,6 +20,8 @@ import { entityKeys } from './embedded/entity-keys.js'
 import { openLedger } from './embedded/ledger.js'
 import { startPglite } from './embedded/pglite.js'
 import { ConsentryError } from './errors.js'
+import { readPackages } from './fhir/packages.js'
+import { ownDefinitions, Profiles } from './fhir/profiles.js'
 import { Feeds } from './exchange/feeds.js'
 import { Granting } from './exchange/granting.js'
 import { Importing } from './exchange/importing.js'
@@ -33,6 +35,7 @@ import { Admission } from './gateway/admission.js'
 import { Anchoring } from './gateway/anchoring.js'
 import { Bodies } from './gateway/bodies.js'
 import { CapsuleKeys } from './gateway/capsule-keys.js'
+import { Conformance } from './gateway/conformance.js'
 import { GatewayChainSink } from './gateway/chain-sink.js'
 import { ConsentLinks } from './gateway/consent/links.js'
 import { ConsentMirroring } from './gateway/consent/mirroring.js'
@@ -56,7 +59,9 @@ import { graphqlOperation } from './graphql/operation.js'
 import type { GatewayParts } from './gateway/parts.js'
 import { patientOperations } from './gateway/patient-operations.js'
 import { Patients } from './gateway/patients.js'
+import { RemoteTerminology } from './gateway/remote-terminology.js'
 import { TrailSealing } from './gateway/trail-sealing.js'
+import { validateOperations } from './gateway/validate.js'
 import { verifyOperations } from './gateway/verify.js'
 import type { Part } from './http/drain.js'
 import { FHIR_BASE, OAUTH_BASE, type EdgeParts } from './http/mount.js'
@@ -118,6 +123,8 @@ async function assemble(
   const baseUrl = `${publicUrl}${FHIR_BASE}`
   const clock = () => Date.now()
 
+  // Before anything is opened: packages that cannot be used should tell so at once.
+  const conformance = composeConformance(config, clock, problem('the terminology server has a problem'))
   const directory = await opened('data directory', openDataDirectory(config.dataDirectory), (d) => d.close())
   const keystore = await Keystore.open(directory.file('keystore.json'), await passphrase(config, directory))
   const keys = await entityKeys(keystore)
@@ -221,6 +228,7 @@ async function assemble(
     bodies,
     patients,
     consents: consentLinks,
+    conformance,
     audit,
     committed: () => anchoring.poke(),
     limits: {
@@ -297,6 +305,7 @@ async function assemble(
       rotate: (patient) => capsuleKeys.rotate(patient),
     }),
     ...verifyOperations(parts, log, ledger.contracts),
+    ...validateOperations(parts),
   }
   const interactions: FhirInteractions = interactionsOf(parts, operations)
   follower.start()
@@ -329,6 +338,21 @@ async function assemble(
     announce: (fhirUrl) => directory.announce(fhirUrl),
     closing,
   }
+}
+
+/** Our profiles and those of the configured packages; packages that cannot be read stop the start. */
+function composeConformance(
+  { conformance }: Config,
+  clock: () => number,
+  onProblem: (error: unknown) => void,
+): Conformance {
+  const { packages, profiles, unknownProfiles, terminologyUrl, terminologyTimeoutMs } = conformance
+  const resources = [...ownDefinitions(), ...(packages === null ? [] : readPackages(packages))]
+  const server =
+    terminologyUrl === null
+      ? null
+      : new RemoteTerminology({ url: terminologyUrl, timeoutMs: terminologyTimeoutMs, clock, onProblem })
+  return new Conformance(new Profiles(resources, { unknownProfiles, always: profiles }), server)
 }
 
 /** Who issues tokens and who checks them. */

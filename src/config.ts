@@ -51,6 +51,17 @@ export interface Config {
     /** Life of an access token of the embedded server; SMART Backend Services allows 300 at most. */
     readonly tokenSeconds: number
   }
+  readonly conformance: {
+    /** A folder of FHIR packages, `.tgz` or unpacked. Null: our own profiles and R4's only. */
+    readonly packages: string | null
+    /** Canonicals of profiles that every resource of their type must conform to. */
+    readonly profiles: readonly string[]
+    /** What it means that a resource claims a profile that is not loaded. */
+    readonly unknownProfiles: 'ignore' | 'warning' | 'error'
+    /** A terminology server for what is not loaded. Null: that stays unknown. */
+    readonly terminologyUrl: string | null
+    readonly terminologyTimeoutMs: number
+  }
   /** Origins of browser applications, `*` for any (tokens travel in a header, never in cookies). */
   readonly corsOrigins: readonly string[]
   /** Let clients read the GraphQL schema (that of FHIR R4). */
@@ -76,6 +87,7 @@ type Environment = Readonly<Record<string, string | undefined>>
 
 const MEBIBYTE = 1024 * 1024
 const FINALITIES = ['latest', 'safe', 'finalized'] as const
+const UNKNOWN_PROFILES = ['ignore', 'warning', 'error'] as const
 const LOG_LEVELS = ['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const
 
 /** One line per wrong variable: its name, what is wrong, what would be right. Never the value: it may be a secret. */
@@ -119,6 +131,13 @@ export function readConfig(environment: Environment = process.env): Config {
       jwksUrl: read.url('ISSUER_JWKS_URL', ['http:', 'https:'], 'https://login.example.org/jwks'),
       audience: read.text('TOKEN_AUDIENCE', /^\S+$/, 'the audience that the issuer writes into tokens'),
       tokenSeconds: read.integer('TOKEN_SECONDS', 300, 10, 300),
+    },
+    conformance: {
+      packages: read.text('FHIR_PACKAGES', /^[^\0]+$/, 'a directory'),
+      profiles: read.list('FHIR_PROFILES', /^[a-z]+:\S+$/, 'the canonical URL of a profile', []),
+      unknownProfiles: read.choice('UNKNOWN_PROFILES', UNKNOWN_PROFILES, 'warning'),
+      terminologyUrl: read.url('TERMINOLOGY_URL', ['http:', 'https:'], 'https://tx.example.org/r4'),
+      terminologyTimeoutMs: read.integer('TERMINOLOGY_TIMEOUT_MS', 2_000, 50, 60_000),
     },
     corsOrigins: read.list('CORS_ORIGINS', /^(\*|https?:\/\/[^/\s]+)$/, '* or https://app.example.org', ['*']),
     graphqlIntrospection: read.flag('GRAPHQL_INTROSPECTION', true),

@@ -18,6 +18,12 @@ import { type OpenBinding, Walk } from './validation/walk.js'
 /** What it means that a resource claims a profile that is not loaded. */
 export type UnknownProfiles = 'ignore' | 'warning' | 'error'
 
+export interface ProfilesOptions {
+  readonly unknownProfiles?: UnknownProfiles
+  /** Canonicals of profiles that every resource of their type must conform to, claimed or not. */
+  readonly always?: readonly string[]
+}
+
 export interface JudgeOptions {
   /** Profiles to judge by besides those that the resource claims. */
   readonly profiles?: readonly string[]
@@ -43,13 +49,24 @@ export class Profiles {
   private readonly definitions: Canonicals
   private readonly trees = new Map<Resource, ProfileNode>()
 
-  /** @param conformance StructureDefinitions, ValueSets and CodeSystems; others are ignored */
-  constructor(
-    conformance: readonly Resource[],
-    private readonly unknownProfiles: UnknownProfiles = 'warning',
-  ) {
+  private readonly unknownProfiles: UnknownProfiles
+  /** Canonicals by the type that must conform to them. */
+  private readonly always = new Map<string, string[]>()
+
+  /**
+   * @param conformance StructureDefinitions, ValueSets and CodeSystems; others are ignored
+   * @throws RangeError for a profile in `always` that is not among them
+   */
+  constructor(conformance: readonly Resource[], options: ProfilesOptions = {}) {
+    const { unknownProfiles = 'warning', always = [] } = options
+    this.unknownProfiles = unknownProfiles
     this.definitions = new Canonicals(conformance.filter(({ resourceType }) => resourceType === 'StructureDefinition'))
     this.terminology = new Terminology(conformance, r4Terminology())
+    for (const url of always) {
+      const type = this.definitionOf(url)?.['type']
+      if (typeof type !== 'string') throw new RangeError(`The profile ${url} is not loaded.`)
+      this.always.set(type, [...(this.always.get(type) ?? []), url])
+    }
   }
 
   has(canonical: string): boolean {
@@ -75,8 +92,9 @@ export class Profiles {
     const walk = new Walk(warnings)
     const judgement = new DocumentJudgement(resource, walk, this.treeOf, this.terminology)
     const extensions = new Extensions(judgement, this.definitionOf, isWidened, (inner) => {
-      const claimed = (inner as Resource).meta?.profile ?? []
-      for (const url of inner === resource ? new Set([...profiles, ...claimed]) : claimed) {
+      const { meta, resourceType } = inner as Resource
+      const asked = inner === resource ? profiles : []
+      for (const url of new Set([...asked, ...(this.always.get(resourceType) ?? []), ...(meta?.profile ?? [])])) {
         this.checkProfile(inner as Resource, url, judgement)
       }
     })
@@ -96,6 +114,12 @@ export class Profiles {
     walk.enter(resource.resourceType)
     walk.inResource(resource, () => this.checkProfile(resource, url, judgement))
     return walk.result()
+  }
+
+  /** Keys of constraints of a profile that are outside the compiled FHIRPath, so that nothing is said by them. */
+  uncheckedIn(url: string): string[] {
+    const tree = this.treeOf(url)
+    return tree === undefined ? [] : uncheckedBelow(tree)
   }
 
   private checkProfile(resource: Resource, url: string, judgement: DocumentJudgement): void {
@@ -132,6 +156,11 @@ export class Profiles {
     return tree
   }
 }
+
+const uncheckedBelow = ({ unchecked, children }: ProfileNode): string[] => [
+  ...unchecked,
+  ...children.flatMap(uncheckedBelow),
+]
 
 /** Profiles on profiles, and not in a circle. */
 const MAX_HEIGHT = 20

@@ -24,6 +24,7 @@ const OF_R4: Readonly<Record<string, string>> = {
   meta: 'http://hl7.org/fhir/OperationDefinition/Resource-meta',
   'meta-add': 'http://hl7.org/fhir/OperationDefinition/Resource-meta-add',
   'meta-delete': 'http://hl7.org/fhir/OperationDefinition/Resource-meta-delete',
+  validate: 'http://hl7.org/fhir/OperationDefinition/Resource-validate',
 }
 /** When this set of capabilities began to be served. */
 const DATE = '2026-11-20'

@@ -5,6 +5,7 @@ import type { BlindIndex } from '../records/blind-index.js'
 import type { Access } from './access.js'
 import type { Bodies } from './bodies.js'
 import type { ConsentLinks } from './consent/links.js'
+import type { Conformance } from './conformance.js'
 import type { Patients } from './patients.js'
 
 /** What the interactions work with; the composition root makes one. */
@@ -26,6 +27,7 @@ export interface GatewayParts {
   readonly patients: Patients
   /** Which Consents stand for a grant on the ledger. */
   readonly consents: Pick<ConsentLinks, 'of'>
+  readonly conformance: Conformance
   readonly audit: AuditTrail
   /** Told after each commit: something may wait to be anchored. */
   readonly committed: () => void

@@ -4,7 +4,6 @@ import { categoryBits, isCategory } from '../consent/terms.js'
 import { ConsentryError } from '../errors.js'
 import { clinicalCategories } from '../fhir/clinical-categories.js'
 import { labelsOf } from '../fhir/labels-of.js'
-import { ownProfiles } from '../fhir/profiles.js'
 import type { Resource } from '../fhir/types.js'
 import type { StoredVersion } from '../records/types.js'
 import { overtaken } from './contention.js'
@@ -14,6 +13,7 @@ import type { InteractionRequest } from './interaction.js'
 import type { GatewayParts } from './parts.js'
 import { isForeign, notForOthers } from './missing.js'
 import { type CompartmentPatient, patientsOf } from './patient-compartment.js'
+import { requireConformance } from './require-conformance.js'
 import type { Trail } from './trail.js'
 import { occurrence } from './occurrence.js'
 import { sealVersions, stamped } from './versions.js'
@@ -49,7 +49,7 @@ export async function write(
   intents: readonly Intent[],
 ): Promise<Written[]> {
   intents.forEach(refuseDefinition)
-  intents.forEach(requireProfiles)
+  await requireConformance(parts, intents)
   for (let attempt = 1; ; attempt++) {
     const done = await attemptWrite(parts, request, trail, intents)
     if (done !== 'overtaken') return done
@@ -57,17 +57,6 @@ export async function write(
       throw overtaken('Other writers keep changing the same resource; try again.')
     }
   }
-}
-
-/** Who claims a profile of ours keeps it; the claim would be believed. */
-function requireProfiles(intent: Intent): void {
-  const judged = intent.kind === 'delete' ? [] : ownProfiles().judge(intent.resource)
-  const issues = judged.filter(({ severity }) => severity === 'error')
-  if (issues.length === 0) return
-  const place = (expression: string): string => `${intent.at}${expression.slice(intent.type.length)}`
-  throw new ConsentryError('invalid', `The ${intent.type} is not what a profile that it claims says.`, {
-    issues: issues.map((issue) => (issue.expression ? { ...issue, expression: issue.expression.map(place) } : issue)),
-  })
 }
 
 interface Draft {

@@ -340,7 +340,10 @@ describe('claims', () => {
   const claims = (...profile: string[]): ValidResource =>
     ({ resourceType: 'Patient', meta: { profile } }) as unknown as ValidResource
   const judge = (resource: ValidResource, unknown?: 'ignore' | 'warning' | 'error'): string[] =>
-    new Profiles([definition('p', 'Patient', [e('Patient')], { version: '1.0.3' })], unknown)
+    new Profiles(
+      [definition('p', 'Patient', [e('Patient')], { version: '1.0.3' })],
+      unknown && { unknownProfiles: unknown },
+    )
       .judge(resource, { warnings: true })
       .map(({ severity, diagnostics }) => `${severity} ${diagnostics}`)
 

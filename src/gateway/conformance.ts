@@ -1,0 +1,66 @@
+import type { Issue } from '../errors.js'
+import type { JudgeOptions, Profiles } from '../fhir/profiles.js'
+import type { CodeOf, Membership, Terminology } from '../fhir/terminology.js'
+import type { ValidResource } from '../fhir/types.js'
+import { validate } from '../fhir/validate.js'
+import type { OpenBinding } from '../fhir/validation/walk.js'
+
+/** A terminology server; it never throws, and says `unknown` where it cannot be asked. */
+export interface TerminologyServer {
+  holds(valueSet: string, codes: readonly CodeOf[]): Promise<Membership>
+}
+
+/**
+ * What this server demands of a resource beyond R4: the profiles that it claims and those that are configured, with
+ * bindings that only a terminology server can decide decided there. Writes and `$validate` ask the same.
+ */
+export class Conformance {
+  constructor(
+    readonly profiles: Profiles,
+    private readonly server: TerminologyServer | null,
+  ) {}
+
+  get terminology(): Terminology {
+    return this.profiles.terminology
+  }
+
+  /** What a valid resource breaks of profiles; empty if nothing. */
+  async judge(resource: ValidResource, options: JudgeOptions = {}): Promise<Issue[]> {
+    const { issues, open } = this.profiles.verdict(resource, options)
+    return [...issues, ...(await this.settle(open, options.warnings === true))]
+  }
+
+  /** R4 first, then profiles: all that is wrong with a value, and what could not be checked. Never throws. */
+  async validate(value: unknown, profiles: readonly string[]): Promise<Issue[]> {
+    const { resource, issues } = validate(value, { warnings: true })
+    if (resource === undefined) return [...issues]
+    return [...issues, ...(await this.judge(resource, { profiles, warnings: true }))]
+  }
+
+  private async settle(open: readonly OpenBinding[], warnings: boolean): Promise<Issue[]> {
+    const { server } = this
+    const ask = async ({ valueSet, codes }: OpenBinding): Promise<Membership> =>
+      server === null ? 'unknown' : server.holds(valueSet, codes)
+    const answers = await Promise.all(open.map(ask))
+    return open.flatMap((binding, index) => issueOf(binding, answers[index] ?? 'unknown', warnings))
+  }
+}
+
+function issueOf({ valueSet, strength, expression }: OpenBinding, answer: Membership, warnings: boolean): Issue[] {
+  if (answer === 'in') return []
+  const place = { expression: [expression] }
+  if (answer === 'unknown') {
+    const diagnostics = `${expression}: whether this is a code of ${valueSet} could not be checked.`
+    return warnings ? [{ severity: 'information', code: 'not-supported', diagnostics, ...place }] : []
+  }
+  if (strength === 'extensible' && !warnings) return []
+  const ought = strength === 'required' ? 'must' : 'should'
+  return [
+    {
+      severity: strength === 'required' ? 'error' : 'warning',
+      code: 'code-invalid',
+      diagnostics: `${expression}: ${ought} be a code of ${valueSet}.`,
+      ...place,
+    },
+  ]
+}
