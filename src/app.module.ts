@@ -60,6 +60,8 @@ import type { GatewayParts } from './gateway/parts.js'
 import { patientOperations } from './gateway/patient-operations.js'
 import { Patients } from './gateway/patients.js'
 import { RemoteTerminology } from './gateway/remote-terminology.js'
+import { StoredPreparedGrants } from './gateway/prepared-grants.js'
+import { terminologyOperations } from './gateway/terminology-operations.js'
 import { TrailSealing } from './gateway/trail-sealing.js'
 import { validateOperations } from './gateway/validate.js'
 import { verifyOperations } from './gateway/verify.js'
@@ -306,6 +308,7 @@ async function assemble(
     }),
     ...verifyOperations(parts, log, ledger.contracts),
     ...validateOperations(parts),
+    ...terminologyOperations(parts),
   }
   const interactions: FhirInteractions = interactionsOf(parts, operations)
   follower.start()

@@ -37,6 +37,11 @@ export class Conformance {
     return [...issues, ...(await this.judge(resource, { profiles, warnings: true }))]
   }
 
+  /** What the terminology server says of a code that cannot be decided here; without one, nothing. */
+  async askServer(valueSet: string, code: CodeOf): Promise<Membership> {
+    return this.server === null ? 'unknown' : this.server.holds(valueSet, [code])
+  }
+
   private async settle(open: readonly OpenBinding[], warnings: boolean): Promise<Issue[]> {
     const { server } = this
     const ask = async ({ valueSet, codes }: OpenBinding): Promise<Membership> =>
