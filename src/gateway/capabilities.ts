@@ -17,15 +17,20 @@ const TYPE_INTERACTIONS: readonly TypeInteraction[] = [
   'search-type',
 ]
 const SYSTEM_INTERACTIONS = ['history-system', 'search-system'] as const
-/** Operations that the base specification defines. */
-const OF_R4: Readonly<Record<string, string>> = {
-  graphql: 'http://hl7.org/fhir/OperationDefinition/Resource-graphql',
-  everything: 'http://hl7.org/fhir/OperationDefinition/Patient-everything',
-  meta: 'http://hl7.org/fhir/OperationDefinition/Resource-meta',
-  'meta-add': 'http://hl7.org/fhir/OperationDefinition/Resource-meta-add',
-  'meta-delete': 'http://hl7.org/fhir/OperationDefinition/Resource-meta-delete',
-  validate: 'http://hl7.org/fhir/OperationDefinition/Resource-validate',
-}
+/** Operations that the base specification defines, by the last segment of their canonical. */
+const OF_R4: ReadonlySet<string> = new Set([
+  'CodeSystem-lookup',
+  'CodeSystem-subsumes',
+  'CodeSystem-validate-code',
+  'Patient-everything',
+  'Resource-graphql',
+  'Resource-meta',
+  'Resource-meta-add',
+  'Resource-meta-delete',
+  'Resource-validate',
+  'ValueSet-expand',
+  'ValueSet-validate-code',
+])
 /** When this set of capabilities began to be served. */
 const DATE = '2026-11-20'
 
@@ -54,7 +59,7 @@ function statementOf(parts: GatewayParts, served: FhirInteractions, operations: 
       operations: Object.keys(operations)
         .map((place) => {
           const [type, name = ''] = /^(?:([A-Za-z*]+)\/(?:\[id\]\/)?)?\$(.+)$/.exec(place)?.slice(1) ?? []
-          const definition = OF_R4[name] ?? definitionUrl(type, name)
+          const definition = definitionUrl(type, name)
           return type === undefined || type === '*' ? { name, definition } : { name, definition, type }
         })
         .filter(
@@ -76,6 +81,8 @@ function statementOf(parts: GatewayParts, served: FhirInteractions, operations: 
 
 /** @throws Error for an operation of ours that fhir-profiles/ does not define */
 function definitionUrl(type: string | undefined, name: string): string {
+  const ofR4 = `${type === undefined || type === '*' ? 'Resource' : type}-${name}`
+  if (OF_R4.has(ofR4)) return `http://hl7.org/fhir/OperationDefinition/${ofR4}`
   const url = operationDefinition(type, name)?.['url']
   if (typeof url === 'string') return url
   throw new Error(`The operation $${name} of ${type ?? 'the system'} has no OperationDefinition.`)

@@ -5,6 +5,7 @@ import type { Principal } from '../../src/auth/principal.js'
 import { labelId } from '../../src/consent/labels.js'
 import { ConsentMirror } from '../../src/consent/mirror.js'
 import { ownProfiles } from '../../src/fhir/profiles.js'
+import { Conformance } from '../../src/gateway/conformance.js'
 import { validate } from '../../src/fhir/validate.js'
 import { Access } from '../../src/gateway/access.js'
 import { Bodies } from '../../src/gateway/bodies.js'
@@ -67,6 +68,7 @@ beforeAll(async () => {
     bodies,
     patients,
     consents: new ConsentLinks(h.database),
+    conformance: new Conformance(ownProfiles(), null),
     audit: h.trail,
     committed: () => undefined,
     limits: { pageSize: 10, maxPageSize: 10, maxBundleEntries: 10 },
