@@ -75,6 +75,8 @@ function placesOf(type: string): readonly Place[] {
   let known = places.get(type)
   if (known === undefined) {
     const paths = new Map((patientCompartment()[type] ?? []).map(([parameter, path]) => [path, parameter]))
+    // "Treat the binary as if it was this resource": the only thing that says whose a Binary is.
+    if (type === 'Binary') paths.set('securityContext', 'securityContext')
     known = [...paths].map(([path, parameter]) => ({ parameter, steps: path.split('.') }))
     places.set(type, known)
   }

@@ -3,6 +3,7 @@ import { parseJson } from '../fhir/json.js'
 import { withLocalReferences } from '../fhir/references.js'
 import type { Resource, ValidResource } from '../fhir/types.js'
 import { validOrThrow } from '../fhir/validate.js'
+import { binaryOf } from './binary.js'
 import { requireProposal } from './consent/proposal.js'
 import type { InteractionRequest } from './interaction.js'
 
@@ -15,7 +16,7 @@ export function resourceOf(request: InteractionRequest, type: string): ValidReso
   if (request.body === undefined || request.body.length === 0) {
     throw new ConsentryError('malformed', `The body must be a ${type} as FHIR JSON; it is empty.`, { code: 'required' })
   }
-  const value = parseJson(request.body)
+  const value = (type === 'Binary' ? binaryOf(request) : null) ?? parseJson(request.body)
   const found = (value as Resource | null)?.resourceType
   if (typeof found === 'string' && found !== type) {
     throw new ConsentryError('malformed', `The URL is of ${type}, so the resource must be a ${type}.`, {

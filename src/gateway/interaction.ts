@@ -28,6 +28,7 @@ export type InteractionHeader =
   | 'if-none-match'
   | 'prefer'
   | 'x-request-id'
+  | 'x-security-context'
 
 /**
  * A FHIR request without HTTP around it; GraphQL, batches and tests make the same value.

@@ -2,6 +2,7 @@ import { requireScope } from '../auth/allows.js'
 import { ConsentryError } from '../errors.js'
 import type { StoredVersion } from '../records/types.js'
 import { audited } from './audited.js'
+import { nativeBinary } from './binary.js'
 import { disclose, trace } from './disclose.js'
 import type { Handler, InteractionRequest, InteractionResponse } from './interaction.js'
 import { missing, withoutExistence } from './missing.js'
@@ -55,7 +56,8 @@ async function respondWith(
   const headers = { etag: etag(row.version), 'last-modified': lastModified(row.lastUpdated) }
   const [body] = await disclose(parts, request, trail, permit, [row], { interaction })
   if (isUnchanged(request, row)) return { status: 304, headers }
-  return { status: 200, headers, body: body as Uint8Array }
+  const response = { status: 200, headers, body: body as Uint8Array }
+  return type === 'Binary' ? nativeBinary(request, response, response.body) : response
 }
 
 /** The index knows the current version alone, so whether an older one is inside a granular scope is not known. */

@@ -4,7 +4,7 @@ import type { Principal } from '../auth/principal.js'
 import { ConsentryError } from '../errors.js'
 import type { FhirInteractions } from '../gateway/interaction.js'
 import { nearNames } from './near-names.js'
-import { checkContentType, FHIR_JSON, responseType, type BodyUse } from './negotiate.js'
+import { checkContentType, FHIR_JSON, responseType, type BodyUse, wantsFhir } from './negotiate.js'
 import { HttpRefusal } from './outcome.js'
 import { parseParameters, pathSegments, splitTarget, type Parameter } from './parameters.js'
 import type { RateLimit } from './rate-limit.js'
@@ -25,6 +25,8 @@ export interface Call {
   params: readonly Parameter[]
   /** Of the response, unless the interaction names another. */
   contentType: string
+  /** `_format` */
+  format?: string
   pretty: boolean
   principal?: Principal
   /** True once an interaction has the request: from then on auditing is its business. */
@@ -45,7 +47,10 @@ export async function openCall(options: CallOptions, request: FastifyRequest, ca
   const format = takeParameters(call, parseParameters(query, 'query'))
   // A Binary may be anything, in both directions.
   const binary = target.type === 'Binary' && target.operation === undefined
-  if (!binary) call.contentType = responseType(request.headers.accept, format)
+  if (format !== undefined) call.format = format
+  if (!binary || wantsFhir(format ?? request.headers.accept)) {
+    call.contentType = responseType(request.headers.accept, format)
+  }
   if (target.interaction !== 'capabilities') {
     call.principal = await authenticated(options, request)
     options.rate.take(`client ${call.principal.clientId}`)

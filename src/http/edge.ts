@@ -5,7 +5,7 @@ import { newCall, openCall, takeParameters, type Call, type CallOptions } from '
 import { decompressed } from './decompress.js'
 import { refusalOf } from './outcome.js'
 import { parseParameters } from './parameters.js'
-import { FHIR_JSON, isXml } from './negotiate.js'
+import { FHIR_JSON, isFhirXml, isXml } from './negotiate.js'
 import { respond, type XmlFormat } from './respond.js'
 
 export interface EdgeOptions extends CallOptions {
@@ -33,6 +33,7 @@ const HEADERS: readonly InteractionHeader[] = [
   'if-none-exist',
   'if-none-match',
   'prefer',
+  'x-security-context',
 ]
 /** Search parameters in a form; a resource may be as large as the server's limit for bodies. */
 const MOST_FORM_BYTES = 1024 * 1024
@@ -69,7 +70,7 @@ async function answer(options: EdgeOptions, request: FastifyRequest, reply: Fast
   if (posted) takeForm(call, request.body)
   const response = await run(
     options,
-    { ...openRequest(request, call, options), ...bodyOf(options, request), signal: goneSignal(reply) },
+    { ...openRequest(request, call, options), ...bodyOf(options, request, call), signal: goneSignal(reply) },
     call,
   )
   await respond(reply, response, {
@@ -111,7 +112,8 @@ function openRequest(request: FastifyRequest, call: Call, { baseUrl }: EdgeOptio
     if (value !== undefined) headers[name] = String(value)
   }
   // Interactions are handed JSON, whatever came.
-  if (isXml(headers['content-type'])) headers['content-type'] = FHIR_JSON
+  if (isResourceXml(request, call)) headers['content-type'] = FHIR_JSON
+  if (call.format !== undefined) headers.accept = call.format
   const { target = { interaction: 'capabilities' } } = call
   return {
     ...target,
@@ -124,9 +126,16 @@ function openRequest(request: FastifyRequest, call: Call, { baseUrl }: EdgeOptio
   }
 }
 
-function bodyOf({ xml }: EdgeOptions, { body, headers }: FastifyRequest): { body?: Uint8Array } {
+function bodyOf({ xml }: EdgeOptions, request: FastifyRequest, call: Call): { body?: Uint8Array } {
+  const { body } = request
   if (!(body instanceof Uint8Array) || body.length === 0) return {}
-  return { body: isXml(headers['content-type']) ? xml.toJson(body) : body }
+  return { body: isResourceXml(request, call) ? xml.toJson(body) : body }
+}
+
+/** A Binary may be an XML document; the resource itself has FHIR's own type. */
+function isResourceXml({ headers }: FastifyRequest, { target }: Call): boolean {
+  const type = headers['content-type']
+  return isXml(type) && (target?.type !== 'Binary' || target.operation !== undefined || isFhirXml(type))
 }
 
 const OF_A_BODY = ['content-encoding', 'content-length', 'content-type', 'etag', 'last-modified', 'location']

@@ -69,6 +69,17 @@ export function isXml(contentType: string | undefined): boolean {
   return contentType !== undefined && XML_TYPES.has(mediaRanges(contentType)[0]?.type ?? '')
 }
 
+/** True for a wish that names a FHIR format, and not just anything. */
+export function wantsFhir(wanted: string | undefined): boolean {
+  return mediaRanges((wanted ?? '').replace(/ /g, '+')).some(({ type }) =>
+    [FHIR_JSON, FHIR_XML, 'application/json', 'json', 'xml'].includes(type),
+  )
+}
+
+export function isFhirXml(contentType: string | undefined): boolean {
+  return contentType !== undefined && mediaRanges(contentType)[0]?.type === FHIR_XML
+}
+
 /** 415 unless the body is of a type that is understood there, in UTF-8, of FHIR 4.0. */
 export function checkContentType(contentType: string | undefined, use: BodyUse): void {
   const [range] = contentType === undefined ? [] : mediaRanges(contentType)

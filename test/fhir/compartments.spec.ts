@@ -88,10 +88,14 @@ describe('patientIdentifiers', () => {
 })
 
 describe('the compartment table', () => {
-  it('knows 145 types, 66 of which have patients', () => {
+  it('knows 145 types, 66 of which have patients, and that a Binary is whose its security context says', () => {
     const table = patientCompartment()
     expect(Object.keys(table)).toHaveLength(145)
-    expect(structures().resources.filter(hasPatientCompartment)).toHaveLength(66)
+    expect(structures().resources.filter(hasPatientCompartment)).toHaveLength(67)
+    const binary = { resourceType: 'Binary', contentType: 'image/png', securityContext: { reference: 'Patient/1' } }
+    expect(patientReferences(binary)).toEqual([
+      { parameter: 'securityContext', path: 'securityContext', reference: 'Patient/1' },
+    ])
     expect(hasPatientCompartment('Organization')).toBe(false)
   })
 

@@ -598,6 +598,51 @@ describe('the compartment of a patient', () => {
   })
 })
 
+describe('Binary', () => {
+  const PNG = Buffer.from('89504e470d0a1a0a00ff00fe', 'hex')
+  const send = (method: string, path: string, body: Uint8Array | string, headers: Record<string, string>) =>
+    fetch(`${gateway.fhir}${path}`, { method, headers: { authorization: `Bearer ${tokens['ehr']}`, ...headers }, body })
+  const get = (path: string, accept?: string) =>
+    fetch(`${gateway.fhir}${path}`, {
+      headers: { authorization: `Bearer ${tokens['ehr']}`, ...(accept === undefined ? {} : { accept }) },
+    })
+
+  it('goes in and out as its own bytes, or as the resource for whoever asks for it', async () => {
+    const id = await patient('Pictured')
+    const made = await send('POST', '/Binary', PNG, {
+      'content-type': 'image/png',
+      'x-security-context': `Patient/${id}`,
+      accept: 'application/fhir+json',
+    })
+    expect(made.status).toBe(201)
+    const binary = (await made.json()) as { id: string }
+    expect(binary).toMatchObject({ contentType: 'image/png', data: PNG.toString('base64') })
+    for (const accept of [undefined, '*/*', 'image/*']) {
+      const raw = await get(`/Binary/${binary.id}`, accept)
+      expect([raw.status, raw.headers.get('content-type')]).toEqual([200, 'image/png'])
+      expect(raw.headers.get('content-security-policy')).toContain('sandbox')
+      expect(Buffer.from(await raw.arrayBuffer())).toEqual(PNG)
+    }
+    expect(await (await get(`/Binary/${binary.id}?_format=json`)).json()).toMatchObject({ resourceType: 'Binary' })
+    expect(await (await get(`/Binary/${binary.id}`, 'application/fhir+xml')).text()).toMatch(/^<Binary /)
+    const whole = await ask('GET', `/Patient/${id}/$everything?_type=Binary`)
+    expect(whole.body.total).toBe(1)
+    const page = await send('PUT', `/Binary/${binary.id}`, '<a/>', { 'content-type': 'text/xml' })
+    expect(page.status).toBe(200)
+    expect(await (await get(`/Binary/${binary.id}`)).text()).toBe('<a/>')
+  })
+
+  it('of an unknown patient, or of a type that is none, is refused', async () => {
+    const context = await send('POST', '/Binary', PNG, {
+      'content-type': 'image/png',
+      'x-security-context': 'Patient/nobody',
+    })
+    expect(context.status).toBe(422)
+    const resource = { resourceType: 'Binary', contentType: 'text/html\r\nx: y', data: 'AAAA' }
+    expect((await ask('POST', '/Binary', resource)).status).toBe(400)
+  })
+})
+
 describe('$everything', () => {
   const names = (answer: Answer) =>
     answer.body.entry.map((e: { resource: { resourceType: string; id: string }; search: { mode: string } }) =>
