@@ -77,7 +77,7 @@ describe('a request', () => {
       clientAddress: '127.0.0.1',
       baseUrl: edge.fhir,
     })
-    expect(Object.keys(last()?.headers ?? {}).sort()).toEqual(['if-none-match', 'prefer', 'x-request-id'])
+    expect(Object.keys(last()?.headers ?? {}).sort()).toEqual(['accept', 'if-none-match', 'prefer', 'x-request-id'])
     expect(last()).not.toHaveProperty('body')
     expect(last()?.principal).toMatchObject({
       clientId: 'ehr',
