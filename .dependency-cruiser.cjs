@@ -61,6 +61,13 @@ module.exports = {
       to: { path: '^src/(main|app\\.module)\\.ts$' },
     },
     {
+      name: 'composition-belongs-to-its-root',
+      comment: 'what composes one world is a part of app.module that stands in a file of its own',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/(app\\.module\\.ts$|composition/)' },
+      to: { path: '^src/composition/' },
+    },
+    {
       name: 'no-import-from-tests',
       severity: 'error',
       from: { path: '^src/' },

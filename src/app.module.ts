@@ -1,27 +1,20 @@
-import { randomBytes } from 'node:crypto'
 import { Module, type DynamicModule } from '@nestjs/common'
 import { AuditTrail } from './audit/audit-trail.js'
 import { type LogOptions, VerifiableLog } from './audit/log.js'
 import { LedgerMirror } from './audit/mirror.js'
-import { tokenAuthenticator } from './auth/authenticate.js'
-import { authorizationServer } from './auth/authorization-server.js'
-import { fixedRegistry, type ClientRegistry } from './auth/clients.js'
-import { embeddedIssuer, externalIssuer } from './auth/issuer.js'
-import { MemoryReplayGuard } from './auth/replay.js'
-import { signingKey, type SecretStore } from './auth/signing-keys.js'
-import { smartConfiguration } from './auth/smart-configuration.js'
+import { fixedRegistry } from './auth/clients.js'
+import { composeAccess } from './composition/access.js'
+import { composeConformance } from './composition/conformance.js'
+import { openBlocks, openRecords, passphrase } from './composition/storage.js'
 import type { Config } from './config.js'
 import { type Freshness, isStale } from './consent/decide.js'
 import { ConsentMirror } from './consent/mirror.js'
 import { fileRegistry } from './embedded/client-registry.js'
-import { type DataDirectory, openDataDirectory } from './embedded/data-directory.js'
+import { openDataDirectory } from './embedded/data-directory.js'
 import { demoClients } from './embedded/demo-clients.js'
 import { entityKeys } from './embedded/entity-keys.js'
 import { openLedger } from './embedded/ledger.js'
-import { startPglite } from './embedded/pglite.js'
 import { ConsentryError } from './errors.js'
-import { readPackages } from './fhir/packages.js'
-import { ownDefinitions, Profiles } from './fhir/profiles.js'
 import { Feeds } from './exchange/feeds.js'
 import { Granting } from './exchange/granting.js'
 import { Importing } from './exchange/importing.js'
@@ -35,7 +28,6 @@ import { Admission } from './gateway/admission.js'
 import { Anchoring } from './gateway/anchoring.js'
 import { Bodies } from './gateway/bodies.js'
 import { CapsuleKeys } from './gateway/capsule-keys.js'
-import { Conformance } from './gateway/conformance.js'
 import { GatewayChainSink } from './gateway/chain-sink.js'
 import { ConsentLinks } from './gateway/consent/links.js'
 import { ConsentMirroring } from './gateway/consent/mirroring.js'
@@ -59,7 +51,6 @@ import { graphqlOperation } from './graphql/operation.js'
 import type { GatewayParts } from './gateway/parts.js'
 import { patientOperations } from './gateway/patient-operations.js'
 import { Patients } from './gateway/patients.js'
-import { RemoteTerminology } from './gateway/remote-terminology.js'
 import { terminologyOperations } from './gateway/terminology-operations.js'
 import { TrailSealing } from './gateway/trail-sealing.js'
 import { validateOperations } from './gateway/validate.js'
@@ -70,13 +61,8 @@ import { FHIR_BASE, OAUTH_BASE, type EdgeParts } from './http/mount.js'
 import { ChainFollower } from './ledger/follower.js'
 import { Anchors } from './records/anchors.js'
 import { BlindIndex } from './records/blind-index.js'
-import { type Database, openDatabase } from './records/database.js'
 import { Outbox } from './records/outbox.js'
 import { RecordStore } from './records/record-store.js'
-import type { BlockStore } from './vault/blocks/block-store.js'
-import { CachedBlockStore } from './vault/blocks/cached.js'
-import { KuboBlockStore } from './vault/blocks/kubo.js'
-import { LocalBlockStore } from './vault/blocks/local.js'
 import { Keystore } from './vault/keystore.js'
 
 /** What the composed parts need to know of the process they run in. */
@@ -324,7 +310,7 @@ async function assemble(
   await opened('audit log', Promise.resolve(log), (l) => l.stop())
 
   const clients = fileRegistry(directory.file('clients.json'), fixedRegistry(await demoClients(directory, keys.id)))
-  const access = await composeAccess(config, publicUrl, clients, secretsOf(keystore), onFault)
+  const access = await composeAccess(config, publicUrl, clients, keystore, onFault)
   return {
     edge: {
       interactions,
@@ -342,86 +328,8 @@ async function assemble(
   }
 }
 
-/** Our profiles and those of the configured packages; packages that cannot be read stop the start. */
-function composeConformance(
-  { conformance }: Config,
-  clock: () => number,
-  onProblem: (error: unknown) => void,
-): Conformance {
-  const { packages, profiles, unknownProfiles, terminologyUrl, terminologyTimeoutMs } = conformance
-  const resources = [...ownDefinitions(), ...(packages === null ? [] : readPackages(packages))]
-  const server =
-    terminologyUrl === null
-      ? null
-      : new RemoteTerminology({ url: terminologyUrl, timeoutMs: terminologyTimeoutMs, clock, onProblem })
-  return new Conformance(new Profiles(resources, { unknownProfiles, always: profiles }), server)
-}
-
-/** Who issues tokens and who checks them. */
-async function composeAccess(
-  config: Config,
-  publicUrl: string,
-  clients: ClientRegistry,
-  secrets: SecretStore,
-  onFault: Surroundings['onFault'],
-): Promise<Pick<EdgeParts, 'authenticator' | 'smartConfiguration' | 'authorizationServer'>> {
-  const audience = config.auth.audience ?? `${publicUrl}${FHIR_BASE}`
-  if (config.auth.issuerUrl !== null) {
-    const issuer = externalIssuer(config.auth.issuerUrl, config.auth.jwksUrl)
-    const authenticator = tokenAuthenticator({ issuer, audience, clients })
-    return { authenticator, smartConfiguration: () => smartConfiguration(issuer) }
-  }
-  const key = await signingKey(secrets)
-  const url = `${publicUrl}${OAUTH_BASE}`
-  const issuer = embeddedIssuer(url, key)
-  return {
-    authenticator: tokenAuthenticator({ issuer, audience, clients }),
-    smartConfiguration: () => smartConfiguration(issuer),
-    authorizationServer: authorizationServer({
-      issuer: url,
-      audience,
-      signingKey: key,
-      clients,
-      replay: new MemoryReplayGuard(),
-      tokenSeconds: config.auth.tokenSeconds,
-      onFault: (error) => onFault('the authorization server failed', error),
-    }),
-  }
-}
-
-/** A configured passphrase, or a random one beside the keystore for whoever only tries the gateway out. */
-async function passphrase(config: Config, directory: DataDirectory): Promise<string> {
-  if (config.keystorePassphrase !== null) return config.keystorePassphrase
-  const file = await directory.read('passphrase')
-  if (file !== undefined) return file.toString('utf8').trim()
-  const made = randomBytes(24).toString('base64url')
-  await directory.write('passphrase', `${made}\n`)
-  return made
-}
-
-async function openRecords(config: Config, directory: DataDirectory): Promise<Database> {
-  if (config.databaseUrl !== null) return openDatabase({ url: config.databaseUrl })
-  const pglite = await startPglite(directory.file('pglite'))
-  const database = await openDatabase({ driver: pglite.driver })
-  const close = database.close.bind(database)
-  database.close = async () => {
-    await close()
-    await pglite.close()
-  }
-  return database
-}
-
-async function openBlocks(config: Config, directory: DataDirectory): Promise<BlockStore> {
-  if (config.ipfsApiUrl === null) return LocalBlockStore.open(directory.file('blocks'))
-  return new CachedBlockStore(new KuboBlockStore(config.ipfsApiUrl), BLOCK_CACHE_BYTES)
-}
-
 function requireFresh(freshness: Freshness, now: number): void {
   if (isStale(freshness, now)) throw new ConsentryError('unavailable', 'The ledger has not been heard of recently.')
-}
-
-function secretsOf(keystore: Keystore): SecretStore {
-  return { read: async (name) => keystore.get(name), write: (name, secret) => keystore.set(name, secret) }
 }
 
 /** A head a minute costs little gas; on our own chain, where gas costs nothing, they come faster. */
@@ -429,7 +337,6 @@ const AUDIT_HEADS: LogOptions = { publishAfterMs: 60_000, publishAtLeaves: 10_00
 
 /** As in package.json; a test holds them equal. */
 const VERSION = '0.1.0'
-const BLOCK_CACHE_BYTES = 256 * 1024 * 1024
 
 /** Nest carries GraphQL; the parts themselves are plain objects made by `compose`. */
 @Module({})

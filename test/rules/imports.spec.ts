@@ -26,6 +26,7 @@ const FORBIDDEN: [from: string, to: string, rule: string][] = [
   ['src/vault/pre/a.ts', '../open.js', 'umbral-stands-alone'],
   ['src/vault/pre/b.ts', 'node:fs', 'umbral-stands-alone'],
   ['src/cli/a.ts', '../main.js', 'composition-root-is-the-top'],
+  ['src/cli/b.ts', '../composition/storage.js', 'composition-belongs-to-its-root'],
   ['src/records/b.ts', '../../test/support/x.js', 'no-import-from-tests'],
 ]
 const ALLOWED: [from: string, to: string][] = [
@@ -40,6 +41,8 @@ const ALLOWED: [from: string, to: string][] = [
   ['src/consent/ok.ts', '../ledger/chain.js'],
   ['src/app.module.ts', './http/edge.js'],
   ['src/cli/ok.ts', '../config.js'],
+  ['src/app.module.ts', './composition/storage.js'],
+  ['src/composition/ok.ts', '../http/edge.js'],
 ]
 const TARGETS = [
   'src/records/rows.ts',
@@ -55,6 +58,7 @@ const TARGETS = [
   'src/consent/decide.ts',
   'src/auth/principal.ts',
   'src/ledger/chain.ts',
+  'src/composition/storage.ts',
   'test/support/x.ts',
 ]
 

@@ -1,0 +1,46 @@
+import { tokenAuthenticator } from '../auth/authenticate.js'
+import { authorizationServer } from '../auth/authorization-server.js'
+import type { ClientRegistry } from '../auth/clients.js'
+import { embeddedIssuer, externalIssuer } from '../auth/issuer.js'
+import { MemoryReplayGuard } from '../auth/replay.js'
+import { signingKey, type SecretStore } from '../auth/signing-keys.js'
+import { smartConfiguration } from '../auth/smart-configuration.js'
+import type { Config } from '../config.js'
+import { type EdgeParts, FHIR_BASE, OAUTH_BASE } from '../http/mount.js'
+import type { Keystore } from '../vault/keystore.js'
+
+/** Who issues tokens and who checks them. */
+export async function composeAccess(
+  config: Config,
+  publicUrl: string,
+  clients: ClientRegistry,
+  keystore: Keystore,
+  onFault: (message: string, error: unknown) => void,
+): Promise<Pick<EdgeParts, 'authenticator' | 'smartConfiguration' | 'authorizationServer'>> {
+  const audience = config.auth.audience ?? `${publicUrl}${FHIR_BASE}`
+  if (config.auth.issuerUrl !== null) {
+    const issuer = externalIssuer(config.auth.issuerUrl, config.auth.jwksUrl)
+    const authenticator = tokenAuthenticator({ issuer, audience, clients })
+    return { authenticator, smartConfiguration: () => smartConfiguration(issuer) }
+  }
+  const key = await signingKey(secretsOf(keystore))
+  const url = `${publicUrl}${OAUTH_BASE}`
+  const issuer = embeddedIssuer(url, key)
+  return {
+    authenticator: tokenAuthenticator({ issuer, audience, clients }),
+    smartConfiguration: () => smartConfiguration(issuer),
+    authorizationServer: authorizationServer({
+      issuer: url,
+      audience,
+      signingKey: key,
+      clients,
+      replay: new MemoryReplayGuard(),
+      tokenSeconds: config.auth.tokenSeconds,
+      onFault: (error) => onFault('the authorization server failed', error),
+    }),
+  }
+}
+
+function secretsOf(keystore: Keystore): SecretStore {
+  return { read: async (name) => keystore.get(name), write: (name, secret) => keystore.set(name, secret) }
+}

@@ -1,0 +1,38 @@
+import { randomBytes } from 'node:crypto'
+import type { Config } from '../config.js'
+import type { DataDirectory } from '../embedded/data-directory.js'
+import { startPglite } from '../embedded/pglite.js'
+import { type Database, openDatabase } from '../records/database.js'
+import type { BlockStore } from '../vault/blocks/block-store.js'
+import { CachedBlockStore } from '../vault/blocks/cached.js'
+import { KuboBlockStore } from '../vault/blocks/kubo.js'
+import { LocalBlockStore } from '../vault/blocks/local.js'
+
+const BLOCK_CACHE_BYTES = 256 * 1024 * 1024
+
+/** A configured passphrase, or a random one beside the keystore for whoever only tries the gateway out. */
+export async function passphrase(config: Config, directory: DataDirectory): Promise<string> {
+  if (config.keystorePassphrase !== null) return config.keystorePassphrase
+  const file = await directory.read('passphrase')
+  if (file !== undefined) return file.toString('utf8').trim()
+  const made = randomBytes(24).toString('base64url')
+  await directory.write('passphrase', `${made}\n`)
+  return made
+}
+
+export async function openRecords(config: Config, directory: DataDirectory): Promise<Database> {
+  if (config.databaseUrl !== null) return openDatabase({ url: config.databaseUrl })
+  const pglite = await startPglite(directory.file('pglite'))
+  const database = await openDatabase({ driver: pglite.driver })
+  const close = database.close.bind(database)
+  database.close = async () => {
+    await close()
+    await pglite.close()
+  }
+  return database
+}
+
+export async function openBlocks(config: Config, directory: DataDirectory): Promise<BlockStore> {
+  if (config.ipfsApiUrl === null) return LocalBlockStore.open(directory.file('blocks'))
+  return new CachedBlockStore(new KuboBlockStore(config.ipfsApiUrl), BLOCK_CACHE_BYTES)
+}
