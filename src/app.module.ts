@@ -37,6 +37,7 @@ import { Custody, CustodyPolicies, sharedPolicyKey } from './gateway/custody.js'
 import { everythingOperations } from './gateway/everything.js'
 import { feedTagsOf } from './gateway/feed-tags.js'
 import { structures } from './fhir/definitions/structures.js'
+import { elementFilter } from './fhir/element-filter.js'
 import { parseJson } from './fhir/json.js'
 import { isServed } from './fhir/search-query.js'
 import { searchParametersOf } from './fhir/search-parameters.js'
@@ -259,7 +260,11 @@ async function assemble(
     problem('the exchange has a problem and tries again'),
   )
   const engine = new GraphqlEngine({
-    table: { ...structures(), searchParameters: (type) => [...searchParametersOf(type).values()].filter(isServed) },
+    table: {
+      ...structures(),
+      searchParameters: (type) => [...searchParametersOf(type).values()].filter(isServed),
+      filter: elementFilter,
+    },
     introspection: config.graphqlIntrospection,
     onFault,
   })

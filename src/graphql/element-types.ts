@@ -90,7 +90,10 @@ export class ElementTypes {
     return {
       type: new GraphQLList(type),
       args: listArguments(this.table.types[code]?.elements ?? [], this.table.types),
-      resolve: (source, args) => selectElements(source[name], args),
+      resolve: (source, args, state) =>
+        selectElements(source[name], args, (expression, elements) =>
+          state.filters.select(this.table, code, expression, elements),
+        ),
       ...extensions,
     }
   }

@@ -1,3 +1,4 @@
+import { Filters } from './filters.js'
 import { ReferenceLoader } from './reference-loader.js'
 import type { GraphqlResource, GraphqlSource } from './table.js'
 
@@ -7,6 +8,7 @@ import type { GraphqlResource, GraphqlSource } from './table.js'
  */
 export class GraphqlRequestState<Context> {
   readonly loader: ReferenceLoader<Context>
+  readonly filters = new Filters()
   /** Reference elements that point into the resource that contains them. */
   private readonly containers = new WeakMap<object, GraphqlResource>()
 

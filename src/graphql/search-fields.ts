@@ -15,7 +15,7 @@ import {
 import type { ElementTypes } from './element-types.js'
 import type { GraphqlRequestState } from './request.js'
 import { scalarOf } from './scalars.js'
-import { cursorOf, paramsOf } from './search-params.js'
+import { cursorOf, fhirpathOf, paramsOf } from './search-params.js'
 import type { GraphqlResource, GraphqlTable, SearchPage } from './table.js'
 
 type State = GraphqlRequestState<unknown>
@@ -42,7 +42,8 @@ export class SearchFields {
       resolve: async (source, args, state) => {
         const page = await this.#search(type, target, source, args, state, [])
         // "The server returns everything, or an error", unless the client said how many it wants
-        if (page.next === undefined || args['_count'] != null) return enter(page, state)
+        const whole = page.next === undefined || args['_count'] != null
+        if (whole) return this.#meeting(type, args['fhirpath'], enter(page, state), state)
         throw new GraphQLError(
           `There are more ${type} than fit into a list: ask for a ${type}Connection or give _count.`,
           {
@@ -62,15 +63,21 @@ export class SearchFields {
         ...(target === undefined ? { _cursor: { type: GraphQLString } } : {}),
       },
       resolve: async (source, args, state, info) => {
-        const extra: [string, string][] = asksFor('count', info) ? [['_total', 'accurate']] : []
+        const fhirpath = typeof args['_cursor'] === 'string' ? fhirpathOf(args['_cursor']) : args['fhirpath']
+        // what meets an expression is known a page at a time
+        const counts = asksFor('count', info) && typeof fhirpath !== 'string'
+        const extra: [string, string][] = counts ? [['_total', 'accurate']] : []
         const page = await this.#search(type, target, source, args, state, extra)
         const params = paramsOf(this.table.searchParameters(type), args, typeof args['_cursor'] === 'string')
         return {
           count: page.total,
           offset: args['_cursor'] == null ? 0 : undefined,
           pagesize: args['_count'] ?? page.resources.length,
-          next: page.next === undefined ? undefined : cursorOf(params, page.next),
-          edges: enter(page, state).map((resource) => ({ mode: 'match', resource })),
+          next: page.next === undefined ? undefined : cursorOf(params, page.next, fhirpath),
+          edges: this.#meeting(type, fhirpath, enter(page, state), state).map((resource) => ({
+            mode: 'match',
+            resource,
+          })),
         }
       },
     }
@@ -85,6 +92,15 @@ export class SearchFields {
     )
   }
 
+  #meeting(
+    type: string,
+    expression: unknown,
+    resources: readonly GraphqlResource[],
+    { filters }: State,
+  ): readonly GraphqlResource[] {
+    return filters.select(this.table, type, expression, resources)
+  }
+
   async #search(
     type: string,
     target: string | undefined,
@@ -93,7 +109,7 @@ export class SearchFields {
     state: State,
     extra: readonly (readonly [string, string])[],
   ): Promise<SearchPage> {
-    const { _reference, ...criteria } = args
+    const { _reference, fhirpath: _, ...criteria } = args
     const params = paramsOf(this.table.searchParameters(type), criteria, typeof args['_cursor'] === 'string')
     if (target === undefined) return state.source.search(type, [...params, ...extra], state.context)
     const code = String(_reference).replaceAll('_', '-')
@@ -114,6 +130,7 @@ export class SearchFields {
       if (target !== undefined && code === '_id') continue
       args[code.replaceAll('-', '_')] = { type: new GraphQLList(scalarOf(kind)) }
     }
+    args['fhirpath'] = { type: GraphQLString }
     args['_sort'] = { type: GraphQLString }
     args['_count'] = { type: GraphQLInt }
     return args

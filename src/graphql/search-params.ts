@@ -12,10 +12,10 @@ export function paramsOf(
   args: Readonly<Record<string, unknown>>,
   hasCursor: boolean,
 ): Params {
-  if (hasCursor) return readCursor(String(args['_cursor']))
+  if (hasCursor) return readCursor(String(args['_cursor'])).filter(([name]) => name !== FHIRPATH)
   const codes = new Map(known.map(({ code }) => [code.replaceAll('-', '_'), code]))
   return Object.entries(args).flatMap(([name, value]): Params => {
-    if (value === undefined || value === null || name === '_reference') return []
+    if (value === undefined || value === null || name === '_reference' || name === FHIRPATH) return []
     const code = codes.get(name)
     if (code === undefined) return [[name, `${value as string}`]]
     // a variable that is no list arrives as it is
@@ -29,9 +29,17 @@ function escapeCommas(value: string): string {
   return value.replace(/\\.|,/g, (found) => (found === ',' ? '\\,' : found))
 }
 
-export function cursorOf(params: Params, cursor: string): string {
+export function cursorOf(params: Params, cursor: string, fhirpath?: unknown): string {
   const kept = params.filter(([name]) => name !== '_cursor')
-  return Buffer.from(JSON.stringify([...kept, ['_cursor', cursor]])).toString('base64url')
+  const filter = typeof fhirpath === 'string' ? [[FHIRPATH, fhirpath]] : []
+  return Buffer.from(JSON.stringify([...kept, ...filter, ['_cursor', cursor]])).toString('base64url')
+}
+
+/** No parameter of a search, but of its field: a page is looked through once it was read. */
+const FHIRPATH = 'fhirpath'
+
+export function fhirpathOf(cursor: string): string | undefined {
+  return readCursor(cursor).find(([name]) => name === FHIRPATH)?.[1]
 }
 
 /** Rows of the page that a cursor leads to, if it says; whoever makes up a cursor pays for what is in it. */

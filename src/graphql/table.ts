@@ -7,6 +7,14 @@ export interface GraphqlTable {
   readonly types: Readonly<Record<string, { readonly kind?: string; readonly elements: readonly ElementRow[] }>>
   /** The parameters that a search of the type may use. */
   readonly searchParameters: (type: string) => readonly SearchArgument[]
+  /** For the `fhirpath` arguments, by the type of the elements as the table names it; throws what the gateway throws. */
+  readonly filter: (type: string, expression: string) => ElementFilter
+}
+
+export interface ElementFilter {
+  /** The work for an element is of the order of this times the nodes of the element. */
+  readonly nodes: number
+  readonly test: (element: unknown) => boolean
 }
 
 /** `[name, min, max, types]`; `max` −1 is `*`; names of choices end in `[x]`; more columns may follow. */

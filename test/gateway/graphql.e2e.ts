@@ -115,6 +115,13 @@ describe('consent holds for', () => {
     expect([body.data.ObservationConnection.count, ids], text).toEqual([expected.length, expected])
   })
 
+  it('what a FHIRPath argument looks at', async () => {
+    const list = (expression: string) =>
+      graphql('query ($e: String) { ObservationList(code: "urn:x|attacked", fhirpath: $e) { id } }', { e: expression })
+    expect((await list('hasMember.exists()')).body.data).toEqual({ ObservationList: [{ id: panel }] })
+    expect((await list("value.ofType(string) = 'secret-value'")).body.data).toEqual({ ObservationList: [] })
+  })
+
   it('an instance of its own', async () => {
     const { status, text, body } = await gateway.ask(
       'GET',

@@ -4,6 +4,7 @@ import { NestFactory } from '@nestjs/core'
 import { FastifyAdapter } from '@nestjs/platform-fastify'
 import type { GraphQLSchema } from 'graphql'
 import { afterAll, beforeAll } from 'vitest'
+import { elementFilter } from '../../src/fhir/element-filter.js'
 import { structures } from '../../src/fhir/definitions/structures.js'
 import { searchParametersOf } from '../../src/fhir/search-parameters.js'
 import { isServed, parseSearch } from '../../src/fhir/search-query.js'
@@ -16,6 +17,7 @@ import { buildSchema } from '../../src/graphql/schema.js'
 export const table: GraphqlTable = {
   ...structures(),
   searchParameters: (type) => [...searchParametersOf(type).values()].filter(isServed),
+  filter: elementFilter,
 }
 
 let built: GraphQLSchema | undefined
