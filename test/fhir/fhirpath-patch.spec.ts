@@ -113,6 +113,7 @@ describe('applyFhirPathPatch', () => {
     ['no FHIRPath', 'delete:Patient..', [], 'malformed', /not FHIRPath/],
     ['a function without bound', 'delete:Patient.descendants()', [], 'malformed', /functions/],
     ['a regular expression', "delete:Patient.name.where(family.matches('(a+)+b'))", [], 'malformed', /functions/],
+    ['a union', 'delete:Patient.name[0] | Patient.name[1]', [], 'malformed', /unions/],
     ['a variable', 'delete:%resource.name[0]', [], 'malformed', /variables/],
     ['a bracket that closes ours', 'delete:Patient.name).where((true', [], 'malformed', /not FHIRPath/],
     [
