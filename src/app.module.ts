@@ -112,7 +112,8 @@ async function assemble(
   const clock = () => Date.now()
 
   // Before anything is opened: packages that cannot be used should tell so at once.
-  const conformance = composeConformance(config, clock, problem('the terminology server has a problem'))
+  const { conformance, thread } = composeConformance(config, clock, problem('the terminology server has a problem'))
+  await opened('judging', Promise.resolve(thread), (t) => t.close())
   const directory = await opened('data directory', openDataDirectory(config.dataDirectory), (d) => d.close())
   const keystore = await Keystore.open(directory.file('keystore.json'), await passphrase(config, directory))
   const keys = await entityKeys(keystore)

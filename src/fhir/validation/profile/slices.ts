@@ -25,6 +25,7 @@ export function checkSlices(
   for (const [order, slice] of own.entries()) {
     const discriminators = slicing.discriminator ?? implied(slice)
     const members = values.filter((value, index) => {
+      if (!judgement.walk.spend(1)) return false
       const answer = belongsTo(value, slice, discriminators, judgement)
       if (answer === undefined) doubtful.add(index)
       if (answer === true) places[index] ??= order
