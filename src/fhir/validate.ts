@@ -24,18 +24,54 @@ export interface ValidationOptions {
  * `resource` is there, the same object, if no issue is an error.
  */
 export function validate(value: unknown, options: ValidationOptions = {}): Validation {
+  const walk = begin(value, options)
+  checkResource(value, walk, objectCheck)
+  return ended(value, walk)
+}
+
+/** How long entries of a Bundle are checked before others have their turn. */
+const TURN_MS = 5
+
+/**
+ * Like `validOrThrow`, for a Bundle that may be large: between the resources in it `pause` is awaited every few
+ * milliseconds, so that the event loop is held by one resource at most. The value must not be changed meanwhile.
+ *
+ * @throws ConsentryError `malformed` with all issues, those of the Bundle itself first
+ */
+export async function validInTurnsOrThrow(value: unknown, pause: () => Promise<unknown>): Promise<ValidResource> {
+  const walk = begin(value, {})
+  walk.later = []
+  checkResource(value, walk, objectCheck)
+  let turn = performance.now()
+  // a Bundle in a Bundle adds its own while it is checked
+  for (const { steps, value: inner } of walk.later) {
+    walk.goTo(steps)
+    checkResource(inner, walk, objectCheck)
+    if (performance.now() - turn < TURN_MS) continue
+    await pause()
+    turn = performance.now()
+  }
+  return resourceIn(ended(value, walk))
+}
+
+function begin(value: unknown, options: ValidationOptions): Walk {
   const walk = new Walk(options.warnings === true, options.markup === 'refuse')
   const type = (value as { resourceType?: unknown } | null | undefined)?.resourceType
   walk.enter(typeof type === 'string' && /^[A-Z][A-Za-z]{1,40}$/.test(type) ? type : 'Resource')
-  checkResource(value, walk, objectCheck)
-  walk.leave()
+  return walk
+}
+
+function ended(value: unknown, walk: Walk): Validation {
   const issues = walk.result()
   return issues.some((issue) => issue.severity === 'error') ? { issues } : { resource: value as ValidResource, issues }
 }
 
 /** Like `validate`, for callers that can only go on with a valid resource. @throws ConsentryError `malformed` with all issues */
 export function validOrThrow(value: unknown): ValidResource {
-  const { resource, issues } = validate(value)
+  return resourceIn(validate(value))
+}
+
+function resourceIn({ resource, issues }: Validation): ValidResource {
   if (resource !== undefined) return resource
   throw new ConsentryError('malformed', 'The resource is not valid FHIR R4.', { issues: [...issues] })
 }

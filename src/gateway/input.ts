@@ -1,8 +1,9 @@
+import { setImmediate } from 'node:timers/promises'
 import { ConsentryError } from '../errors.js'
 import { parseJson } from '../fhir/json.js'
 import { withLocalReferences } from '../fhir/references.js'
 import type { Resource, ValidResource } from '../fhir/types.js'
-import { validOrThrow } from '../fhir/validate.js'
+import { validInTurnsOrThrow, validOrThrow } from '../fhir/validate.js'
 import { binaryOf } from './binary.js'
 import { requireProposal } from './consent/proposal.js'
 import type { InteractionRequest } from './interaction.js'
@@ -12,6 +13,15 @@ const WRITTEN_BY_SERVER: ReadonlySet<string> = new Set(['AuditEvent'])
 
 /** The resource in the body of a create or update, valid and of the type that the URL names. */
 export function resourceOf(request: InteractionRequest, type: string): ValidResource {
+  return validOrThrow(bodyOf(request, type))
+}
+
+/** The Bundle of a transaction or batch; others have their turn while it is checked. */
+export async function bundleOf(request: InteractionRequest): Promise<ValidResource> {
+  return validInTurnsOrThrow(bodyOf(request, 'Bundle'), setImmediate)
+}
+
+function bodyOf(request: InteractionRequest, type: string): unknown {
   refuseServerWritten(type, type)
   if (request.body === undefined || request.body.length === 0) {
     throw new ConsentryError('malformed', `The body must be a ${type} as FHIR JSON; it is empty.`, { code: 'required' })
@@ -27,7 +37,7 @@ export function resourceOf(request: InteractionRequest, type: string): ValidReso
   refuseServerWritten(type, type, value as unknown as Resource)
   // References of a Bundle are resolved with its entries. Most bodies have no URL of ours: bytes tell without a walk.
   const walk = found === type && type !== 'Bundle' && Buffer.from(request.body).includes(request.baseUrl)
-  return validOrThrow(walk ? withLocalReferences(value as unknown as Resource, request.baseUrl) : value)
+  return walk ? withLocalReferences(value as unknown as Resource, request.baseUrl) : value
 }
 
 /** Evidence of the ledger is the mirror's: nobody else says what the ledger said. */

@@ -15,7 +15,7 @@ import type { Resource, ValidResource } from '../fhir/types.js'
 import type { Claim } from '../records/types.js'
 import { audited } from './audited.js'
 import { retried } from './contention.js'
-import { refuseServerWritten, resourceOf } from './input.js'
+import { bundleOf, refuseServerWritten } from './input.js'
 import type { FhirInteractions, Handler, InteractionRequest, InteractionResponse } from './interaction.js'
 import type { GatewayParts } from './parts.js'
 import { changeOf, patchIntents, type PatchTarget } from './patch.js'
@@ -31,7 +31,7 @@ import { write, type Written } from './write.js'
  */
 export function transaction(parts: GatewayParts, interactions: () => FhirInteractions): Handler {
   return audited(parts, async (request, trail) => {
-    const bundle = resourceOf(request, 'Bundle')
+    const bundle = await bundleOf(request)
     const plan = planBundle(bundle, { base: request.baseUrl, maxEntries: parts.limits.maxBundleEntries })
     if (plan.kind === 'batch') {
       const { found } = await lookUp(parts, request, plan.lookups)

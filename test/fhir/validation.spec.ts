@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { ConsentryError } from '../../src/errors.js'
 import { parseJson } from '../../src/fhir/json.js'
 import { uncoveredConstraints } from '../../src/fhir/validation/rules.js'
-import { validate, validOrThrow } from '../../src/fhir/validate.js'
+import { validate, validInTurnsOrThrow, validOrThrow } from '../../src/fhir/validate.js'
 
 type Json = Record<string, unknown>
 
@@ -643,5 +643,38 @@ describe('hostile values', () => {
     )
     expect(told.length).toBeGreaterThan(4)
     expect(told.join()).not.toContain('Portillo')
+  })
+})
+
+describe('validation in turns', () => {
+  const entry = (resource: object): object => ({ resource, request: { method: 'POST', url: 'Patient' } })
+  const bundle = (...resources: object[]): object => ({
+    resourceType: 'Bundle',
+    type: 'transaction',
+    entry: resources.map(entry),
+  })
+  const good = { resourceType: 'Patient', active: true }
+  const bad = { resourceType: 'Patient', gender: 'man', contained: [{ resourceType: 'Patient', id: 'x' }] }
+
+  it('finds what validation at once finds, at the same places', async () => {
+    const whole = bundle(good, bad, bundle(bad, good), { resourceType: 'Nothing' })
+    const atOnce = issuesOf(whole)
+    const error = await validInTurnsOrThrow(whole, () => Promise.resolve()).catch((caught: unknown) => caught)
+    expect(error).toBeInstanceOf(ConsentryError)
+    const inTurns = (error as ConsentryError).issues.map(({ diagnostics }) => diagnostics)
+    expect(inTurns.sort()).toEqual(atOnce.sort())
+    expect(inTurns.length).toBeGreaterThan(3)
+  })
+
+  it('pauses between the resources of a large Bundle', async () => {
+    const large = bundle(
+      ...Array.from({ length: 20_000 }, () => ({ ...good, name: [{ family: 'x', given: ['a', 'b'] }] })),
+    )
+    let pauses = 0
+    expect(await validInTurnsOrThrow(large, () => Promise.resolve(pauses++))).toBe(large)
+    expect(pauses).toBeGreaterThan(0)
+    pauses = 0
+    await validInTurnsOrThrow(bundle(good), () => Promise.resolve(pauses++))
+    expect(pauses).toBe(0)
   })
 })

@@ -24,7 +24,7 @@ export function checkResource(value: unknown, walk: Walk, checkOf: CheckOf): voi
 /** An element of type Resource: contained in the resource around it, or standing for itself. */
 export function checkNestedResource(value: unknown, walk: Walk, checkOf: CheckOf): void {
   if (!walk.inContained()) {
-    checkResource(value, walk, checkOf)
+    if (!walk.putOff(value)) checkResource(value, walk, checkOf)
     return
   }
   const resource = ofKnownType(value, walk)

@@ -44,6 +44,8 @@ export class Walk {
   budget = WALK_LIMITS.invariantSteps
   /** What invariants may look up beyond the resource at hand. */
   surroundings: Surroundings | undefined
+  /** Resources inside of the one that is checked, to be checked after it; undefined: at once. */
+  later: { readonly steps: readonly (string | number)[]; readonly value: unknown }[] | undefined
   private lenient = false
   /** Set once the budget was spent: no invariant runs any more. */
   exhausted = false
@@ -110,6 +112,17 @@ export class Walk {
     this.open = open
     this.dropped = dropped
     return sound
+  }
+
+  /** Puts off the resource at this place; false if everything is checked at once. */
+  putOff(value: unknown): boolean {
+    this.later?.push({ steps: [...this.steps], value })
+    return this.later !== undefined
+  }
+
+  /** Goes to a place that was put off. */
+  goTo(steps: readonly (string | number)[]): void {
+    this.steps.splice(0, this.steps.length, ...steps)
   }
 
   /** What the work finds is told, but refuses nothing. */
