@@ -3,6 +3,7 @@ import { FORMATS } from '../primitives.js'
 import { compileFunction, compileTestFunction } from './functions.js'
 import { compare, type Environment, equal, isMap, type Items, NOTHING } from './items.js'
 import { elementsAt, isChoice, navigateTo, navigateToTyped } from './navigate.js'
+import { ARITHMETIC, LOGIC, negate, ORDER } from './operators.js'
 import { type Node, parse, UnsupportedExpression } from './parse.js'
 
 /** From a focus of one item (undefined for none) to a collection. */
@@ -166,16 +167,6 @@ function binary(node: Node & { kind: 'binary' }): Evaluate {
   }
 }
 
-/** http://hl7.org/fhirpath/N1/#math; of a division by zero nothing is left. */
-const ARITHMETIC: Readonly<Record<string, (a: number, b: number) => number>> = {
-  '+': (a, b) => a + b,
-  '-': (a, b) => a - b,
-  '*': (a, b) => a * b,
-  '/': (a, b) => a / b,
-  div: (a, b) => Math.trunc(a / b),
-  mod: (a, b) => a % b,
-}
-
 const text = (items: Items): string => (typeof items[0] === 'string' ? items[0] : '')
 
 function union(left: Items, right: Items, env: Environment): Items {
@@ -245,52 +236,6 @@ function binaryTest(node: Node & { kind: 'binary' }): Test {
       return (focus, env) => truth(items(focus, env))
     }
   }
-}
-
-const ORDER = {
-  '<': (order: number) => order < 0,
-  '>': (order: number) => order > 0,
-  '<=': (order: number) => order <= 0,
-  '>=': (order: number) => order >= 0,
-}
-
-/** Three-valued logic, http://hl7.org/fhirpath/N1/#boolean-logic. */
-const LOGIC = {
-  and:
-    (left: Test, right: Test): Test =>
-    (focus, env) => {
-      const a = left(focus, env)
-      if (a === false) return false
-      const b = right(focus, env)
-      return b === false ? false : a === true && b === true ? true : undefined
-    },
-  or:
-    (left: Test, right: Test): Test =>
-    (focus, env) => {
-      const a = left(focus, env)
-      if (a === true) return true
-      const b = right(focus, env)
-      return b === true ? true : a === false && b === false ? false : undefined
-    },
-  xor:
-    (left: Test, right: Test): Test =>
-    (focus, env) => {
-      const a = left(focus, env)
-      const b = right(focus, env)
-      return a === undefined || b === undefined ? undefined : a !== b
-    },
-  implies:
-    (left: Test, right: Test): Test =>
-    (focus, env) => {
-      const a = left(focus, env)
-      if (a === false) return true
-      const b = right(focus, env)
-      return b === true ? true : a === true ? b : undefined
-    },
-}
-
-export function negate(answer: boolean | undefined): boolean | undefined {
-  return answer === undefined ? undefined : !answer
 }
 
 function sameItems(left: Items, right: Items, env: Environment): boolean | undefined {
