@@ -1,5 +1,6 @@
 import { Module, type DynamicModule } from '@nestjs/common'
 import { AuditTrail } from './audit/audit-trail.js'
+import { wellKnownOfTrail } from './audit/well-known.js'
 import { type LogOptions, VerifiableLog } from './audit/log.js'
 import { LedgerMirror } from './audit/mirror.js'
 import { fixedRegistry } from './auth/clients.js'
@@ -13,6 +14,7 @@ import { fileRegistry } from './embedded/client-registry.js'
 import { openDataDirectory } from './embedded/data-directory.js'
 import { demoClients } from './embedded/demo-clients.js'
 import { entityKeys } from './embedded/entity-keys.js'
+import { keepWellKnown } from './embedded/well-known.js'
 import { openLedger } from './embedded/ledger.js'
 import { ConsentryError } from './errors.js'
 import { Feeds } from './exchange/feeds.js'
@@ -125,7 +127,8 @@ async function assemble(
   const database = await opened('database', openRecords(config, directory), (d) => d.close())
   const blocks = await opened('blocks', openBlocks(config, directory), (b) => b.close())
 
-  const index = new BlindIndex(keys.index)
+  const wellKnown = await keepWellKnown(keystore, wellKnownOfTrail({ entity: keys.id, baseUrl }))
+  const index = new BlindIndex(keys.index, wellKnown)
   const records = new RecordStore(database, index)
   const mirror = new ConsentMirror(database)
   const custody = new Custody(keys.master)

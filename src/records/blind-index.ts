@@ -4,6 +4,7 @@ import { Memory } from './memory.js'
 import { OrderPreserving } from './order-preserving.js'
 import type { IndexValue, TokenValue } from './search-query.js'
 import type { IndexEntries, OrderedEntry, ReferenceEntry } from './types.js'
+import { WellKnown, type WellKnownValues } from './well-known.js'
 
 /** Prefixes of strings from one character to this many have a token each; a longer search is cut to it. */
 export const LONGEST_PREFIX = 64
@@ -41,11 +42,16 @@ type Kind =
 export class BlindIndex {
   readonly #tokens: KeyedTokens
   readonly #order: OrderPreserving
+  readonly #wellKnown: WellKnown
   /** All tokens of codes and strings that come again and again. */
   readonly #lists = new Memory<readonly bigint[]>(REMEMBERED_LISTS)
 
-  /** @param key 32 random bytes; another key means another index */
-  constructor(key: Uint8Array) {
+  /**
+   * @param key 32 random bytes; another key means another index
+   * @param wellKnown those of all rows of this index, see `WellKnown`
+   */
+  constructor(key: Uint8Array, wellKnown: WellKnownValues = { strings: [], codes: [] }) {
+    this.#wellKnown = new WellKnown(wellKnown)
     this.#tokens = new KeyedTokens(derive(key, 'tokens'))
     this.#order = new OrderPreserving(derive(key, 'order'))
   }
@@ -58,11 +64,11 @@ export class BlindIndex {
       switch (value.kind) {
         case 'token':
           if (value.code !== undefined) {
-            push(tokens, this.#codeTokens('', type, value.param, value.system, value.code))
+            push(tokens, this.#tokensOfCode('', type, value.param, value.system, value.code))
           }
           break
         case 'string':
-          push(tokens, this.#stringTokens(type, value))
+          push(tokens, this.#tokensOfString(type, value))
           break
         case 'uri':
           tokens.push(this.token('uri', type, value.param, value.value))
@@ -95,12 +101,29 @@ export class BlindIndex {
     return this.#tokens.of(`${kind}|${type}|${param}|${value}`)
   }
 
-  /** Tokens that a code must have: `system` absent means any, `null` none; `code` absent means any of the system. */
-  codeToken(prefix: '' | 'identifier-', type: string, param: string, value: TokenValue): bigint {
+  /**
+   * A resource with such a code has one of these: `system` absent means any, `null` none; `code` absent means any of the
+   * system.
+   */
+  codeTokens(prefix: '' | 'identifier-', type: string, param: string, value: TokenValue): bigint[] {
     const { system, code } = value
-    if (code === undefined) return this.token(`${prefix}system`, type, param, system ?? '')
-    if (system === undefined) return this.token(`${prefix}code`, type, param, code)
-    return this.token(`${prefix}system-code`, type, param, pair(system ?? '', code))
+    const exact = (of: string, what: string): bigint => this.#exactCode(prefix, type, param, of, what)
+    if (code === undefined) {
+      const codes = Array.from(this.#wellKnown.codesOf(system ?? ''), (one) => exact(system ?? '', one))
+      return [this.token(`${prefix}system`, type, param, system ?? ''), ...codes]
+    }
+    if (system !== undefined) return [exact(system ?? '', code)]
+    const systems = Array.from(this.#wellKnown.systemsOf(code), (one) => exact(one, code))
+    return [this.token(`${prefix}code`, type, param, code), ...systems]
+  }
+
+  /** A resource with a string that begins so, as far as `LONGEST_PREFIX`, has one of these. */
+  prefixTokens(type: string, param: string, normal: string): bigint[] {
+    const wellKnown = normal === '' ? [] : this.#wellKnown.stringsFrom(normal)
+    return [
+      this.token('prefix', type, param, normal.slice(0, LONGEST_PREFIX)),
+      ...wellKnown.map((value) => this.token('exact', type, param, value)),
+    ]
   }
 
   unitToken(type: string, param: string, system: string | undefined, code: string): bigint {
@@ -122,27 +145,38 @@ export class BlindIndex {
     return this.#order.number(this.parameter(type, param), value)
   }
 
-  #codeTokens(
+  #exactCode(prefix: '' | 'identifier-', type: string, param: string, system: string, code: string): bigint {
+    return this.token(`${prefix}system-code`, type, param, pair(system, code))
+  }
+
+  #tokensOfCode(
     prefix: '' | 'identifier-',
     type: string,
     param: string,
     system: string | undefined,
     code: string,
   ): readonly bigint[] {
-    return this.#lists.of(`${prefix}code|${type}|${param}|${pair(system ?? '-', code)}|${system === undefined}`, () => [
-      this.codeToken(prefix, type, param, { code }),
-      this.codeToken(prefix, type, param, { system: system ?? null, code }),
-      ...(system === undefined ? [] : [this.codeToken(prefix, type, param, { system })]),
-    ])
+    return this.#lists.of(`${prefix}code|${type}|${param}|${pair(system ?? '-', code)}|${system === undefined}`, () => {
+      const exact = this.#exactCode(prefix, type, param, system ?? '', code)
+      if (this.#wellKnown.hasCode(system, code)) return [exact]
+      return [
+        exact,
+        this.token(`${prefix}code`, type, param, code),
+        ...(system === undefined ? [] : [this.token(`${prefix}system`, type, param, system)]),
+      ]
+    })
   }
 
-  #stringTokens(type: string, value: Extract<IndexValue, { kind: 'string' }>): readonly bigint[] {
+  #tokensOfString(type: string, value: Extract<IndexValue, { kind: 'string' }>): readonly bigint[] {
     const { param, normal, word } = value
     return this.#lists.of(`string|${type}|${param}|${word === true}|${pair(normal, value.value)}`, () => {
+      const exact = word ? [] : [this.token('exact', type, param, value.value)]
+      // a word has no exact token, which would be found by `:exact`
+      if (!word && this.#wellKnown.hasString(value.value)) return exact
       const prefixes = Array.from({ length: Math.min(normal.length, LONGEST_PREFIX) }, (_, i) =>
         this.token('prefix', type, param, normal.slice(0, i + 1)),
       )
-      return word ? prefixes : [...prefixes, this.token('exact', type, param, value.value)]
+      return [...prefixes, ...exact]
     })
   }
 
@@ -162,7 +196,7 @@ export class BlindIndex {
       tokens.push(this.token('url', type, param, url))
       if (value.version !== undefined) tokens.push(this.token('url', type, param, `${url}|${value.version}`))
     }
-    if (identifier) push(tokens, this.#codeTokens('identifier-', type, param, identifier.system, identifier.value))
+    if (identifier) push(tokens, this.#tokensOfCode('identifier-', type, param, identifier.system, identifier.value))
   }
 
   #point(type: string, param: string, value: string): { parameter: bigint; lo: Uint8Array; hi: Uint8Array } {

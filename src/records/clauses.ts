@@ -1,6 +1,6 @@
 import { ConsentryError } from '../errors.js'
 import { int8Array } from './array-parameter.js'
-import { type BlindIndex, LONGEST_PREFIX, referenceParameter } from './blind-index.js'
+import { type BlindIndex, referenceParameter } from './blind-index.js'
 import { type Bytes, dateRange, instantRange, numberRange } from './ranges.js'
 import type { Parameters } from './parameters.js'
 import type {
@@ -55,13 +55,13 @@ export class ClauseCompiler {
       case 'token':
         if (param === '_id') return undefined
         refuse(filter, ['not'])
-        return filter.values.map((value) => this.index.codeToken('', type, param, value))
+        return filter.values.flatMap((value) => this.index.codeTokens('', type, param, value))
       case 'string':
         refuse(filter, ['exact'])
-        return filter.values.map((value) =>
+        return filter.values.flatMap((value) =>
           filter.modifier === 'exact'
             ? this.index.token('exact', type, param, value.value)
-            : this.index.token('prefix', type, param, value.normal.slice(0, LONGEST_PREFIX)),
+            : this.index.prefixTokens(type, param, value.normal),
         )
       case 'uri':
         refuse(filter, [])
@@ -75,7 +75,7 @@ export class ClauseCompiler {
   }
 
   #referenceTokens(type: string, param: string, { types, id, url, version, identifier }: ReferenceValue): bigint[] {
-    if (identifier) return [this.index.codeToken('identifier-', type, param, identifier)]
+    if (identifier) return this.index.codeTokens('identifier-', type, param, identifier)
     if (url !== undefined)
       return [this.index.token('url', type, param, version === undefined ? url : `${url}|${version}`)]
     return (types ?? []).map((target) => this.index.token('reference', type, param, `${target}/${id}`))

@@ -223,7 +223,7 @@ describe('fsck', () => {
 
     it('that told an event of the ledger and is gone without a trace', async () => {
       const { rows } = await h.database.query<{ leaf_index: bigint }>(
-        `SELECT leaf_index FROM audit_leaf ORDER BY leaf_index DESC LIMIT 1`,
+        `SELECT leaf_index FROM audit_leaf ORDER BY leaf_index DESC NULLS LAST LIMIT 1`,
       )
       const index = Number(rows[0]?.leaf_index)
       await h.database.query(`DELETE FROM audit_leaf WHERE leaf_index >= 40`)

@@ -25,10 +25,31 @@ describe('blind index', () => {
     expect(tokens({ param: 'name', kind: 'string', value: long, normal: long })).toHaveLength(LONGEST_PREFIX + 1)
   })
 
+  it('gives a well-known value the token that says exactly what it is', () => {
+    const here = new BlindIndex(new Uint8Array(32).fill(1), {
+      strings: [{ value: 'Ab', normal: 'ab' }],
+      codes: [{ system: 's', code: 'c' }],
+    })
+    const known = (value: IndexValue) => here.entries('Patient', [value]).tokens
+    const string: IndexValue = { param: 'name', kind: 'string', value: 'Ab', normal: 'ab' }
+    expect(Array.from(known(string))).toEqual([index.token('exact', 'Patient', 'name', 'Ab')])
+    expect(known({ param: 'code', kind: 'token', system: 's', code: 'c' })).toHaveLength(1)
+    const others: IndexValue[] = [
+      { ...string, value: 'AB' },
+      { ...string, word: true },
+      { param: 'code', kind: 'token', code: 'c' },
+      { param: 'code', kind: 'token', system: 't', code: 'c' },
+    ]
+    for (const other of others) expect(known(other)).toEqual(tokens(other))
+    expect(() => new BlindIndex(new Uint8Array(32), { strings: [], codes: [{ system: '', code: 'c' }] })).toThrow(
+      RangeError,
+    )
+  })
+
   it('does not mistake one pair of system and code for another', () => {
-    const ask = (system: string, code: string) => index.codeToken('', 'Patient', 'identifier', { system, code })
-    expect(ask('a', '|b')).not.toBe(ask('a|', 'b'))
-    expect(ask('', 'a')).not.toBe(index.codeToken('', 'Patient', 'identifier', { code: 'a' }))
+    const ask = (system: string, code: string) => index.codeTokens('', 'Patient', 'identifier', { system, code })
+    expect(ask('a', '|b')).not.toEqual(ask('a|', 'b'))
+    expect(ask('', 'a')).not.toEqual(index.codeTokens('', 'Patient', 'identifier', { code: 'a' }))
   })
 
   it('is the same for values that were indexed in two parts', () => {

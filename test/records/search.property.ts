@@ -4,20 +4,43 @@ import { RecordStore } from '../../src/records/record-store.js'
 import type { Clause, DateValue, IndexValue, Prefix } from '../../src/records/search-query.js'
 import type { RowFilter } from '../../src/records/types.js'
 import { ENGINES, type OpenDatabase } from './open.js'
-import { hex, index, version } from './versions.js'
+import { hex, index, INDEX_KEY, version } from './versions.js'
+import { BlindIndex } from '../../src/records/blind-index.js'
 
 /*
  * The compiled search against a reading of R4 on plain values: small domains, so that values meet often.
  */
 const few = (...values: string[]) => fc.constantFrom(...values)
 const system = few('s', 't')
-const text = fc.string({ unit: few('a', 'b', ' '), minLength: 1, maxLength: 4 })
+const KNOWN_STRINGS = ['a', 'ab', 'abab', 'b a']
+const text = fc.oneof(few(...KNOWN_STRINGS), fc.string({ unit: few('a', 'b', ' '), minLength: 1, maxLength: 4 }))
 const range = fc.tuple(fc.nat(6), fc.integer({ min: 1, max: 4 })).map(([lo, length]) => ({ lo, hi: lo + length }))
+
+/** Among the values below, so that a question meets well-known values, others, and rows that are older than the list. */
+const wellKnown = new BlindIndex(INDEX_KEY, {
+  strings: KNOWN_STRINGS.map((normal) => ({ value: normal.toUpperCase(), normal })),
+  codes: [
+    { system: 's', code: 'x' },
+    { system: 't', code: 'x' },
+    { system: 's', code: 'y' },
+  ],
+})
 
 const value: fc.Arbitrary<IndexValue> = fc.oneof(
   fc.record({ param: fc.constant('code'), kind: fc.constant('token' as const), code: few('x', 'y'), system }),
   fc.record({ param: fc.constant('code'), kind: fc.constant('token' as const), code: few('x', 'y') }),
-  text.map((normal): IndexValue => ({ param: 'name', kind: 'string', value: normal.toUpperCase(), normal })),
+  fc.tuple(text, fc.nat(3)).map(([normal, n]): IndexValue => ({
+    param: 'name',
+    kind: 'string',
+    value: normal.toUpperCase(),
+    normal,
+    ...(n === 0 ? { word: true } : {}),
+  })),
+  fc.record({
+    param: fc.constant('subject'),
+    kind: fc.constant('reference' as const),
+    identifier: fc.oneof(fc.record({ value: few('x', 'y') }), fc.record({ value: few('x', 'y'), system })),
+  }),
   fc.record({
     param: fc.constant('subject'),
     kind: fc.constant('reference' as const),
@@ -58,6 +81,15 @@ const clause: fc.Arbitrary<Clause> = fc.oneof(
   some(fc.record({ types: fc.subarray(['P', 'Q'], { minLength: 1 }), id: few('1', '2', '3') })).map(
     (values): Clause => ({ is: 'filter', param: 'subject', kind: 'reference', values }),
   ),
+  some(
+    fc.oneof(fc.record({ code: few('x', 'y') }), fc.record({ code: few('x', 'y'), system }), fc.record({ system })),
+  ).map((codes): Clause => ({
+    is: 'filter',
+    param: 'subject',
+    kind: 'reference',
+    modifier: 'identifier',
+    values: codes.map((identifier) => ({ identifier })),
+  })),
   some(fc.tuple(prefix, range)).map((values): Clause => ({
     is: 'filter',
     param: 'date',
@@ -109,14 +141,20 @@ function fulfils(values: readonly IndexValue[], asked: Clause): boolean {
       return asked.modifier === 'not' ? !found : found
     }
     case 'string':
-      return any('string', (one: { value: string; normal: string }) =>
+      return any('string', (one: { value: string; normal: string; word?: true }) =>
         asked.values.some((v) =>
-          asked.modifier === 'exact' ? one.value === v.value : one.normal.startsWith(v.normal),
+          asked.modifier === 'exact' ? !one.word && one.value === v.value : one.normal.startsWith(v.normal),
         ),
       )
     case 'reference':
-      return any('reference', (one: { type: string; id: string }) =>
-        asked.values.some((v) => v.id === one.id && (v.types ?? []).includes(one.type)),
+      return any('reference', (one: { type?: string; id?: string; identifier?: { system?: string; value: string } }) =>
+        asked.values.some(({ id, types, identifier }) =>
+          identifier === undefined
+            ? one.id !== undefined && id === one.id && (types ?? []).includes(one.type ?? '')
+            : one.identifier !== undefined &&
+              (identifier.code ?? one.identifier.value) === one.identifier.value &&
+              (identifier.system === undefined || identifier.system === one.identifier.system),
+        ),
       )
     case 'date':
       return any('date', (one: { lo: number; hi: number }) => asked.values.some((v) => dateMatches(one, v)))
@@ -136,10 +174,14 @@ describe.each(ENGINES)('search on $name', ({ name, open }) => {
     let run = 0
     await fc.assert(
       fc.asyncProperty(
-        fc.array(fc.record({ values: fc.array(value, { maxLength: 5 }), permitted: fc.nat(3).map((n) => n > 0) }), {
-          maxLength: 8,
-          size: 'max',
-        }),
+        fc.array(
+          fc.record({
+            values: fc.array(value, { maxLength: 5 }),
+            permitted: fc.nat(3).map((n) => n > 0),
+            by: fc.constantFrom(index, wellKnown),
+          }),
+          { maxLength: 8, size: 'max' },
+        ),
         fc.array(fc.oneof({ weight: 3, arbitrary: clause.map((one) => [one]) }, fc.array(clause, { maxLength: 3 })), {
           minLength: 6,
           maxLength: 12,
@@ -147,10 +189,10 @@ describe.each(ENGINES)('search on $name', ({ name, open }) => {
         }),
         async (resources, queries) => {
           const type = `Search${run++}`
-          const store = new RecordStore(opened.database, index)
+          const store = new RecordStore(opened.database, wellKnown)
           const [yes, no] = [hex(), hex()]
-          const versions = resources.map(({ values, permitted }) =>
-            version({ type, values, patient: permitted ? yes : no }),
+          const versions = resources.map(({ values, permitted, by }) =>
+            version({ type, index: by.entries(type, values), patient: permitted ? yes : no }),
           )
           // another type with the same values must never be found
           const decoys = resources.map(({ values }) => version({ type: `${type}x`, values, patient: yes }))

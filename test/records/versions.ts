@@ -3,7 +3,8 @@ import { BlindIndex } from '../../src/records/blind-index.js'
 import type { IndexValue } from '../../src/records/search-query.js'
 import type { Hex, NewAuditRecord, NewVersion, RowFilter } from '../../src/records/types.js'
 
-export const index = new BlindIndex(Buffer.alloc(32, 7))
+export const INDEX_KEY = Buffer.alloc(32, 7)
+export const index = new BlindIndex(INDEX_KEY)
 
 /** A consent that permits everything. */
 export const EVERYTHING: RowFilter = { sql: 'true', params: [] }
