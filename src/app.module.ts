@@ -21,6 +21,7 @@ import { Feeds } from './exchange/feeds.js'
 import { Granting } from './exchange/granting.js'
 import { Importing } from './exchange/importing.js'
 import { OpenedCapsules } from './exchange/opened-capsules.js'
+import { PatientTurns } from './exchange/patient-turns.js'
 import { SharedPolicies } from './exchange/policies.js'
 import { Purging } from './exchange/purging.js'
 import { RemoteBlocks } from './exchange/remote-blocks.js'
@@ -166,7 +167,8 @@ async function assemble(
   })
   const remote = new RemoteBlocks(blocks)
   const feeds = new Feeds(keys.id, database, mirror, remote)
-  const shared = new SharedPolicies(keys.id, keys.encryption, database, mirror, remote)
+  const turns = new PatientTurns()
+  const shared = new SharedPolicies(keys.id, keys.encryption, database, mirror, remote, turns, clock)
   const anchoring = new Anchoring(
     keys.id,
     keys.author.publicKey.toBytes(),
@@ -236,6 +238,7 @@ async function assemble(
     sql: database,
     mirror,
     policies: shared,
+    turns,
     feeds,
     capsules: new OpenedCapsules(keys.id, keys.encryption, keys.operator, keys.master, database, clock),
     remote,
@@ -250,6 +253,7 @@ async function assemble(
     sql: database,
     mirror,
     policies: shared,
+    turns,
     records,
     blocks,
     audit,

@@ -19,12 +19,14 @@ import type { Sql } from '../records/database.js'
 import type { RecordStore } from '../records/record-store.js'
 import type { NewVersion } from '../records/types.js'
 import type { BlockStore } from '../vault/blocks/block-store.js'
+import type { Block } from '../vault/envelope.js'
 import { anchorLeaf } from '../vault/anchor-leaf.js'
 import { capsulesOf, chunksOf, open } from '../vault/open.js'
 import { contentHashOf, type Payload } from '../vault/payload.js'
 import { feedTag } from './feed-tag.js'
 import type { Feeds } from './feeds.js'
-import { capsuleIdOf, type OpenedCapsules } from './opened-capsules.js'
+import { capsuleIdOf, type OpenedCapsule, type OpenedCapsules } from './opened-capsules.js'
+import type { PatientTurns } from './patient-turns.js'
 import type { SharedPolicies, SharedPolicy } from './policies.js'
 import type { RemoteBlocks } from './remote-blocks.js'
 
@@ -44,6 +46,7 @@ export interface ImportParts {
   readonly sql: Sql
   readonly mirror: ConsentMirror
   readonly policies: SharedPolicies
+  readonly turns: PatientTurns
   readonly feeds: Feeds
   readonly capsules: OpenedCapsules
   readonly remote: RemoteBlocks
@@ -72,6 +75,15 @@ interface Opening {
   readonly categories: bigint
 }
 
+/** What an item came to, opened outside of its patient's turn, with the blocks that were fetched for it. */
+interface Outcome {
+  readonly item: FeedItem
+  readonly result: { readonly version: NewVersion } | { readonly refused: string }
+  readonly blocks: readonly Block[]
+  /** Ids of the Patients in whose compartments the record says that it is. */
+  readonly named: readonly string[]
+}
+
 /** Whom an import is about and what became of it, for the worker's report. */
 export interface ImportRound {
   readonly imported: number
@@ -80,7 +92,8 @@ export interface ImportRound {
 
 /**
  * Imports what patients share with us: recognise by feed tag → decide → fetch → keys by m proxies → open → check
- * author, leaf, validity and labels → index here, body left sealed as its author sealed it.
+ * author, leaf, validity and labels → index here, body left sealed as its author sealed it. What asks other servers comes first and keeps nothing; everything
+ * that stays is written in the patient's turn, of what is still shared then.
  */
 export class Importing {
   /** Where the next round goes on: what cannot be imported now must not stand before what can. */
@@ -182,49 +195,78 @@ export class Importing {
       permitted.map(({ cid }) => cid),
       endpoints,
     )
-    const refused: { item: FeedItem; reason: string }[] = []
+    const outcomes: Outcome[] = []
     const items = permitted.filter((item) => {
       const reason = faultOf(envelopes.get(item.cid) as Uint8Array)
-      if (reason !== null) {
-        refused.push({ item, reason })
-        envelopes.delete(item.cid)
-      }
+      if (reason !== null) outcomes.push({ item, result: { refused: reason }, blocks: [], named: [] })
       return reason === null
     })
     const chunks = await this.parts.remote.get(
-      [...envelopes.values()].flatMap((envelope) => chunksOf(envelope)),
+      items.flatMap(({ cid }) => chunksOf(envelopes.get(cid) as Uint8Array)),
       endpoints,
     )
-    const keys = await this.#capsuleKeys(items, envelopes, openings)
-
-    const versions: NewVersion[] = []
-    const done: FeedItem[] = []
+    const opened = await this.#openCapsules(items, envelopes, openings)
+    const base = `${party?.endpoint ?? ''}/fhir`
     for (const item of items) {
       const envelope = envelopes.get(item.cid) as Uint8Array
+      const own = chunksOf(envelope).flatMap((cid) => chunks.get(cid) ?? [])
+      const blocks = [
+        { cid: item.cid, bytes: envelope },
+        ...chunksOf(envelope).map((cid) => ({ cid, bytes: chunks.get(cid) as Uint8Array })),
+      ]
       try {
-        const subject = { patient, origin, labels: item.labels, categories: openingOf(openings, item).categories }
+        const { permit, categories } = openings.get(item.labels) as Opening
         const payload = open(
-          openingOf(openings, item).permit,
-          { subject, cid: item.cid, envelope, chunks: chunksOf(envelope).flatMap((cid) => chunks.get(cid) ?? []) },
+          permit,
+          { subject: { patient, origin, labels: item.labels, categories }, cid: item.cid, envelope, chunks: own },
           {
-            capsuleKey: (capsule) => keys(capsule),
+            capsuleKey: (capsule) => keyOf(opened, capsule),
             authorKeys: (author) => (`0x${Buffer.from(author).toString('hex')}` === origin ? authorKeys : []),
           },
         )
-        const version = this.#version(item, payload, `${party?.endpoint ?? ''}/fhir`)
-        await this.#requireSamePatient(patient, payload.body)
-        versions.push(version)
-        done.push(item)
+        const version = this.#version(item, payload, base)
+        outcomes.push({ item, result: { version }, blocks, named: patientsNamedBy(payload.body) })
       } catch (error) {
         if (!(error instanceof ConsentryError) || error.kind === 'unavailable') throw error
-        refused.push({ item, reason: error.message })
+        outcomes.push({ item, result: { refused: error.message }, blocks, named: [] })
       }
     }
-    await this.parts.blocks.put([...envelopes, ...chunks].map(([cid, bytes]) => ({ cid, bytes })))
-    await this.#commit(patient, versions)
-    await this.#mark(done, 'imported', null)
-    for (const { item, reason } of refused) await this.#mark([item], 'refused', reason)
-    return { imported: done.length, refused: refused.length }
+    return await this.parts.turns.take(patient, () => this.#settle(patient, origin, outcomes, opened))
+  }
+
+  /** Writes what came of items that are still shared, and nothing of the others: a purge was here for them, or will be. */
+  async #settle(
+    patient: PatientId,
+    origin: PartyId,
+    all: readonly Outcome[],
+    opened: ReadonlyMap<string, OpenedCapsule>,
+  ): Promise<ImportRound> {
+    const openings = await this.#decide(patient, origin, [...new Set(all.map(({ item }) => item.labels))])
+    const shared = new Set((await this.parts.policies.all()).map(nameOf))
+    const outcomes = all.filter(
+      ({ item }) => openings.has(item.labels) && item.policies.every((policy) => shared.has(nameOf(policy))),
+    )
+    if (outcomes.length === 0) return { imported: 0, refused: 0 }
+    // Before the blocks, so that a purge finds them although the process ended before their rows were there.
+    await this.#mark(outcomes.map(({ item }) => ({ item, state: 'seen', reason: null })))
+    const blocks = outcomes.flatMap((outcome) => outcome.blocks)
+    await this.parts.blocks.put(blocks)
+    const policies = new Set(outcomes.flatMap(({ item }) => item.policies.map(nameOf)))
+    await this.parts.capsules.keep([...opened.values()].filter(({ foreign }) => policies.has(nameOf(foreign.policy))))
+    const verdicts = await this.#requireSamePatient(patient, outcomes)
+    await this.#commit(
+      patient,
+      verdicts.flatMap(({ result }) => ('version' in result ? [result.version] : [])),
+    )
+    await this.#mark(
+      verdicts.map(({ item, result }) =>
+        'version' in result
+          ? { item, state: 'imported', reason: null }
+          : { item, state: 'refused', reason: result.refused },
+      ),
+    )
+    const imported = verdicts.filter(({ result }) => 'version' in result).length
+    return { imported, refused: verdicts.length - imported }
   }
 
   /** For each set of labels the permit to open, or nothing. */
@@ -256,12 +298,12 @@ export class Importing {
     return openings
   }
 
-  async #capsuleKeys(
+  async #openCapsules(
     items: readonly FeedItem[],
     envelopes: ReadonlyMap<string, Uint8Array>,
     openings: ReadonlyMap<bigint, Opening>,
-  ): Promise<(capsule: Uint8Array) => Uint8Array> {
-    const keys = new Map<string, Uint8Array>()
+  ): Promise<Map<string, OpenedCapsule>> {
+    const opened = new Map<string, OpenedCapsule>()
     for (const [labels, terms] of openings) {
       const foreign = items
         .filter((item) => item.labels === labels)
@@ -273,14 +315,9 @@ export class Importing {
           })),
         )
         .filter(({ policy }) => policy !== undefined)
-      for (const [id, key] of await this.parts.capsules.keys(foreign, terms)) keys.set(id, key)
+      for (const [id, capsule] of await this.parts.capsules.open(foreign, terms)) opened.set(id, capsule)
     }
-    return (capsule) => {
-      const key = keys.get(capsuleIdOf(capsule).toString('hex'))
-      if (key === undefined)
-        throw new ConsentryError('integrity', 'A capsule is of another policy than its feed tag says.')
-      return key
-    }
+    return opened
   }
 
   /** Checks what was opened against what was anchored and declared. @throws ConsentryError `integrity` or `invalid` */
@@ -364,24 +401,18 @@ export class Importing {
     }
   }
 
-  /**
-   * What an author says of another patient of ours than the one who shares it would be found in that patient's record.
-   * @throws ConsentryError `integrity`
-   */
-  async #requireSamePatient(patient: PatientId, body: Uint8Array): Promise<void> {
-    const resource = parseJson(body) as unknown as Resource
-    const named = patientReferences(resource).flatMap(({ reference }) => {
-      const parsed = parseReference(reference)
-      return parsed.kind === 'relative' && parsed.type === 'Patient' ? [parsed.id] : []
-    })
-    if (resource.resourceType === 'Patient' && resource.id !== undefined) named.push(resource.id)
+  /** What an author says of another patient of ours than the one who shares it would be found in that patient's record. */
+  async #requireSamePatient(patient: PatientId, outcomes: readonly Outcome[]): Promise<Outcome[]> {
     const { rows } = await this.parts.sql.query<{ local_id: string }>(
-      'SELECT local_id FROM patient_link WHERE local_id = ANY($1::text[]) AND patient <> $2 LIMIT 1',
-      [named, Buffer.from(patient.slice(2), 'hex')],
+      'SELECT local_id FROM patient_link WHERE local_id = ANY($1::text[]) AND patient <> $2',
+      [[...new Set(outcomes.flatMap(({ named }) => named))], Buffer.from(patient.slice(2), 'hex')],
     )
-    if (rows.length > 0) {
-      throw new ConsentryError('integrity', 'The record names another patient than the one who shares it.')
-    }
+    const others = new Set(rows.map(({ local_id }) => local_id))
+    return outcomes.map((outcome) =>
+      'version' in outcome.result && outcome.named.some((id) => others.has(id))
+        ? { ...outcome, result: { refused: 'The record names another patient than the one who shares it.' } }
+        : outcome,
+    )
   }
 
   async #link(patient: PatientId, localIds: readonly string[]): Promise<void> {
@@ -399,21 +430,28 @@ export class Importing {
     return `Patient/${rows[0]?.local_id ?? 'unknown'}`
   }
 
-  async #mark(items: readonly FeedItem[], state: 'imported' | 'refused', reason: string | null): Promise<void> {
+  async #mark(marks: readonly Mark[]): Promise<void> {
     await this.parts.sql.query(
-      `UPDATE feed_item f SET state = $3, reason = $4, patient = i.patient
-       FROM unnest($1::bytea[], $2::int[], $5::bytea[], $6::bytea[]) AS i(root, leaf_index, patient, origin)
+      `UPDATE feed_item f SET state = i.state, reason = i.reason, patient = i.patient
+       FROM unnest($1::bytea[], $2::bytea[], $3::int[], $4::bytea[], $5::text[], $6::text[])
+         AS i(origin, root, leaf_index, patient, state, reason)
        WHERE f.origin = i.origin AND f.root = i.root AND f.leaf_index = i.leaf_index`,
       [
-        items.map(({ root }) => root),
-        items.map(({ leafIndex }) => leafIndex),
-        state,
-        reason,
-        items.map(({ patient }) => Buffer.from(patient.slice(2), 'hex')),
-        items.map(({ origin }) => Buffer.from(origin.slice(2), 'hex')),
+        marks.map(({ item }) => Buffer.from(item.origin.slice(2), 'hex')),
+        marks.map(({ item }) => item.root),
+        marks.map(({ item }) => item.leafIndex),
+        marks.map(({ item }) => Buffer.from(item.patient.slice(2), 'hex')),
+        marks.map(({ state }) => state),
+        marks.map(({ reason }) => reason),
       ],
     )
   }
+}
+
+interface Mark {
+  readonly item: FeedItem
+  readonly state: 'seen' | 'imported' | 'refused'
+  readonly reason: string | null
 }
 
 interface Place {
@@ -432,8 +470,23 @@ function faultOf(block: Uint8Array): string | null {
   }
 }
 
-function openingOf(openings: ReadonlyMap<bigint, Opening>, item: FeedItem): Opening {
-  return openings.get(item.labels) as Opening
+function keyOf(opened: ReadonlyMap<string, OpenedCapsule>, capsule: Uint8Array): Uint8Array {
+  const key = opened.get(capsuleIdOf(capsule).toString('hex'))?.key
+  if (key !== undefined) return key
+  throw new ConsentryError('integrity', 'A capsule is of another policy than its feed tag says.')
+}
+
+function nameOf({ policyKey }: SharedPolicy): string {
+  return Buffer.from(policyKey.toBytes()).toString('hex')
+}
+
+function patientsNamedBy(body: Uint8Array): string[] {
+  const resource = parseJson(body) as unknown as Resource
+  const named = patientReferences(resource).flatMap(({ reference }) => {
+    const parsed = parseReference(reference)
+    return parsed.kind === 'relative' && parsed.type === 'Patient' ? [parsed.id] : []
+  })
+  return resource.resourceType === 'Patient' && resource.id !== undefined ? [...named, resource.id] : named
 }
 
 /** The body of a deleted version has a type, an id and `meta`, and nothing else. */

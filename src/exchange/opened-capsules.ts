@@ -28,7 +28,16 @@ export interface AskingTerms {
   readonly categories: bigint
 }
 
-/** Keys of capsules that m proxies re-encrypted for us: asked for once, then kept wrapped by the master key until a purge. */
+/** A capsule with its key. */
+export interface OpenedCapsule {
+  readonly foreign: ForeignCapsule
+  readonly key: Uint8Array
+}
+
+/**
+ * Keys of capsules that m proxies re-encrypted for us. Whoever asked keeps them, wrapped by the master key, in the turn of
+ * their patient, and then they are not asked for again until a purge.
+ */
 export class OpenedCapsules {
   constructor(
     private readonly entity: PartyId,
@@ -40,18 +49,17 @@ export class OpenedCapsules {
   ) {}
 
   /**
-   * The keys by hex of the capsule's id; capsules of one call are of one patient's policies.
+   * The opened capsules by hex of their id; capsules of one call are of one patient's policies.
    * @throws ConsentryError `unavailable` when fewer than m proxies give a correct fragment
    */
-  async keys(capsules: readonly ForeignCapsule[], terms: AskingTerms): Promise<Map<string, Uint8Array>> {
+  async open(capsules: readonly ForeignCapsule[], terms: AskingTerms): Promise<Map<string, OpenedCapsule>> {
     const wanted = new Map(capsules.map((foreign) => [capsuleIdOf(foreign.capsule).toString('hex'), foreign]))
     const keys = await this.#kept([...wanted.keys()])
     const missing = [...wanted].filter(([id]) => !keys.has(id))
-    if (missing.length === 0) return keys
     for (const group of byProxies(missing.map(([, foreign]) => foreign))) {
       for (const [id, key] of await this.#ask(group, terms)) keys.set(id, key)
     }
-    return keys
+    return new Map([...wanted].map(([id, foreign]) => [id, { foreign, key: keys.get(id) as Uint8Array }]))
   }
 
   async #kept(ids: readonly string[]): Promise<Map<string, Uint8Array>> {
@@ -97,11 +105,12 @@ export class OpenedCapsules {
       const key = decapsulateReencrypted(this.encryption, foreign.policy.policyKey, capsule, frags.slice(0, threshold))
       opened.set(capsuleIdOf(foreign.capsule).toString('hex'), key)
     }
-    await this.#keep(group, opened)
     return opened
   }
 
-  async #keep(group: readonly ForeignCapsule[], opened: ReadonlyMap<string, Uint8Array>): Promise<void> {
+  /** Call it in the turn of the capsules' patient only. */
+  async keep(opened: readonly OpenedCapsule[]): Promise<void> {
+    const group = opened.map(({ foreign }) => foreign)
     const ids = group.map(({ capsule }) => capsuleIdOf(capsule))
     await this.sql.query(
       `INSERT INTO capsule_key (id, capsule, patient, label_mask, author, epoch, wrapped_key, imported, created_at)
@@ -116,10 +125,9 @@ export class OpenedCapsules {
         group.map(({ author }) => bytes(author)),
         group.map(({ policy }) => policy.epoch),
         this.clock(),
-        ids.map((id) => {
-          const name = id.toString('hex')
-          return Buffer.from(wrap(this.master, opened.get(name) as Uint8Array, `capsule ${name}`))
-        }),
+        opened.map(({ key }, i) =>
+          Buffer.from(wrap(this.master, key, `capsule ${(ids[i] as Buffer).toString('hex')}`)),
+        ),
       ],
     )
   }

@@ -6,7 +6,9 @@ import { keccak256 } from 'ethers'
 import type { Sql } from '../records/database.js'
 import { rawCid } from '../vault/envelope.js'
 import { PublicKey, type SecretKey } from '../vault/pre/index.js'
-import { openPackage } from './grant-package.js'
+import { type GrantPackage, openPackage } from './grant-package.js'
+import { heldLabels } from './held-labels.js'
+import type { PatientTurns } from './patient-turns.js'
 import type { ProxyAddress } from './proxies.js'
 import type { RemoteBlocks } from './remote-blocks.js'
 
@@ -29,10 +31,13 @@ export class SharedPolicies {
     private readonly sql: Sql,
     private readonly mirror: ConsentMirror,
     private readonly remote: RemoteBlocks,
+    private readonly turns: PatientTurns,
+    private readonly clock: () => number,
   ) {}
 
   /**
-   * Takes a package in: it must be for us, of this patient, and name the verifying key that the ledger knows.
+   * Takes a package in: it must be for us, of this patient, and name the verifying key that the ledger knows. Policies
+   * that were revoked while it was on its way stay out.
    * @throws ConsentryError `unavailable` while the block cannot be had, `integrity` for a package that is not that
    */
   async readPackage({ patient, digest }: { patient: PatientId; digest: string }): Promise<void> {
@@ -53,6 +58,12 @@ export class SharedPolicies {
     ) {
       throw new ConsentryError('integrity', 'A grant package is not what its grant says.')
     }
+    await this.turns.take(patient, () => this.#keep(patient, grant))
+  }
+
+  async #keep(patient: PatientId, grant: GrantPackage): Promise<void> {
+    const held = await heldLabels(this.mirror, this.entity, patient, this.clock())
+    const policies = grant.policies.filter(({ label }) => (labelBits([label]) & held) !== 0n)
     await this.sql.query(
       `INSERT INTO shared_policy (patient, label_mask, epoch, policy_key, verifying_key, threshold, proxies)
        SELECT $1, i.label_mask, i.epoch, i.policy_key, $5, $6, $7
@@ -61,9 +72,9 @@ export class SharedPolicies {
          verifying_key = excluded.verifying_key, threshold = excluded.threshold, proxies = excluded.proxies`,
       [
         bytes(patient),
-        grant.policies.map(({ label }) => labelBits([label])),
-        grant.policies.map(({ epoch }) => epoch),
-        grant.policies.map(({ policyKey }) => Buffer.from(policyKey)),
+        policies.map(({ label }) => labelBits([label])),
+        policies.map(({ epoch }) => epoch),
+        policies.map(({ policyKey }) => Buffer.from(policyKey)),
         Buffer.from(grant.verifyingKey),
         grant.threshold,
         JSON.stringify(grant.proxies),

@@ -6,6 +6,8 @@ import type { Sql } from '../records/database.js'
 import type { RecordStore } from '../records/record-store.js'
 import type { BlockStore } from '../vault/blocks/block-store.js'
 import { chunkLinksOf } from '../vault/envelope.js'
+import { heldLabels } from './held-labels.js'
+import type { PatientTurns } from './patient-turns.js'
 import type { SharedPolicies } from './policies.js'
 
 export interface PurgeParts {
@@ -14,6 +16,7 @@ export interface PurgeParts {
   readonly sql: Sql
   readonly mirror: ConsentMirror
   readonly policies: SharedPolicies
+  readonly turns: PatientTurns
   readonly records: RecordStore
   readonly blocks: BlockStore
   readonly audit: AuditTrail
@@ -31,7 +34,11 @@ const EVERY_LABEL = -1n
 export class Purging {
   constructor(private readonly parts: PurgeParts) {}
 
-  async purge(patient: PatientId): Promise<{ removed: number }> {
+  purge(patient: PatientId): Promise<{ removed: number }> {
+    return this.parts.turns.take(patient, () => this.#purge(patient))
+  }
+
+  async #purge(patient: PatientId): Promise<{ removed: number }> {
     const { parts } = this
     const labels = await this.#ended(patient)
     await parts.policies.forget(patient, labels)
@@ -42,10 +49,7 @@ export class Purging {
     await this.#forgetBlocks(await this.#cidsWithoutRow(patient))
     parts.forgetKeys()
     await this.#forgetLinks(patient)
-    await parts.sql.query(
-      `UPDATE feed_item SET state = 'seen', patient = NULL WHERE patient = $1 AND state <> 'seen'`,
-      [bytes(patient)],
-    )
+    await parts.sql.query(`UPDATE feed_item SET state = 'seen', patient = NULL WHERE patient = $1`, [bytes(patient)])
     if (removed > 0) {
       const audit = parts.audit.records([
         {
@@ -77,9 +81,8 @@ export class Purging {
 
   /** Labels that no grant to us covers any more. */
   async #ended(patient: PatientId): Promise<bigint> {
-    const now = Math.floor(this.parts.clock() / 1000)
-    const words = await this.parts.mirror.words([patient], [this.parts.entity], 'read')
-    const held = words.filter(({ to }) => to > now).reduce((bits, { labels }) => bits | labels, 0n)
+    const { mirror, entity, clock } = this.parts
+    const held = await heldLabels(mirror, entity, patient, clock())
     return BigInt.asIntN(64, EVERY_LABEL ^ held)
   }
 
@@ -92,10 +95,10 @@ export class Purging {
     return rows.map(({ cid }) => cid)
   }
 
-  /** What was fetched and refused, or not taken because its id is ours. */
+  /** What was fetched and refused, not taken because its id is ours, or not yet committed when the process ended. */
   async #cidsWithoutRow(patient: PatientId): Promise<string[]> {
     const { rows } = await this.parts.sql.query<{ cid: string }>(
-      `SELECT DISTINCT f.cid FROM feed_item f WHERE f.patient = $1 AND f.state <> 'seen'
+      `SELECT DISTINCT f.cid FROM feed_item f WHERE f.patient = $1
          AND NOT EXISTS (SELECT 1 FROM resource r JOIN resource_version v ON v.resource_pk = r.pk
            WHERE r.patient = $1 AND v.cid = f.cid)`,
       [bytes(patient)],

@@ -1,9 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { ConsentryError } from '../errors.js'
 import type { PatientId } from '../consent/permit.js'
 import type { Outbox } from '../records/outbox.js'
 import type { ExchangeWork, Feeds } from './feeds.js'
 import type { Importing } from './importing.js'
+import { Loop } from './loop.js'
 import type { SharedPolicies } from './policies.js'
 import type { Purging } from './purging.js'
 
@@ -15,13 +15,12 @@ const LAST_RETRY_MS = 60_000
 const EXPIRY_MS = 5_000
 
 /**
- * Does the exchange's work: purges first, because what was revoked must go before anything else, then packages,
- * manifests and imports. Driven by tables, so a crash loses nothing and a repetition does no harm.
+ * Does the exchange's work. Purges have a loop of their own, because what was revoked must go whatever server an import
+ * waits for; packages, manifests and imports follow one another in the other. Driven by tables, so a crash loses nothing
+ * and a repetition does no harm.
  */
 export class ExchangeWorker {
-  #stopping = false
-  #wake = new AbortController()
-  #loop: Promise<void> | undefined
+  readonly #loops: readonly Loop[]
   #expiryAt = 0
 
   constructor(
@@ -31,41 +30,36 @@ export class ExchangeWorker {
     private readonly importing: Importing,
     private readonly purging: Purging,
     private readonly onProblem: (error: unknown) => void,
-  ) {}
+  ) {
+    this.#loops = [
+      new Loop(() => this.#purge(), IDLE_MS, onProblem),
+      new Loop(() => this.#import(), IDLE_MS, onProblem),
+    ]
+  }
 
   start(): void {
-    this.#loop = this.#run()
+    for (const loop of this.#loops) loop.start()
   }
 
   /** The follower has seen something. */
   poke(): void {
-    this.#wake.abort()
+    for (const loop of this.#loops) loop.poke()
   }
 
   async stop(): Promise<void> {
-    this.#stopping = true
-    this.#wake.abort()
-    await this.#loop
+    await Promise.all(this.#loops.map((loop) => loop.stop()))
   }
 
-  async #run(): Promise<void> {
-    while (!this.#stopping) {
-      this.#wake = new AbortController()
-      const { signal } = this.#wake
-      const busy = await this.#step().catch((error: unknown) => {
-        this.onProblem(error)
-        return false
-      })
-      if (!busy && !this.#stopping) await sleep(IDLE_MS, undefined, { signal }).catch(() => undefined)
-    }
-  }
-
-  async #step(): Promise<boolean> {
+  async #purge(): Promise<boolean> {
     const purged = await this.#work(
       'purge',
       async ({ patient }: { patient: PatientId }) => void (await this.purging.purge(patient)),
     )
     await this.#purgeExpired()
+    return purged > 0
+  }
+
+  async #import(): Promise<boolean> {
     const packages = await this.#work('package', (payload: { patient: PatientId; digest: string }) =>
       this.policies.readPackage(payload),
     )
@@ -73,7 +67,7 @@ export class ExchangeWorker {
       this.feeds.readManifest(payload),
     )
     const { imported, refused } = await this.importing.round()
-    return purged + packages + manifests + imported + refused > 0
+    return packages + manifests + imported + refused > 0
   }
 
   async #purgeExpired(): Promise<void> {

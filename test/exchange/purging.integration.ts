@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { ExchangeWorker } from '../../src/exchange/worker.js'
 import type { Sealed } from '../../src/vault/seal.js'
 import { eventually } from '../ledger/support/eventually.js'
@@ -166,6 +166,117 @@ describe('a revocation', () => {
     await world.work()
     expect(await row('o1')).not.toBeNull()
   })
+})
+
+describe('an import that is under way while its patient revokes', () => {
+  /** Holds the next answer of a proxy, or of A, back until told. */
+  function held(part: string): { asked: Promise<void>; release: () => void } {
+    let release = (): void => undefined
+    let told = (): void => undefined
+    const asked = new Promise<void>((resolve) => (told = resolve))
+    const gate = new Promise<void>((resolve) => (release = resolve))
+    const real = globalThis.fetch
+    vi.spyOn(globalThis, 'fetch').mockImplementation(async (input, init) => {
+      if (typeof input !== 'string' || !input.includes(part)) return await real(input, init)
+      told()
+      await gate
+      return await real(input, { ...init, signal: null })
+    })
+    return { asked, release }
+  }
+  afterEach(() => void vi.restoreAllMocks())
+
+  it.each([
+    ['a proxy', '/reencrypt'],
+    ["a record's block", '/ipfs/'],
+  ])('waits for %s: the purge is done at once, and nothing is left afterwards', async (_, part) => {
+    const sealed = await world.publish([
+      { id: 'o1', resource: observation('o1') },
+      { type: 'Patient', id: 'pat-a', resource: PATIENT },
+      { id: 'bad', resource: { ...observation('bad'), status: 'nonsense' } },
+    ])
+    await world.grant()
+    // What the worker reads before it imports.
+    await world.work({ importing: false })
+    expect(await world.count('shared_policy')).toBe(1)
+    const { asked, release } = held(part)
+    const { outbox, feeds, policies, importing, purging } = world
+    const worker = new ExchangeWorker(outbox, feeds, policies, importing, purging, () => undefined)
+    worker.start()
+    await asked
+    await world.revoke()
+    worker.poke()
+    await eventually(() => world.outbox.waiting('purge')).toBe(0)
+    expect(await world.count('shared_policy')).toBe(0)
+    release()
+    await worker.stop()
+    await expectNothing(sealed)
+  })
+
+  it('writes nothing, although all that it asked for was answered before the revocation', async () => {
+    const sealed = await world.publish([
+      { id: 'o1', resource: observation('o1') },
+      { id: 'bad', resource: { ...observation('bad'), status: 'nonsense' } },
+    ])
+    await world.grant()
+    await world.work({ importing: false })
+    const take = world.turns.take.bind(world.turns)
+    vi.spyOn(world.turns, 'take').mockImplementationOnce(async (patient, work) => {
+      await world.revoke()
+      await world.purging.purge(world.patient)
+      return await take(patient, work)
+    })
+    expect(await world.importing.round()).toEqual({ imported: 0, refused: 0 })
+    expect(await world.count('shared_policy')).toBe(0)
+    await expectNothing(sealed)
+  })
+
+  it('writes before the purge looks, when it has decided before the revocation', async () => {
+    const sealed = await world.publish([{ id: 'o1', resource: observation('o1') }])
+    await world.grant()
+    await world.work({ importing: false })
+    const put = world.blocks.put.bind(world.blocks)
+    let purge: Promise<unknown> | undefined
+    vi.spyOn(world.blocks, 'put').mockImplementationOnce(async (blocks) => {
+      await world.revoke()
+      purge = world.purging.purge(world.patient)
+      await new Promise((resolve) => setTimeout(resolve, 50))
+      await put(blocks)
+    })
+    expect(await world.importing.round()).toEqual({ imported: 1, refused: 0 })
+    expect(await purge).toEqual({ removed: 1 })
+    await expectNothing(sealed)
+  })
+
+  it('leaves no block behind when the process ends between its blocks and its rows', async () => {
+    const sealed = await world.publish([{ id: 'o1', resource: observation('o1') }])
+    await world.grant()
+    await world.work({ importing: false })
+    vi.spyOn(world.records, 'commit').mockRejectedValueOnce(new Error('the process ended here'))
+    await expect(world.importing.round()).rejects.toThrow('the process ended here')
+    expect(await world.blocks.has([sealed[0]?.cid as string])).toEqual(new Set([sealed[0]?.cid]))
+    await world.revoke()
+    await world.work()
+    await expectNothing(sealed)
+  })
+
+  it('keeps no policy out of a package that came after the revocation', async () => {
+    await world.grant(['general', 'PSY'])
+    const [item] = await world.outbox.claim('package', 1, 0)
+    await world.revoke('general')
+    await world.work()
+    await world.policies.readPackage(item?.payload as { patient: `0x${string}`; digest: string })
+    expect(await world.count('shared_policy')).toBe(1)
+    expect(await world.count('shared_policy', 'label_mask = 1')).toBe(0)
+  })
+
+  async function expectNothing(sealed: readonly Sealed[]): Promise<void> {
+    expect(await traces()).toEqual(NOTHING)
+    const blocks = sealed.flatMap((s) => s.blocks)
+    expect(await world.blocks.has(blocks.map(({ cid }) => cid))).toEqual(new Set())
+    expect(blocks.map(({ bytes }) => world.onDisk(tail(bytes))).some(Boolean)).toBe(false)
+    expect(await world.count('feed_item', `state <> 'seen' OR patient IS NOT NULL`)).toBe(0)
+  }
 })
 
 describe('the end of a period', () => {

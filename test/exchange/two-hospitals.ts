@@ -15,6 +15,7 @@ import { Granting } from '../../src/exchange/granting.js'
 import { Importing, type ImportRound } from '../../src/exchange/importing.js'
 import { accountOf, encodeManifest, type Manifest, manifestRoot } from '../../src/exchange/manifest.js'
 import { OpenedCapsules } from '../../src/exchange/opened-capsules.js'
+import { PatientTurns } from '../../src/exchange/patient-turns.js'
 import { SharedPolicies } from '../../src/exchange/policies.js'
 import { Purging } from '../../src/exchange/purging.js'
 import { RemoteBlocks } from '../../src/exchange/remote-blocks.js'
@@ -63,6 +64,7 @@ export class TwoHospitals {
   readonly b = { id: randomId(), encryption: SecretKey.random(), operator: new Wallet(hex(randomBytes(32))) }
   readonly patient: Hex = randomId()
   readonly root = randomKey()
+  readonly turns = new PatientTurns()
   /** What A serves by CID. */
   readonly served = new Map<string, Uint8Array>()
   readonly capsuleKeys = new Map<LabelCode, CapsuleKey>()
@@ -122,9 +124,10 @@ export class TwoHospitals {
     this.records = new RecordStore(database, index)
     this.outbox = new Outbox(database)
     this.feeds = new Feeds(id, database, this.mirror, remote)
-    this.policies = new SharedPolicies(id, encryption, database, this.mirror, remote)
+    const { turns } = this
+    this.policies = new SharedPolicies(id, encryption, database, this.mirror, remote, turns, clock)
     this.sink = new GatewayChainSink(database, this.mirror, [this.feeds])
-    const common = { entity: id, clock, sql: database, mirror: this.mirror, policies: this.policies }
+    const common = { entity: id, clock, sql: database, mirror: this.mirror, policies: this.policies, turns }
     const stores = { records: this.records, blocks: this.blocks, audit }
     this.importing = new Importing({
       ...common,
@@ -298,8 +301,11 @@ export class TwoHospitals {
     return known
   }
 
-  /** What the worker does with what is waiting. @param crash leaves each item claimed, as if the process had ended after it */
-  async work({ crash = false } = {}): Promise<ImportRound> {
+  /**
+   * What the worker does with what is waiting. @param crash leaves each item claimed, as if the process had ended after it
+   * @param importing false to read feeds and packages only
+   */
+  async work({ crash = false, importing = true } = {}): Promise<ImportRound> {
     const handlers = {
       purge: (p: { patient: Hex }) => this.purging.purge(p.patient),
       package: (p: { patient: Hex; digest: string }) => this.policies.readPackage(p),
@@ -311,7 +317,7 @@ export class TwoHospitals {
         if (!crash) await this.outbox.complete([id])
       }
     }
-    return await this.importing.round()
+    return importing ? await this.importing.round() : { imported: 0, refused: 0 }
   }
 
   async count(table: string, condition = 'true'): Promise<number> {
