@@ -1,3 +1,4 @@
+import type { PatientId } from '../consent/permit.js'
 import type { Resource } from '../fhir/types.js'
 import type { AuditedAgent, LedgerEvidence, Occurrence } from './occurrence.js'
 
@@ -61,7 +62,16 @@ export type SharedParts = Map<AuditedAgent, Map<string, SharedElements>>
 export function auditEvents(occurrence: Occurrence, source: AuditSource, batch: SharedParts): AuditEventParts[] {
   const patients = occurrence.patients.length === 0 ? [null] : occurrence.patients
   const shared = sharedElements(occurrence, source, batch)
-  return patients.map((patient) => ({ resource: auditEvent(occurrence, patient?.reference ?? null), shared }))
+  return patients.map((patient) => ({
+    resource: auditEvent(patient === null ? occurrence : about(occurrence, patient.id), patient?.reference ?? null),
+    shared,
+  }))
+}
+
+/** The event of one patient names no record of another. */
+function about(occurrence: Occurrence, id: PatientId): Occurrence {
+  const data = occurrence.data.filter(({ patient }) => patient === undefined || patient === null || patient === id)
+  return data.length === occurrence.data.length ? occurrence : { ...occurrence, data }
 }
 
 function auditEvent(occurrence: Occurrence, patient: string | null): Resource {

@@ -16,7 +16,12 @@ export interface Occurrence {
   readonly requestId: string
   readonly agent: AuditedAgent
   readonly patients: readonly { readonly id: PatientId; readonly reference: string }[]
-  readonly data: readonly { readonly reference: string; readonly version?: number }[]
+  /** `patient`: whose compartment it is in; the events of other patients do not name it. */
+  readonly data: readonly {
+    readonly reference: string
+    readonly version?: number
+    readonly patient?: PatientId | null
+  }[]
   /** The document that authorises it. */
   readonly authorisation?: { readonly reference: string; readonly version: number }
   /** The raw query of a search, without the question mark. */

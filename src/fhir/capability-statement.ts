@@ -104,7 +104,7 @@ function resourceOf(type: string, served: Served): Record<string, unknown> {
   const interactions = served.interactions(type)
   const has = (interaction: TypeInteraction): boolean => interactions.includes(interaction)
   const { create = false, update = false, delete: remove, read = false } = served.conditional ?? {}
-  const operations = (served.operations ?? []).filter((operation) => operation.type === type)
+  const operations = (served.operations ?? []).filter((operation) => operation.type === type || operation.type === '*')
   return {
     type,
     profile: `http://hl7.org/fhir/StructureDefinition/${type}`,

@@ -60,7 +60,7 @@ function statementOf(parts: GatewayParts, served: FhirInteractions, operations: 
         .map((place) => {
           const [type, name = ''] = /^(?:([A-Za-z*]+)\/(?:\[id\]\/)?)?\$(.+)$/.exec(place)?.slice(1) ?? []
           const definition = definitionUrl(type, name)
-          return type === undefined || type === '*' ? { name, definition } : { name, definition, type }
+          return type === undefined ? { name, definition } : { name, definition, type }
         })
         .filter(
           (operation, i, list) =>

@@ -60,7 +60,7 @@ export async function meetAll(
   const filter = await parts.access.filter(request.principal, 'read')
   const asked = { type, clauses: [...query.clauses, ...scope], count: most + 1, total: false }
   const { rows } = await parts.records.search(asked, filter)
-  if (rows.length > most) throw severalMatch(type, place)
+  if (rows.length > most) throw severalMatch(type, place, '; _count=n says that up to n may be deleted together')
   return rows
 }
 
@@ -70,10 +70,10 @@ function conditionOf(parts: GatewayParts, type: string, params: Params, place: s
   throw new ConsentryError('precondition-failed', 'The condition names no search parameter.', { expression: [place] })
 }
 
-function severalMatch(type: string, place: string): ConsentryError {
+function severalMatch(type: string, place: string, otherwise = ''): ConsentryError {
   return new ConsentryError(
     'precondition-failed',
-    `Several resources of ${type} fulfil the condition; make it narrower.`,
+    `Several resources of ${type} fulfil the condition; make it narrower${otherwise}.`,
     { code: 'multiple-matches', expression: [place] },
   )
 }

@@ -11,7 +11,7 @@ export async function trace(parts: GatewayParts, trail: Trail, rows: readonly St
   const patients = [...new Set(rows.flatMap(({ patient }) => (patient === null ? [] : [patient])))]
   const localIds = await parts.patients.localIds(patients)
   for (const patient of patients) trail.concerns(patient, `Patient/${localIds.get(patient)?.[0] ?? 'unknown'}`)
-  for (const { type, id, version } of rows) trail.touches(`${type}/${id}`, version)
+  for (const { type, id, version, patient } of rows) trail.touches(`${type}/${id}`, version, patient)
 }
 
 /**

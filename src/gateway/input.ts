@@ -16,9 +16,44 @@ export function resourceOf(request: InteractionRequest, type: string): ValidReso
   return validOrThrow(bodyOf(request, type))
 }
 
-/** The Bundle of a transaction or batch; others have their turn while it is checked. */
-export async function bundleOf(request: InteractionRequest): Promise<ValidResource> {
-  return validInTurnsOrThrow(bodyOf(request, 'Bundle'), setImmediate)
+/** A Bundle, and the entries of a batch that are refused before it is read. */
+export interface ReceivedBundle {
+  readonly bundle: ValidResource
+  readonly refused: ReadonlyMap<number, ConsentryError>
+}
+
+/**
+ * The Bundle of a transaction or batch; others have their turn while it is checked. "The success or failure of one
+ * change should not alter the success or failure or resulting content of another change" of a batch
+ * (https://hl7.org/fhir/R4/http.html#brules): its invalid resources are refused each for itself.
+ */
+export async function bundleOf(request: InteractionRequest): Promise<ReceivedBundle> {
+  const value = bodyOf(request, 'Bundle')
+  try {
+    return { bundle: await validInTurnsOrThrow(value, setImmediate), refused: new Map() }
+  } catch (error) {
+    const { type, entry } = value as { type?: unknown; entry?: unknown }
+    if (type !== 'batch' || !Array.isArray(entry)) throw error
+    const refused = new Map<number, ConsentryError>()
+    const sound = entry.map((each: { resource?: unknown } | null, index) => {
+      const fault = each?.resource === undefined ? null : faultOf(each.resource)
+      if (fault === null) return each
+      refused.set(index, fault)
+      return { ...each, resource: { resourceType: 'Parameters' } }
+    })
+    if (refused.size === 0) throw error
+    return { bundle: await validInTurnsOrThrow({ ...(value as Resource), entry: sound }, setImmediate), refused }
+  }
+}
+
+function faultOf(resource: unknown): ConsentryError | null {
+  try {
+    validOrThrow(resource)
+    return null
+  } catch (error) {
+    if (error instanceof ConsentryError) return error
+    throw error
+  }
 }
 
 function bodyOf(request: InteractionRequest, type: string): unknown {

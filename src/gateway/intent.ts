@@ -10,6 +10,8 @@ export interface PutIntent {
   readonly id: string
   readonly resource: ValidResource
   readonly ifMatch?: number
+  /** `If-None-Match: *`: only where nothing is there. */
+  readonly ifAbsent?: boolean
   /** Version that a patch was applied to: the update is of this one or is made anew. */
   readonly basis?: number
   /** Of a conditional create. */

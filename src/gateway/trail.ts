@@ -7,7 +7,7 @@ import type { PatientId } from '../consent/permit.js'
  */
 export class Trail {
   readonly #patients = new Map<PatientId, string>()
-  readonly #data = new Map<string, number | undefined>()
+  readonly #data = new Map<string, TouchedData>()
   /** The raw query of a search. */
   query: string | undefined
   /** The document that authorises the wallet service to sign for a patient in custody. */
@@ -18,8 +18,14 @@ export class Trail {
     this.#patients.set(patient, reference)
   }
 
-  touches(reference: string, version?: number): void {
-    this.#data.set(reference, version)
+  /** @param patient whose compartment it is in; absent where that is not known */
+  touches(reference: string, version?: number, patient?: PatientId | null): void {
+    const key = version === undefined ? reference : `${reference}/_history/${version}`
+    this.#data.set(key, {
+      reference,
+      ...(version === undefined ? {} : { version }),
+      ...(patient === undefined ? {} : { patient }),
+    })
   }
 
   /** What an audit record says of all this. */
@@ -32,9 +38,9 @@ export class Trail {
     return Array.from(this.#patients, ([id, reference]) => ({ id, reference }))
   }
 
-  get data(): { reference: string; version?: number }[] {
-    return Array.from(this.#data, ([reference, version]) =>
-      version === undefined ? { reference } : { reference, version },
-    )
+  get data(): TouchedData[] {
+    return [...this.#data.values()]
   }
 }
+
+type TouchedData = Occurrence['data'][number]

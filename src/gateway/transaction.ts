@@ -31,11 +31,11 @@ import { write, type Written } from './write.js'
  */
 export function transaction(parts: GatewayParts, interactions: () => FhirInteractions): Handler {
   return audited(parts, async (request, trail) => {
-    const bundle = await bundleOf(request)
+    const { bundle, refused } = await bundleOf(request)
     const plan = planBundle(bundle, { base: request.baseUrl, maxEntries: parts.limits.maxBundleEntries })
     if (plan.kind === 'batch') {
       const { found } = await lookUp(parts, request, plan.lookups)
-      return batch(request, resolveBundle(plan, found, { base: request.baseUrl }), interactions())
+      return batch(request, resolveBundle(plan, found, { base: request.baseUrl }), interactions(), refused)
     }
     const { resolved, entries, writing, written } = await retried(() => writeAll(parts, request, trail, plan))
     const results = new Map(writing.map(({ entry }, i) => [entry, writtenResult(request, written[i] as Written)]))
@@ -198,11 +198,17 @@ async function batch(
   request: InteractionRequest,
   resolved: ResolvedBundle,
   interactions: FhirInteractions,
+  refused: ReadonlyMap<number, ConsentryError>,
 ): Promise<InteractionResponse> {
   const results: EntryResult[] = []
   for (const index of resolved.order) {
     const entry = resolved.entries[index] as ResolvedEntry | ConsentryError
+    const fault = refused.get(index)
     try {
+      if (fault !== undefined) {
+        await interactions.refused?.(request, HTTP_STATUS[fault.kind])
+        throw fault
+      }
       results[index] = resultOf(await ask(request, requireResolved(entry), interactions))
     } catch (error) {
       results[index] = refusedResult(error)
@@ -254,6 +260,6 @@ function resultOf({ status, headers, body }: InteractionResponse): EntryResult {
     ...(headers['last-modified'] === undefined
       ? {}
       : { lastModified: new Date(headers['last-modified']).toISOString() }),
-    ...(body instanceof Uint8Array || typeof body === 'string' ? { resource: body } : {}),
+    ...(body === undefined || Symbol.asyncIterator in Object(body) ? {} : { resource: body as Uint8Array | Resource }),
   }
 }

@@ -22,7 +22,7 @@ export function update(parts: GatewayParts): Handler {
     requireWriteScope(request.principal, type, 'update')
     const resource = resourceOf(request, type)
     const ifMatch = ifMatchVersion(request)
-    const match = ifMatch === undefined ? {} : { ifMatch }
+    const match = { ...(ifMatch === undefined ? {} : { ifMatch }), ...ifAbsent(request) }
     return retried(async () => {
       const intent =
         request.id === undefined
@@ -31,6 +31,16 @@ export function update(parts: GatewayParts): Handler {
       const [written] = await write(parts, request, trail, [{ type, resource, at: type, ...match, ...intent }])
       return writtenResponse(request, written as NonNullable<typeof written>)
     })
+  })
+}
+
+/** RFC 9110, section 13.1.2: of a write, `*` alone says something that a version would not. */
+function ifAbsent({ headers }: InteractionRequest): { ifAbsent?: true } {
+  const value = headers['if-none-match']
+  if (value === undefined) return {}
+  if (value.trim() === '*') return { ifAbsent: true }
+  throw new ConsentryError('malformed', 'If-None-Match of an update is *, or left out.', {
+    expression: ['If-None-Match'],
   })
 }
 

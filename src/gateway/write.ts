@@ -128,6 +128,15 @@ function isAbsent(previous: StoredVersion | null): boolean {
 }
 
 function checkIfMatch(intent: Intent, previous: StoredVersion | null): void {
+  if (intent.kind !== 'delete' && intent.ifAbsent === true && !isAbsent(previous)) {
+    throw new ConsentryError(
+      'precondition-failed',
+      `If-None-Match: * allows no ${intent.type}/${intent.id}; it exists.`,
+      {
+        expression: [intent.at],
+      },
+    )
+  }
   const wanted = intent.kind === 'create' ? undefined : intent.ifMatch
   if (wanted === undefined) return
   const found = isAbsent(previous) ? null : (previous as StoredVersion).version

@@ -598,6 +598,40 @@ describe('the compartment of a patient', () => {
   })
 })
 
+describe('a batch', () => {
+  it('refuses an entry that is no FHIR for itself, does the others, and gives the answers of operations', async () => {
+    const id = await patient('Batched')
+    const entry = [
+      { request: { method: 'POST', url: 'Patient' }, resource: newPatient('Sound') },
+      { request: { method: 'POST', url: 'Patient' }, resource: newPatient('Unsound', { gender: 'femle' }) },
+      { request: { method: 'POST', url: 'Patient' }, resource: newPatient('Unknown', { nickname: 'x' }) },
+      { request: { method: 'GET', url: `Patient/${id}/$meta` } },
+    ]
+    const answer = await ask('POST', '/', { resourceType: 'Bundle', type: 'batch', entry })
+    const statuses = answer.body.entry.map((e: { response: { status: string } }) => e.response.status.slice(0, 3))
+    expect(statuses).toEqual(['201', '400', '400', '200'])
+    expect(answer.body.entry[1].response.outcome.issue[0].expression).toEqual(['Patient.gender'])
+    expect(answer.body.entry[3].resource.parameter[0].valueMeta.versionId).toBe('1')
+    expect((await ask('GET', '/Patient?family=Sound&_summary=count')).body.total).toBe(1)
+    const transaction = await ask('POST', '/', {
+      resourceType: 'Bundle',
+      type: 'transaction',
+      entry: entry.slice(0, 2),
+    })
+    expect(transaction.status).toBe(400)
+    expect((await ask('GET', '/Patient?family=Sound&_summary=count')).body.total).toBe(1)
+  })
+
+  it('of an update with If-None-Match: * creates, and replaces nothing', async () => {
+    const put = (family: string, header = '*') =>
+      ask('PUT', '/Patient/if-absent', newPatient(family, { id: 'if-absent' }), { 'if-none-match': header })
+    expect((await put('First')).status).toBe(201)
+    expect((await put('Second')).status).toBe(412)
+    expect((await put('Third', 'W/"1"')).status).toBe(400)
+    expect((await ask('GET', '/Patient/if-absent')).body.name[0].family).toBe('First')
+  })
+})
+
 describe('Binary', () => {
   const PNG = Buffer.from('89504e470d0a1a0a00ff00fe', 'hex')
   const send = (method: string, path: string, body: Uint8Array | string, headers: Record<string, string>) =>
@@ -756,6 +790,26 @@ describe('history', () => {
       },
     )
     expect(trail.body.total).toBe(2)
+  })
+
+  it('is audited with every version that it tells, each patient apart', async () => {
+    const [one, other] = [await patient('Versions'), await patient('Elsewhere')]
+    const before = new Date().toISOString()
+    const made = (await ask('POST', '/Observation', result(one))).body
+    await ask('PUT', `/Observation/${made.id}`, { ...made, status: 'amended' })
+    const elsewhere = (await ask('POST', '/Observation', result(other))).body.id as string
+    await ask('GET', `/Observation/${made.id}/_history`)
+    await ask('GET', `/_history?_since=${before}`)
+    const events = async (id: string, subtype: string) =>
+      (await ask('GET', `/AuditEvent?patient=Patient/${id}&subtype=${subtype}`, undefined, { as: 'auditor' })).text
+    const versions = [1, 2].map((version) => `Observation/${made.id}/_history/${version}`)
+    const told = await events(one, 'history-instance')
+    for (const version of versions) expect(told).toContain(version)
+    const system = await events(one, 'history-system')
+    for (const version of versions) expect(system).toContain(version)
+    expect(system).not.toContain(elsewhere)
+    expect(await events(other, 'history-system')).toContain(elsewhere)
+    expect(await events(other, 'history-system')).not.toContain(made.id)
   })
 
   it('tells no more than the token, and nothing of the trail', async () => {
