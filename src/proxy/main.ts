@@ -45,7 +45,7 @@ async function start(): Promise<void> {
     receiptKey: hex(keys.receipt.publicKey.toBytes()),
     endpoint,
   })
-  const server = proxyServer(ursula, store, identity)
+  const server = proxyServer(ursula, identity)
   const address = await server.listen({ port: config.port, host: config.host })
   endpoint = config.publicUrl ?? address
   const follower = new ChainFollower({

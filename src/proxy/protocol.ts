@@ -37,11 +37,11 @@ export function keyFragPurpose(delivery: Omit<KeyFragDelivery, 'keyFrag'>): stri
   return JSON.stringify(['consentry key fragment', patient, grantee, label, epoch, policyKey, nonce, deadline])
 }
 
-/** POST /reencrypt */
-export interface SignedReencryption {
-  /** JSON of a ReencryptionRequest: the signature is over exactly this text. */
+/** POST /reencrypt, POST /receipts */
+export interface SignedRequest {
+  /** JSON of a ReencryptionRequest or ReceiptsRequest: the signature is over exactly this text. */
   readonly request: string
-  /** EIP-191 signature of `request` by an account that operates the grantee. */
+  /** EIP-191 signature of `request` by an account that speaks for the grantee or party. */
   readonly signature: Hex
 }
 
@@ -95,6 +95,22 @@ export function receiptText({
 export function receiptHash(receipt: Receipt): string {
   return createHash('sha256').update(receiptText(receipt)).update(receipt.signature).digest('base64')
 }
+
+/** POST /receipts, signed as a re-encryption is: a party asks for what a proxy did that concerns it. */
+export interface ReceiptsRequest {
+  /** So that a signature for one question is none for another. */
+  readonly asks: 'receipts'
+  readonly proxy: Hex
+  /** The patient or grantee of the receipts; the signer must speak for it. */
+  readonly party: Hex
+  /** First sequence number. */
+  readonly since: number
+  readonly nonce: string
+  readonly at: number
+}
+
+/** In the order of the chain. Of what concerns others only the hash, with which the chain can be followed. */
+export type ReceiptsResponse = readonly (Receipt | { readonly sequence: number; readonly hash: string })[]
 
 /** How far the clock of a grantee may be off, seconds. */
 export const CLOCK_SKEW = 60

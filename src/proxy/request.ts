@@ -1,5 +1,5 @@
 import { ConsentryError } from '../errors.js'
-import { MAX_CAPSULES, type ReencryptionRequest } from './protocol.js'
+import { MAX_CAPSULES, type ReceiptsRequest, type ReencryptionRequest } from './protocol.js'
 
 const ID = /^0x[0-9a-f]{64}$/
 const NONCE = /^[A-Za-z0-9_-]{16,128}$/
@@ -28,6 +28,21 @@ export function parseRequest(text: string): ReencryptionRequest {
     throw new ConsentryError('too-large', `A request has at most ${MAX_CAPSULES} items and capsules.`)
   }
   return request as unknown as ReencryptionRequest
+}
+
+/** As `parseRequest`. @throws ConsentryError `malformed` */
+export function parseReceiptsRequest(text: string): ReceiptsRequest {
+  const request = parsed(text)
+  const needed = (what: string): ConsentryError =>
+    new ConsentryError('malformed', `A request for receipts needs ${what}.`)
+  if (!isObject(request) || request['asks'] !== 'receipts') throw needed('"asks": "receipts"')
+  const { proxy, party, since, nonce, at } = request
+  if (!isText(ID, proxy)) throw needed('the id of a proxy')
+  if (!isText(ID, party)) throw needed('the id of a party')
+  if (!isCount(since)) throw needed('a sequence number in "since"')
+  if (!isText(NONCE, nonce)) throw needed('a nonce of 16 to 128 characters')
+  if (!isCount(at)) throw needed('a time in seconds')
+  return request as unknown as ReceiptsRequest
 }
 
 /** @returns how many capsules the item has */

@@ -1,11 +1,9 @@
 import Fastify, { type FastifyInstance } from 'fastify'
 import { ConsentryError, HTTP_STATUS } from '../errors.js'
-import type { KeyFragDelivery, ProxyIdentity, SignedReencryption } from './protocol.js'
-import type { ProxyStore } from './store.js'
+import type { KeyFragDelivery, ProxyIdentity, SignedRequest } from './protocol.js'
 import type { Ursula } from './ursula.js'
 
 const BODY_LIMIT = 1024 * 1024
-const RECEIPTS = 1_000
 /** What Fastify refuses before we see it. */
 const REFUSALS: ReadonlyMap<number, string> = new Map([
   [400, 'The request is not of the form that the protocol has.'],
@@ -51,7 +49,7 @@ const SIGNED = {
 }
 
 /** The proxy's HTTP face; ciphertext and ids of the ledger are all that it ever sees. */
-export function proxyServer(ursula: Ursula, store: ProxyStore, identity: () => ProxyIdentity): FastifyInstance {
+export function proxyServer(ursula: Ursula, identity: () => ProxyIdentity): FastifyInstance {
   const server = Fastify({ bodyLimit: BODY_LIMIT })
   server.setErrorHandler((error, _request, reply) => {
     const known = error instanceof ConsentryError ? error : null
@@ -66,11 +64,11 @@ export function proxyServer(ursula: Ursula, store: ProxyStore, identity: () => P
   server.post<{ Body: KeyFragDelivery }>('/kfrags', { schema: { body: DELIVERY } }, async (request, reply) =>
     reply.code(201).send(await ursula.accept(request.body)),
   )
-  server.post<{ Body: SignedReencryption }>('/reencrypt', { schema: { body: SIGNED } }, async (request) =>
+  server.post<{ Body: SignedRequest }>('/reencrypt', { schema: { body: SIGNED } }, async (request) =>
     ursula.reencrypt(request.body),
   )
-  server.get<{ Querystring: { since?: string } }>('/receipts', async (request) =>
-    store.receipts(Number(request.query.since ?? 0) || 0, RECEIPTS),
+  server.post<{ Body: SignedRequest }>('/receipts', { schema: { body: SIGNED } }, async (request) =>
+    ursula.receipts(request.body),
   )
   return server
 }

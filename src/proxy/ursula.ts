@@ -12,11 +12,12 @@ import {
   type Receipt,
   receiptHash,
   receiptText,
+  type ReceiptsResponse,
   type ReencryptionRequest,
   type ReencryptionResponse,
-  type SignedReencryption,
+  type SignedRequest,
 } from './protocol.js'
-import { parseRequest } from './request.js'
+import { parseReceiptsRequest, parseRequest } from './request.js'
 import type { ProxyStore, StoredKeyFrag } from './store.js'
 
 export interface UrsulaKeys {
@@ -30,6 +31,8 @@ export interface UrsulaKeys {
 
 const ALL_LABELS: Hex = `0x${'00'.repeat(32)}`
 const READ = 0
+/** Of one answer. */
+const RECEIPTS = 1_000
 const AT_REST = 'consentry key fragment at rest'
 
 /**
@@ -69,9 +72,9 @@ export class Ursula {
   }
 
   /** @throws ConsentryError `malformed`, `forbidden` for a request that is not the grantee's, `conflict` for a repeated one */
-  async reencrypt({ request: text, signature }: SignedReencryption): Promise<ReencryptionResponse> {
+  async reencrypt({ request: text, signature }: SignedRequest): Promise<ReencryptionResponse> {
     const request = parseRequest(text)
-    await this.#authenticate(request, text, signature)
+    await this.#authenticate(request, request.grantee, text, signature)
     const permitted = await this.#check(request)
     let receipt: Receipt | undefined
     const results = request.items.map((item, i): ReencryptionResponse['results'][number] => {
@@ -87,6 +90,20 @@ export class Ursula {
     })
     if (receipt === undefined) throw new ConsentryError('malformed', 'A re-encryption request needs at least one item.')
     return { results, receipt }
+  }
+
+  /** @throws ConsentryError `malformed`, `forbidden` for a request that is not the party's, `conflict` for a repeated one */
+  async receipts({ request: text, signature }: SignedRequest): Promise<ReceiptsResponse> {
+    const request = parseReceiptsRequest(text)
+    const { party, since } = request
+    await this.#authenticate(request, party, text, signature)
+    return this.store
+      .receipts(since, RECEIPTS)
+      .map((receipt) =>
+        receipt.patient === party || receipt.grantee === party
+          ? receipt
+          : { sequence: receipt.sequence, hash: receiptHash(receipt) },
+      )
   }
 
   /**
@@ -140,16 +157,16 @@ export class Ursula {
     return done
   }
 
-  async #authenticate(request: ReencryptionRequest, text: string, signature: Hex): Promise<void> {
+  async #authenticate(request: Asked, party: Hex, text: string, signature: Hex): Promise<void> {
     if (request.proxy !== this.keys.id) throw new ConsentryError('forbidden', 'The request is for another proxy.')
     if (Math.abs(this.now() - request.at) > CLOCK_SKEW) {
       throw new ConsentryError('forbidden', `The request is older than ${CLOCK_SKEW} seconds, or from the future.`)
     }
     const account = recover(text, signature)
-    const speaks =
-      account !== null && (await this.reader.read('IdentityRegistry', 'speaksFor', request.grantee, account))
-    if (!speaks) throw new ConsentryError('forbidden', 'The request is not signed by an account of the grantee.')
-    const nonce = `${request.grantee}|${request.nonce}`
+    const speaks = account !== null && (await this.reader.read('IdentityRegistry', 'speaksFor', party, account))
+    if (!speaks)
+      throw new ConsentryError('forbidden', 'The request is not signed by an account of the party that it names.')
+    const nonce = `${party}|${request.nonce}`
     if (!this.store.useNonce(nonce, request.at, this.now() - 4 * CLOCK_SKEW)) {
       throw new ConsentryError('conflict', 'This request has been answered before.', { code: 'duplicate' })
     }
@@ -188,6 +205,9 @@ export class Ursula {
     return receipt
   }
 }
+
+/** What every signed request says. */
+type Asked = Pick<ReencryptionRequest, 'proxy' | 'nonce' | 'at'>
 
 function requireCommitment(commitment: string | undefined, key: string, what: string): void {
   if (commitment !== undefined && keccak256(base64(key)) === commitment.toLowerCase()) return

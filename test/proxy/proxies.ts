@@ -36,7 +36,7 @@ export async function openProxy(reader: LedgerReader, now: () => number): Promis
     receiptKey: hex(keys.receipt.publicKey.toBytes()),
     endpoint: '',
   }
-  const server = proxyServer(ursula, store, () => identity)
+  const server = proxyServer(ursula, () => identity)
   identity = { ...identity, endpoint: await server.listen({ port: 0, host: '127.0.0.1' }) }
   const close = async (): Promise<void> => {
     await server.close()

@@ -451,16 +451,51 @@ function broken(receipts: readonly Receipt[], receiptKey: Hex): number | null {
 }
 
 describe('receipts', () => {
-  const all = async (proxy: TestProxy) =>
-    (await (await fetch(`${proxy.identity.endpoint}/receipts`)).json()) as Receipt[]
+  async function ask(proxy: TestProxy, over: object = {}, signer = clinic.operator): Promise<Response> {
+    const nonce = randomBytes(16).toString('base64url')
+    const asked = { asks: 'receipts', proxy: proxy.identity.id, party: clinic.id, since: 0, nonce, at: now() }
+    const request = JSON.stringify({ ...asked, ...over })
+    const body = JSON.stringify({ request, signature: await signer.signMessage(request) })
+    const headers = { 'content-type': 'application/json' }
+    return fetch(`${proxy.identity.endpoint}/receipts`, { method: 'POST', headers, body })
+  }
+  const all = async (proxy: TestProxy) => proxy.store.receipts(0, 1_000)
+
+  it('tell each party what concerns it, and of the rest hashes that the chain can be followed with', async () => {
+    const receipts = await all(first())
+    const { id } = clinic
+    const expected = receipts.map((r) =>
+      r.grantee === id || r.patient === id ? r : { sequence: r.sequence, hash: receiptHash(r) },
+    )
+    expect(expected.some((r) => 'grantee' in r)).toBe(true)
+    expect(await (await ask(first())).json()).toEqual(expected)
+    expect(await (await ask(first(), { since: 3 })).json()).toEqual(expected.slice(3))
+    const told = await (await ask(first(), { party: stranger.id }, stranger.operator)).text()
+    const known = new Set(receipts.filter((r) => r.grantee === stranger.id).map(({ patient }) => patient))
+    const hidden = receipts.filter((r) => r.grantee !== stranger.id && !known.has(r.patient))
+    expect(hidden.length).toBeGreaterThan(0)
+    for (const { patient } of hidden) expect(told).not.toContain(patient)
+    expect(told).not.toContain(id)
+  })
+
+  it('are told to nobody who does not sign as the party, for this proxy, now, once', async () => {
+    const get = await fetch(`${first().identity.endpoint}/receipts`)
+    expect(get.status).toBe(404)
+    expect((await ask(first(), {}, stranger.operator)).status).toBe(403)
+    expect((await ask(first(), { proxy: randomId() })).status).toBe(403)
+    expect((await ask(first(), { at: now() - 120 })).status).toBe(403)
+    expect((await ask(first(), { asks: 'other' })).status).toBe(400)
+    expect((await ask(first(), { since: -1 })).status).toBe(400)
+    const nonce = randomBytes(16).toString('base64url')
+    expect((await ask(first(), { nonce })).status).toBe(200)
+    expect((await ask(first(), { nonce })).status).toBe(409)
+  })
 
   it('are signed and chained, from the first on', async () => {
     const receipts = await all(first())
     expect(new Set(receipts.map(({ kind }) => kind))).toEqual(new Set(['stored', 'reencrypted', 'denied']))
     expect(broken(receipts, first().identity.receiptKey)).toBeNull()
     expect(broken(receipts, (proxies[1] as TestProxy).identity.receiptKey)).toBe(0)
-    const since = (await (await fetch(`${first().identity.endpoint}/receipts?since=3`)).json()) as Receipt[]
-    expect(since).toEqual(receipts.slice(3))
   })
 
   it('show when one is changed, removed or exchanged', async () => {
