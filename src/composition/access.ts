@@ -1,23 +1,24 @@
 import { tokenAuthenticator } from '../auth/authenticate.js'
 import { authorizationServer } from '../auth/authorization-server.js'
-import type { ClientRegistry } from '../auth/clients.js'
+import { fixedRegistry } from '../auth/clients.js'
 import { embeddedIssuer, externalIssuer } from '../auth/issuer.js'
 import { MemoryReplayGuard } from '../auth/replay.js'
 import { signingKey, type SecretStore } from '../auth/signing-keys.js'
 import { smartConfiguration } from '../auth/smart-configuration.js'
-import type { Config } from '../config.js'
-import { type EdgeParts, FHIR_BASE, OAUTH_BASE } from '../http/mount.js'
+import { fileRegistry } from '../embedded/client-registry.js'
+import { demoClients } from '../embedded/demo-clients.js'
+import { type EdgeParts, OAUTH_BASE } from '../http/mount.js'
 import type { Keystore } from '../vault/keystore.js'
+import type { Site } from './site.js'
+import type { Storage } from './storage.js'
 
 /** Who issues tokens and who checks them. */
 export async function composeAccess(
-  config: Config,
-  publicUrl: string,
-  clients: ClientRegistry,
-  keystore: Keystore,
-  onFault: (message: string, error: unknown) => void,
+  { config, publicUrl, baseUrl, onFault }: Site,
+  { directory, keystore, keys }: Storage,
 ): Promise<Pick<EdgeParts, 'authenticator' | 'smartConfiguration' | 'authorizationServer'>> {
-  const audience = config.auth.audience ?? `${publicUrl}${FHIR_BASE}`
+  const clients = fileRegistry(directory.file('clients.json'), fixedRegistry(await demoClients(directory, keys.id)))
+  const audience = config.auth.audience ?? baseUrl
   if (config.auth.issuerUrl !== null) {
     const issuer = externalIssuer(config.auth.issuerUrl, config.auth.jwksUrl)
     const authenticator = tokenAuthenticator({ issuer, audience, clients })

@@ -1,23 +1,21 @@
-import type { Config } from '../config.js'
 import { readPackages } from '../fhir/packages.js'
 import { ownDefinitions, Profiles } from '../fhir/profiles.js'
 import { Conformance } from '../gateway/conformance.js'
 import { JudgingThread } from '../gateway/judging.js'
 import { RemoteTerminology } from '../gateway/remote-terminology.js'
+import type { Site } from './site.js'
 
 /** Our profiles and those of the configured packages; packages that cannot be read stop the start. */
-export function composeConformance(
-  { conformance }: Config,
-  clock: () => number,
-  onProblem: (error: unknown) => void,
-): { readonly conformance: Conformance; readonly thread: JudgingThread } {
-  const { packages, profiles, unknownProfiles, terminologyUrl, terminologyTimeoutMs } = conformance
+export function composeConformance(site: Site): Conformance {
+  const { packages, profiles, unknownProfiles, terminologyUrl, terminologyTimeoutMs } = site.config.conformance
   const resources = [...ownDefinitions(), ...(packages === null ? [] : readPackages(packages))]
+  const onProblem = site.problem('the terminology server has a problem')
   const server =
     terminologyUrl === null
       ? null
-      : new RemoteTerminology({ url: terminologyUrl, timeoutMs: terminologyTimeoutMs, clock, onProblem })
+      : new RemoteTerminology({ url: terminologyUrl, timeoutMs: terminologyTimeoutMs, clock: site.clock, onProblem })
   const options = { unknownProfiles, always: profiles }
   const thread = new JudgingThread({ packages, options })
-  return { conformance: new Conformance(new Profiles(resources, options), server, thread), thread }
+  site.closes('judging', () => thread.close())
+  return new Conformance(new Profiles(resources, options), server, thread)
 }

@@ -1,17 +1,40 @@
 import { randomBytes } from 'node:crypto'
 import type { Config } from '../config.js'
-import type { DataDirectory } from '../embedded/data-directory.js'
+import { type DataDirectory, openDataDirectory } from '../embedded/data-directory.js'
+import { type EntityKeys, entityKeys } from '../embedded/entity-keys.js'
 import { startPglite } from '../embedded/pglite.js'
 import { type Database, openDatabase } from '../records/database.js'
 import type { BlockStore } from '../vault/blocks/block-store.js'
 import { CachedBlockStore } from '../vault/blocks/cached.js'
 import { KuboBlockStore } from '../vault/blocks/kubo.js'
 import { LocalBlockStore } from '../vault/blocks/local.js'
+import { Keystore } from '../vault/keystore.js'
+import type { Site } from './site.js'
+
+/** What is kept, and where. */
+export interface Storage {
+  readonly directory: DataDirectory
+  readonly keystore: Keystore
+  /** Of our entity. */
+  readonly keys: EntityKeys
+  readonly database: Database
+  readonly blocks: BlockStore
+}
 
 const BLOCK_CACHE_BYTES = 256 * 1024 * 1024
 
+export async function openStorage(site: Site): Promise<Storage> {
+  const { config } = site
+  const directory = await site.opened('data directory', openDataDirectory(config.dataDirectory), (d) => d.close())
+  const keystore = await Keystore.open(directory.file('keystore.json'), await passphrase(config, directory))
+  const keys = await entityKeys(keystore)
+  const database = await site.opened('database', openRecords(config, directory), (d) => d.close())
+  const blocks = await site.opened('blocks', openBlocks(config, directory), (b) => b.close())
+  return { directory, keystore, keys, database, blocks }
+}
+
 /** A configured passphrase, or a random one beside the keystore for whoever only tries the gateway out. */
-export async function passphrase(config: Config, directory: DataDirectory): Promise<string> {
+async function passphrase(config: Config, directory: DataDirectory): Promise<string> {
   if (config.keystorePassphrase !== null) return config.keystorePassphrase
   const file = await directory.read('passphrase')
   if (file !== undefined) return file.toString('utf8').trim()
@@ -20,7 +43,7 @@ export async function passphrase(config: Config, directory: DataDirectory): Prom
   return made
 }
 
-export async function openRecords(config: Config, directory: DataDirectory): Promise<Database> {
+async function openRecords(config: Config, directory: DataDirectory): Promise<Database> {
   if (config.databaseUrl !== null) return openDatabase({ url: config.databaseUrl })
   const pglite = await startPglite(directory.file('pglite'))
   const database = await openDatabase({ driver: pglite.driver })
@@ -32,7 +55,7 @@ export async function openRecords(config: Config, directory: DataDirectory): Pro
   return database
 }
 
-export async function openBlocks(config: Config, directory: DataDirectory): Promise<BlockStore> {
+async function openBlocks(config: Config, directory: DataDirectory): Promise<BlockStore> {
   if (config.ipfsApiUrl === null) return LocalBlockStore.open(directory.file('blocks'))
   return new CachedBlockStore(new KuboBlockStore(config.ipfsApiUrl), BLOCK_CACHE_BYTES)
 }

@@ -1,5 +1,5 @@
 import type { ConsentMirror } from '../consent/mirror.js'
-import type { BlockRef, ChainEvent } from '../ledger/chain.js'
+import type { BlockRef } from '../ledger/chain.js'
 import type { Hex } from '../ledger/hex.js'
 import type { ChainSink, ChainStep } from '../ledger/sink.js'
 import type { Database, Sql } from '../records/database.js'
@@ -21,13 +21,26 @@ const NAME = 'chain'
  * transaction, so that each event has its effects exactly once.
  */
 export class GatewayChainSink implements ChainSink {
+  #shares: readonly ChainShare[]
+  #applied: () => void = () => undefined
+
   constructor(
     private readonly database: Database,
     private readonly mirror: ConsentMirror,
-    private readonly shares: readonly ChainShare[],
-    /** Told after each committed step. */
-    private readonly applied: (events: readonly ChainEvent[]) => void = () => undefined,
-  ) {}
+    shares: readonly ChainShare[],
+  ) {
+    this.#shares = shares
+  }
+
+  /**
+   * Who else has a share, in the order in which they read each other's rows: to be said before the follower starts.
+   *
+   * @param applied told after each committed step
+   */
+  join(shares: readonly ChainShare[], applied: () => void): void {
+    this.#shares = [...this.#shares, ...shares]
+    this.#applied = applied
+  }
 
   async cursor(): Promise<BlockRef | null> {
     const { rows } = await this.database.query<{ number: bigint; hash: Buffer; block_time: bigint }>(
@@ -41,7 +54,7 @@ export class GatewayChainSink implements ChainSink {
   async apply(step: ChainStep): Promise<void> {
     await this.database.transaction(async (tx) => {
       await this.mirror.apply(tx, step, await finalizedBefore(tx))
-      for (const share of this.shares) await share.apply(tx, step)
+      for (const share of this.#shares) await share.apply(tx, step)
       const blocks = [...step.ancestors, step.head]
       await tx.query(
         `INSERT INTO chain_block (number, hash) SELECT * FROM unnest($1::bigint[], $2::bytea[])
@@ -52,19 +65,19 @@ export class GatewayChainSink implements ChainSink {
       await moveCursor(tx, step.head, step.finalized)
     })
     if (step.events.length > 0) this.mirror.moved()
-    this.applied(step.events)
+    this.#applied()
   }
 
   async rollback(to: BlockRef): Promise<void> {
     await this.database.transaction(async (tx) => {
       const finalized = Math.min(await finalizedBefore(tx), to.number)
       await this.mirror.rollback(tx, to.number, finalized)
-      for (const share of this.shares) await share.rollback(tx, to.number)
+      for (const share of this.#shares) await share.rollback(tx, to.number)
       await tx.query('DELETE FROM chain_block WHERE number > $1', [to.number])
       await moveCursor(tx, to, finalized)
     })
     this.mirror.moved()
-    this.applied([])
+    this.#applied()
   }
 
   async knownHash(number: number): Promise<Hex | null> {

@@ -78,13 +78,7 @@ afterAll(() => h.stop())
 
 function mirroringOf(over: Partial<GatewayParts> = {}): ConsentMirroring {
   const ledger = { chainId: h.contracts.chainId, contract: h.contracts.addresses.ConsentRegistry }
-  return new ConsentMirroring(
-    () => ({ ...parts, ...over }),
-    h.database,
-    ledger,
-    clock,
-    () => undefined,
-  )
+  return new ConsentMirroring({ ...parts, ...over }, h.database, ledger, clock, () => undefined)
 }
 
 /** The follower arrives at the head, and the rounds after it are done. */

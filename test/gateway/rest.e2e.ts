@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -64,6 +65,11 @@ async function patient(family: string): Promise<string> {
   expect(status).toBe(201)
   return body.id as string
 }
+
+it('names its version as package.json does', async () => {
+  const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }
+  expect((await ask('GET', '/metadata')).body.software).toMatchObject({ version })
+})
 
 describe('create, read, update, delete, history', () => {
   it('keeps what was sent, decimals included, under an id and version of the server', async () => {

@@ -35,7 +35,7 @@ export class ConsentMirroring implements ChainShare {
   #last: Promise<unknown> = Promise.resolve()
 
   constructor(
-    private readonly parts: () => GatewayParts,
+    private readonly parts: GatewayParts,
     private readonly database: Database,
     private readonly ledger: LedgerAddress,
     private readonly clock: () => number,
@@ -57,7 +57,7 @@ export class ConsentMirroring implements ChainShare {
 
   /** After the mirror of consent, whose events the rounds read. */
   async apply(tx: Sql, step: ChainStep): Promise<void> {
-    const { entity } = this.parts()
+    const { entity } = this.parts
     const patients = step.events.flatMap(({ name, args, block }) =>
       EVENTS.has(name) && !isCare(entity, args) ? [{ patient: args['patient'] as PatientId, block: block.number }] : [],
     )
@@ -128,7 +128,7 @@ export class ConsentMirroring implements ChainShare {
 
   /** @returns false when another writer was faster */
   async #attempt(patients: readonly PatientId[]): Promise<boolean> {
-    const parts = this.parts()
+    const parts = this.parts
     const histories = await consentHistory(this.database, patients)
     const finalized = await this.#finalized()
     const links = await this.#links.ofPatients(patients)

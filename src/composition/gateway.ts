@@ -1,0 +1,142 @@
+import { structures } from '../fhir/definitions/structures.js'
+import { elementFilter } from '../fhir/element-filter.js'
+import { parseJson } from '../fhir/json.js'
+import { searchParametersOf } from '../fhir/search-parameters.js'
+import { isServed } from '../fhir/search-query.js'
+import { Granting } from '../exchange/granting.js'
+import { Access } from '../gateway/access.js'
+import { Anchoring } from '../gateway/anchoring.js'
+import type { Conformance } from '../gateway/conformance.js'
+import { ConsentLinks } from '../gateway/consent/links.js'
+import { ConsentMirroring } from '../gateway/consent/mirroring.js'
+import { consentOperations } from '../gateway/consent/operations.js'
+import { StoredPreparedGrants } from '../gateway/consent/prepared-grants.js'
+import { everythingOperations } from '../gateway/everything.js'
+import { feedTagsOf } from '../gateway/feed-tags.js'
+import type { FhirInteractions } from '../gateway/interaction.js'
+import { interactionsOf } from '../gateway/interactions.js'
+import { metaOperations } from '../gateway/meta.js'
+import type { GatewayParts } from '../gateway/parts.js'
+import { patientOperations } from '../gateway/patient-operations.js'
+import { terminologyOperations } from '../gateway/terminology-operations.js'
+import { validateOperations } from '../gateway/validate.js'
+import { verifyOperations } from '../gateway/verify.js'
+import { GraphqlEngine } from '../graphql/module.js'
+import { graphqlOperation } from '../graphql/operation.js'
+import { OAUTH_BASE } from '../http/mount.js'
+import type { Audit } from './audit.js'
+import type { Ledger } from './ledger.js'
+import type { Records } from './records.js'
+import type { Site } from './site.js'
+import type { Storage } from './storage.js'
+import type { Vault } from './vault.js'
+
+/** The interactions, and what goes on behind them. */
+export interface Gateway {
+  readonly interactions: FhirInteractions
+  /** Nest starts its Apollo Server. */
+  readonly graphql: GraphqlEngine
+  readonly anchoring: Anchoring
+  readonly consentMirroring: ConsentMirroring
+}
+
+/** As in package.json; a test holds them equal. */
+const VERSION = '0.1.0'
+
+export function composeGateway(
+  site: Site,
+  { keys, blocks }: Storage,
+  { database, index, records, anchors, mirror }: Records,
+  ledger: Ledger,
+  { custody, patients, policies, capsuleKeys, bodies }: Vault,
+  { trail, log }: Audit,
+  conformance: Conformance,
+): Gateway {
+  const { config, publicUrl, baseUrl, clock } = site
+  const { contracts, reader, sender, follower } = ledger
+  const anchoring = new Anchoring(
+    keys.id,
+    keys.author.publicKey.toBytes(),
+    anchors,
+    blocks,
+    contracts,
+    sender,
+    feedTagsOf(keys.id, policies),
+    site.problem('anchoring has a problem and tries again'),
+  )
+  const consents = new ConsentLinks(database)
+  const parts: GatewayParts = {
+    entity: keys.id,
+    baseUrl,
+    version: VERSION,
+    tokenUrl: `${config.auth.issuerUrl ?? `${publicUrl}${OAUTH_BASE}`}/token`,
+    clock,
+    access: new Access(mirror, ledger.freshness, clock),
+    records,
+    index,
+    bodies,
+    patients,
+    consents,
+    conformance,
+    audit: trail,
+    committed: () => anchoring.poke(),
+    limits: {
+      pageSize: config.limits.pageDefault,
+      maxPageSize: config.limits.pageMaximum,
+      maxBundleEntries: config.limits.bundleEntries,
+    },
+  }
+  const consentMirroring = new ConsentMirroring(
+    parts,
+    database,
+    { chainId: contracts.chainId, contract: contracts.addresses.ConsentRegistry },
+    clock,
+    site.problem('mirroring the ledger as Consents has a problem and tries again'),
+  )
+  const graphql = graphqlEngine(site)
+  const graphqlAt = graphqlOperation({
+    engine: graphql,
+    interactions: () => interactions,
+    parse: (body) => parseJson(body),
+    baseUrl,
+  })
+  const interactions: FhirInteractions = interactionsOf(parts, {
+    $graphql: graphqlAt,
+    '*/[id]/$graphql': graphqlAt,
+    ...patientOperations(parts),
+    ...everythingOperations(parts),
+    ...metaOperations(parts),
+    ...consentOperations(parts, {
+      mirror,
+      granting: new Granting(mirror, blocks),
+      contracts,
+      reader,
+      sender,
+      follower,
+      rootOf: async (patient) => {
+        const wrapped = await patients.wrappedRoot(patient)
+        return wrapped === null ? null : custody.root(patient, wrapped)
+      },
+      prepared: new StoredPreparedGrants(database),
+      links: consents,
+      mirroring: consentMirroring,
+      rotate: (patient) => capsuleKeys.rotate(patient),
+    }),
+    ...verifyOperations(parts, log, contracts),
+    ...validateOperations(parts),
+    ...terminologyOperations(parts),
+  })
+  return { interactions, graphql, anchoring, consentMirroring }
+}
+
+function graphqlEngine({ config, onFault }: Site): GraphqlEngine {
+  return new GraphqlEngine({
+    table: {
+      ...structures(),
+      searchParameters: (type) => [...searchParametersOf(type).values()].filter(isServed),
+      filter: elementFilter,
+    },
+    introspection: config.graphqlIntrospection,
+    onFault,
+  })
+}

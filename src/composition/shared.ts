@@ -1,0 +1,26 @@
+import { Feeds } from '../exchange/feeds.js'
+import { PatientTurns } from '../exchange/patient-turns.js'
+import { SharedPolicies } from '../exchange/policies.js'
+import { RemoteBlocks } from '../exchange/remote-blocks.js'
+import type { Records } from './records.js'
+import type { Site } from './site.js'
+import type { Storage } from './storage.js'
+
+/** What other entities publish: their feeds, and the policy keys that patients share with us. */
+export interface Shared {
+  readonly remote: RemoteBlocks
+  readonly feeds: Feeds
+  readonly policies: SharedPolicies
+  readonly turns: PatientTurns
+}
+
+export function composeShared({ clock }: Site, { keys, blocks }: Storage, { database, mirror }: Records): Shared {
+  const remote = new RemoteBlocks(blocks)
+  const turns = new PatientTurns()
+  return {
+    remote,
+    feeds: new Feeds(keys.id, database, mirror, remote),
+    policies: new SharedPolicies(keys.id, keys.encryption, database, mirror, remote, turns, clock),
+    turns,
+  }
+}
