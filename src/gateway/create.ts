@@ -4,7 +4,7 @@ import type { ValidResource } from '../fhir/types.js'
 import { audited } from './audited.js'
 import { conditionalCreate } from './conditional.js'
 import { retried } from './contention.js'
-import { recordAccess } from './disclose.js'
+import { recordAccess, trace } from './disclose.js'
 import { resourceOf } from './input.js'
 import type { Handler, InteractionRequest, InteractionResponse } from './interaction.js'
 import type { GatewayParts } from './parts.js'
@@ -36,8 +36,9 @@ async function createOnce(
   const found = condition === undefined ? null : await conditionalCreate(parts, request, type, condition)
   if (found?.existing) {
     const { id, version, lastUpdated } = found.existing
-    trail.touches(`${type}/${id}`, version)
-    await recordAccess(parts, request, trail, { interaction: 'create' })
+    await trace(parts, trail, [found.existing])
+    // Nothing is created: what the condition found is told.
+    await recordAccess(parts, request, trail, { interaction: 'search-type', query: `${type}?${condition}` })
     const location = `${request.baseUrl}/${type}/${id}/_history/${version}`
     return { status: 200, headers: { location, etag: etag(version), 'last-modified': lastModified(lastUpdated) } }
   }

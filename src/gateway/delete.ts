@@ -42,12 +42,12 @@ async function conditionalDelete(
   const rows = await meetAll(parts, request, type, condition, mostOf(parts, request))
   const ifMatch = ifMatchVersion(request)
   if (rows.length > 0) {
-    const match = ifMatch === undefined ? {} : { ifMatch }
+    // Only what fulfils the condition goes: a version that came meanwhile may not.
     await write(
       parts,
       request,
       trail,
-      rows.map(({ id }) => ({ kind: 'delete' as const, type, id, at: type, ...match })),
+      rows.map(({ id, version }) => ({ kind: 'delete' as const, type, id, at: type, ifMatch: ifMatch ?? version })),
     )
   }
   return { status: 204, headers: {} }

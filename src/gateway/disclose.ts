@@ -1,13 +1,13 @@
 import type { Permit } from '../consent/permit.js'
 import type { Occurrence } from '../audit/occurrence.js'
-import type { StoredVersion } from '../records/types.js'
+import type { ResourceRow, StoredVersion } from '../records/types.js'
 import type { InteractionRequest } from './interaction.js'
 import { occurrence } from './occurrence.js'
 import type { GatewayParts } from './parts.js'
 import type { Trail } from './trail.js'
 
 /** Says in the trail which patients and records a disclosure is about. */
-export async function trace(parts: GatewayParts, trail: Trail, rows: readonly StoredVersion[]): Promise<void> {
+export async function trace(parts: GatewayParts, trail: Trail, rows: readonly ResourceRow[]): Promise<void> {
   const patients = [...new Set(rows.flatMap(({ patient }) => (patient === null ? [] : [patient])))]
   const localIds = await parts.patients.localIds(patients)
   for (const patient of patients) trail.concerns(patient, `Patient/${localIds.get(patient)?.[0] ?? 'unknown'}`)

@@ -3,6 +3,8 @@ import { ConsentryError } from '../errors.js'
 import { searchsetBundle } from '../fhir/bundle.js'
 import { isResourceType, structures } from '../fhir/definitions/structures.js'
 import { type JsonObject, parseJson } from '../fhir/json.js'
+import type { Resource } from '../fhir/types.js'
+import { validOrThrow } from '../fhir/validate.js'
 import { dateRange } from '../fhir/search/date-range.js'
 import type { CompartmentQuery } from '../records/compartment.js'
 import type { AuditedHandler } from './audited.js'
@@ -120,8 +122,8 @@ function parametersOf(request: InteractionRequest): Map<string, string> {
 
 function bodyParameters({ body }: InteractionRequest): [string, string][] {
   if (body === undefined || body.length === 0) return []
-  const parameters = parseJson(body) as JsonObject | null
-  const list = parameters?.['resourceType'] === 'Parameters' ? (parameters['parameter'] ?? []) : null
+  const parameters = validOrThrow(parseJson(body)) as Resource as JsonObject
+  const list = parameters['resourceType'] === 'Parameters' ? (parameters['parameter'] ?? []) : null
   if (!Array.isArray(list)) {
     throw new ConsentryError('malformed', 'The body must be a Parameters resource, or empty.', {
       expression: ['Parameters.parameter'],

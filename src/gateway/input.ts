@@ -85,19 +85,40 @@ const WITH_EVIDENCE: ReadonlySet<unknown> = new Set(['Provenance', 'Consent'])
  * @throws ConsentryError `method-not-allowed` for the trail, `forbidden` for evidence, `invalid` for the state of a grant
  */
 export function refuseServerWritten(type: string, at: string, resource?: Resource): void {
-  for (const one of [resource, ...listAt(resource?.['contained'])] as (Resource | null | undefined)[]) {
-    if (!WITH_EVIDENCE.has(one?.resourceType) || !claims(one).some((url) => LEDGER_CLAIMS.test(String(url)))) continue
+  for (const one of resource === undefined ? [] : nested(resource)) {
+    if (one.resourceType === 'Consent') requireProposal(one, at)
+    if (!WITH_EVIDENCE.has(one.resourceType) || !claims(one).some(isLedgerClaim)) continue
     throw new ConsentryError(
       'forbidden',
-      `A ${one?.resourceType} with evidence of the ledger is written by the server itself.`,
+      `A ${one.resourceType} with evidence of the ledger is written by the server itself.`,
       { expression: [at] },
     )
   }
-  if (type === 'Consent' && resource) requireProposal(resource, at)
   if (!WRITTEN_BY_SERVER.has(type)) return
   throw new ConsentryError('method-not-allowed', `${type} is append-only and written by the server itself.`, {
     expression: [at],
   })
+}
+
+function isLedgerClaim(url: unknown): boolean {
+  return typeof url === 'string' && LEDGER_CLAIMS.test(url)
+}
+
+/**
+ * A resource with those inside of it, of what may not be valid yet. Entries of a transaction or batch come to be checked
+ * themselves.
+ */
+function* nested(resource: Resource): Generator<Resource> {
+  yield resource
+  const entries = /^(?:transaction|batch)$/.test(typeof resource['type'] === 'string' ? resource['type'] : '')
+    ? []
+    : listAt(resource['entry'])
+  const holders = [...entries, ...listAt(resource['parameter'])].map(
+    (h) => (h as { resource?: unknown } | null)?.resource,
+  )
+  for (const inner of [...listAt(resource['contained']), ...holders]) {
+    if (typeof inner === 'object' && inner !== null) yield* nested(inner as Resource)
+  }
 }
 
 /** Profiles and extensions, of what may not be valid yet. */

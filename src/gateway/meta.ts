@@ -2,6 +2,7 @@ import { requireScope, requireWriteScope } from '../auth/allows.js'
 import { ConsentryError } from '../errors.js'
 import { type JsonObject, type JsonValue, parseJson } from '../fhir/json.js'
 import type { Resource } from '../fhir/types.js'
+import { validOrThrow } from '../fhir/validate.js'
 import type { AuditedHandler } from './audited.js'
 import { retried } from './contention.js'
 import { disclose, trace } from './disclose.js'
@@ -78,12 +79,18 @@ function change(parts: GatewayParts, merge: (present: Lists, given: Lists) => Li
 
 /** "If the profile, tag or security label is already there, nothing is done." */
 function added(present: Lists, given: Lists): Lists {
-  return each((name) => [...present[name], ...given[name].filter((value) => !contains(present[name], value))])
+  return each((name) => {
+    const there = identities(present[name])
+    return [...present[name], ...given[name].filter((value) => !there.has(identity(value)))]
+  })
 }
 
 /** "Profiles, tags and security labels that are not there are ignored." */
 function deleted(present: Lists, given: Lists): Lists {
-  return each((name) => present[name].filter((value) => !contains(given[name], value)))
+  return each((name) => {
+    const gone = identities(given[name])
+    return present[name].filter((value) => !gone.has(identity(value)))
+  })
 }
 
 function each(list: (name: (typeof LISTS)[number]) => JsonValue[]): Lists {
@@ -91,12 +98,13 @@ function each(list: (name: (typeof LISTS)[number]) => JsonValue[]): Lists {
 }
 
 /** Codings are the same by system and code. */
-function contains(list: readonly JsonValue[], value: JsonValue): boolean {
-  const identity = (of: JsonValue): string => {
-    const { system = null, code = null } = (typeof of === 'object' ? of : {}) as JsonObject
-    return typeof of === 'string' ? of : JSON.stringify([system, code])
-  }
-  return list.some((present) => identity(present) === identity(value))
+function identity(value: JsonValue): string {
+  const { system = null, code = null } = (typeof value === 'object' ? value : {}) as JsonObject
+  return typeof value === 'string' ? value : JSON.stringify([system, code])
+}
+
+function identities(list: readonly JsonValue[]): ReadonlySet<string> {
+  return new Set(list.map(identity))
 }
 
 function listsOf(meta: JsonObject): Lists {
@@ -107,7 +115,7 @@ function listsOf(meta: JsonObject): Lists {
 }
 
 function metaOf({ body, operation }: InteractionRequest): JsonObject {
-  const parameters = body === undefined || body.length === 0 ? {} : parseJson(body)
+  const parameters = body === undefined || body.length === 0 ? {} : validOrThrow(parseJson(body))
   const list = (parameters as JsonObject | null)?.['parameter']
   const found = (Array.isArray(list) ? (list as JsonObject[]) : []).find(({ name }) => name === 'meta')
   const value = found?.['valueMeta']

@@ -70,6 +70,7 @@ interface LocalPatient {
  */
 function localPatientsOf({ type, id, resource, at }: PutIntent): LocalPatient[] {
   if (type === 'Patient') return [{ id, at }]
+  if (type === 'Binary') requirePatientContext(resource, at)
   const found = patientReferences(resource).map(({ reference, path }) => ({
     parsed: parseReference(reference),
     at: `${at}.${path}`,
@@ -79,6 +80,18 @@ function localPatientsOf({ type, id, resource, at }: PutIntent): LocalPatient[] 
   return found.flatMap(({ parsed, at: place }) =>
     parsed.kind === 'relative' && parsed.type === 'Patient' ? [{ id: parsed.id, at: place }] : [],
   )
+}
+
+/** "Treat the binary as if it was the other resource": of a Patient that can be kept, of anything else it could change with it. */
+function requirePatientContext(binary: Resource, at: string): void {
+  const { reference } = (binary['securityContext'] ?? {}) as { reference?: unknown }
+  if (reference === undefined) return
+  const parsed = typeof reference === 'string' ? parseReference(reference) : null
+  if (parsed !== null && 'type' in parsed && parsed.type === 'Patient') return
+  throw new ConsentryError('invalid', 'The security context of a Binary is served as a Patient of this server alone.', {
+    code: 'not-supported',
+    expression: [`${at}.securityContext`],
+  })
 }
 
 const ELSEWHERE = 'The reference is a URL that is not below this server’s base; refer to the Patient as Patient/[id].'

@@ -44,7 +44,10 @@ async function respondWith(
     throw missing(parts, request, `${type}/${request.id}${version(request)}`)
   }
   await trace(parts, trail, [row])
-  const permit = await withoutExistence(parts, request, parts.access.permit(request.principal, 'read', [row]))
+  // As in a history: a version is shown to whoever may read it and the resource as it is now.
+  const now = interaction === 'vread' ? await parts.records.read([row]) : []
+  const subjects = [row, ...now.filter((each) => each !== null)]
+  const permit = await withoutExistence(parts, request, parts.access.permit(request.principal, 'read', subjects))
   await requireInsideScope(parts, request, row, filters)
   if (filters !== null && interaction === 'vread') await requireCurrent(parts, row)
   if (row.deleted) {

@@ -12,9 +12,10 @@ import { stringify } from '../fhir/json.js'
 import { criteriaOf } from '../fhir/search-query.js'
 import { operationOutcome } from '../fhir/operation-outcome.js'
 import type { Resource, ValidResource } from '../fhir/types.js'
-import type { Claim } from '../records/types.js'
+import type { Claim, ResourceRow } from '../records/types.js'
 import { audited } from './audited.js'
 import { retried } from './contention.js'
+import { recordAccess, trace } from './disclose.js'
 import { bundleOf, refuseServerWritten } from './input.js'
 import type { FhirInteractions, Handler, InteractionRequest, InteractionResponse } from './interaction.js'
 import type { GatewayParts } from './parts.js'
@@ -34,7 +35,7 @@ export function transaction(parts: GatewayParts, interactions: () => FhirInterac
     const { bundle, refused } = await bundleOf(request)
     const plan = planBundle(bundle, { base: request.baseUrl, maxEntries: parts.limits.maxBundleEntries })
     if (plan.kind === 'batch') {
-      const { found } = await lookUp(parts, request, plan.lookups)
+      const { found } = await lookUp(parts, request, trail, plan.lookups)
       return batch(request, resolveBundle(plan, found, { base: request.baseUrl }), interactions(), refused)
     }
     const { resolved, entries, writing, written } = await retried(() => writeAll(parts, request, trail, plan))
@@ -57,7 +58,7 @@ type Lookups = Plan['lookups']
 
 /** Everything of a transaction that changes something, looked up and written anew if another writer was faster. */
 async function writeAll(parts: GatewayParts, request: InteractionRequest, trail: Trail, plan: Plan) {
-  const { found, claims } = await lookUp(parts, request, plan.lookups)
+  const { found, claims } = await lookUp(parts, request, trail, plan.lookups)
   const resolved = resolveBundle(plan, found, { base: request.baseUrl })
   const entries = resolved.entries.map(requireResolved)
   requireScopes(request, entries)
@@ -97,6 +98,7 @@ function patchIn(resource: Resource | undefined): Required<Pick<InteractionReque
 async function lookUp(
   parts: GatewayParts,
   request: InteractionRequest,
+  trail: Trail,
   lookups: Lookups,
 ): Promise<{ found: Map<string, string[]>; claims: Map<string, Claim> }> {
   if (lookups.length === 0) return { found: new Map(), claims: new Map() }
@@ -107,6 +109,7 @@ async function lookUp(
     return { type, clauses: [...clauses, ...scope] }
   })
   const { matches, snapshot } = await parts.records.match(queries, filter)
+  await recordFound(parts, request, trail, matches.flat())
   return {
     found: new Map(lookups.map(({ key }, i) => [key, (matches[i] ?? []).map((row) => row.id)])),
     claims: new Map(
@@ -115,6 +118,19 @@ async function lookUp(
       ),
     ),
   }
+}
+
+/** What a condition finds of a patient is told to whoever asks, in ids and references. */
+async function recordFound(
+  parts: GatewayParts,
+  request: InteractionRequest,
+  trail: Trail,
+  rows: readonly ResourceRow[],
+): Promise<void> {
+  const found = rows.filter(({ patient }) => patient !== null)
+  if (found.length === 0) return
+  await trace(parts, trail, found)
+  await recordAccess(parts, request, trail, { interaction: 'search-type' })
 }
 
 function requireResolved(entry: ResolvedEntry | ConsentryError): ResolvedEntry {
@@ -227,6 +243,8 @@ async function ask(
   const handler = interaction === 'capabilities' ? undefined : interactions[interaction]
   if (!handler) throw new ConsentryError('not-supported', `${interaction} is not served.`)
   const headers = {
+    // A Binary comes as the resource: what stands in a Bundle is FHIR.
+    accept: 'application/fhir+json',
     ...(request.headers.prefer === undefined ? {} : { prefer: request.headers.prefer }),
     ...(entry.ifMatch === undefined ? {} : { 'if-match': entry.ifMatch }),
     ...(entry.ifNoneMatch === undefined ? {} : { 'if-none-match': entry.ifNoneMatch }),
@@ -260,6 +278,8 @@ function resultOf({ status, headers, body }: InteractionResponse): EntryResult {
     ...(headers['last-modified'] === undefined
       ? {}
       : { lastModified: new Date(headers['last-modified']).toISOString() }),
-    ...(body === undefined || Symbol.asyncIterator in Object(body) ? {} : { resource: body as Uint8Array | Resource }),
+    ...(body === undefined || headers['content-type'] !== undefined || Symbol.asyncIterator in Object(body)
+      ? {}
+      : { resource: body as Uint8Array | Resource }),
   }
 }

@@ -129,7 +129,10 @@ function inputOf({ body, params, type }: InteractionRequest): Input {
     ...params.flatMap(([key, text]) => (key === name ? [text] : [])),
     ...(parameters ?? []).flatMap((one) => (one.name === name ? [textOf(one)] : [])),
   ]
-  for (const name of [...params.map(([key]) => key), ...(parameters ?? []).map((one) => String(one.name))]) {
+  for (const name of [
+    ...params.map(([key]) => key),
+    ...(parameters ?? []).map(({ name }) => (typeof name === 'string' ? name : '')),
+  ]) {
     if (['resource', 'mode', 'profile'].includes(name)) continue
     throw new ConsentryError('malformed', 'The parameters of $validate are resource, mode and profile.', {
       code: 'not-supported',

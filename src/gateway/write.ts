@@ -81,6 +81,8 @@ async function attemptWrite(
   if (live.includes(false) && isForeign(parts, request)) throw notForOthers()
   const { patients, links } = await patientsOf(parts, intents, previous)
   const drafts = draft(parts, trail, intents, previous, live, patients)
+  const localIds = await localPatientIds(parts, drafts)
+  for (const patient of drafts.flatMap(patientsLeft)) trail.concerns(patient, localIds(patient))
   await decideAll(parts, request, drafts)
   // Only now: whoever is denied learns neither that a resource exists nor its version.
   intents.forEach((intent, i) => checkIfMatch(intent, previous[i] ?? null))
@@ -93,13 +95,12 @@ async function attemptWrite(
     parts,
     drafts.map((d) => ({ ...d, type: d.intent.type, id: d.intent.id, deleted: d.intent.kind === 'delete' })),
   )
-  const localIds = await localPatientIds(parts, drafts)
   const audit = parts.audit.records(
     drafts.map((d) =>
       occurrence(request, parts.clock(), {
         interaction: d.action === 'create' ? 'create' : d.intent.kind === 'delete' ? 'delete' : 'update',
         outcome: '0',
-        patients: d.subject.patient === null ? [] : [{ id: d.subject.patient, reference: localIds(d.subject.patient) }],
+        patients: patientsConcerned(d).map((id) => ({ id, reference: localIds(id) })),
         data: [{ reference: `${d.intent.type}/${d.intent.id}`, version: d.version }],
       }),
     ),
@@ -236,8 +237,17 @@ async function decideAll(parts: GatewayParts, request: InteractionRequest, draft
   await Promise.all(Array.from(subjects, ([action, asked]) => parts.access.permit(request.principal, action, asked)))
 }
 
+/** A record that moves is taken from one patient and given to another: both learn of it. */
+function patientsConcerned({ subject, previous }: Draft): PatientId[] {
+  return [...new Set([subject.patient, previous?.patient ?? null])].filter((id) => id !== null)
+}
+
+function patientsLeft(draft: Draft): PatientId[] {
+  return patientsConcerned(draft).filter((id) => id !== draft.subject.patient)
+}
+
 async function localPatientIds(parts: GatewayParts, drafts: readonly Draft[]): Promise<(id: PatientId) => string> {
-  const patients = [...new Set(drafts.flatMap(({ subject }) => (subject.patient === null ? [] : [subject.patient])))]
+  const patients = [...new Set(drafts.flatMap(patientsConcerned))]
   const localIds = await parts.patients.localIds(patients)
   return (id) => `Patient/${localIds.get(id)?.[0] ?? 'unknown'}`
 }

@@ -27,6 +27,7 @@ export async function respond(reply: FastifyReply, response: InteractionResponse
   void reply.code(response.status).headers(response.headers)
   const { body } = response
   if (body === undefined || response.status === 204 || response.status === 304) return void reply.send()
+  const own = reply.hasHeader('content-type')
   const xml = !reply.hasHeader('content-type') && isXml(how.contentType) ? how.xml : undefined
   if (!reply.hasHeader('content-type')) void reply.type(how.contentType)
   varyBy(reply, ['Accept', 'Accept-Encoding'])
@@ -35,7 +36,9 @@ export async function respond(reply: FastifyReply, response: InteractionResponse
 
   const json = String(reply.getHeader('content-type')).includes('json')
   const whole = isStream(body) ? await collected(body) : body
-  const bytes = xml ? Buffer.from(xml.fromJson(toBytes(whole, false), how.pretty)) : toBytes(whole, how.pretty && json)
+  const bytes = xml
+    ? Buffer.from(xml.fromJson(toBytes(whole, false), how.pretty))
+    : toBytes(whole, how.pretty && json && !own)
   if (coding === null || bytes.length < COMPRESS_FROM) return void reply.send(bytes)
   void reply.header('content-encoding', coding)
   return void reply.send(await compress(coding, bytes))

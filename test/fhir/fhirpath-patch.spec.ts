@@ -163,4 +163,18 @@ describe('applyFhirPathPatch', () => {
     applyFhirPathPatch(given, operation('delete', 'Patient.name[0]') as JsonObject)
     expect(given).toEqual(patient())
   })
+
+  it('is bounded in what all operations take together', () => {
+    const many = (count: number, path: string) => ({
+      resourceType: 'Parameters',
+      parameter: Array.from({ length: count }, () => operation('delete', path).parameter[0]),
+    })
+    const large = { ...patient(), name: Array.from({ length: 3000 }, () => ({ family: 'x' })) } as JsonObject
+    expect(() => applyFhirPathPatch(large, many(20, 'Patient.gender') as unknown as JsonObject)).toThrow(
+      /too much at once/,
+    )
+    const long = `Patient.name.where(${'use = 1 or '.repeat(70)}false)`
+    expect(() => applyFhirPathPatch(patient(), many(300, long) as unknown as JsonObject)).toThrow(/too much at once/)
+    expect(() => applyFhirPathPatch(patient(), many(100, 'Patient.gender') as unknown as JsonObject)).not.toThrow()
+  })
 })

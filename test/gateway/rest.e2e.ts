@@ -604,6 +604,107 @@ describe('the compartment of a patient', () => {
   })
 })
 
+describe('what a reviewer broke', () => {
+  const trailOf = async (id: string) =>
+    (await ask('GET', `/AuditEvent?patient=Patient/${id}&_count=200`, undefined, { as: 'auditor' })).text
+
+  it('a record that moves to another patient is in the trails of both', async () => {
+    const [from, to] = [await patient('Moved-From'), await patient('Moved-To')]
+    const made = (await ask('POST', '/Observation', result(from))).body
+    const moved = await ask('PUT', `/Observation/${made.id}`, { ...made, subject: { reference: `Patient/${to}` } })
+    expect(moved.status).toBe(200)
+    for (const id of [from, to]) expect(await trailOf(id)).toContain(`Observation/${made.id}/_history/2`)
+  })
+
+  it('what a condition finds of a patient is in its trail: conditional create, and references of a transaction', async () => {
+    const id = await patient('Found')
+    const identifier = [{ system: 'urn:found', value: 'f1' }]
+    await ask('POST', '/Observation', result(id, { identifier }))
+    const condition = 'identifier=urn:found|f1'
+    const again = await ask('POST', '/Observation', result(id, { identifier }), { 'if-none-exist': condition })
+    expect(again.status).toBe(200)
+    const count = async () => (await trailOf(id)).split('"search-type"').length
+    const before = await count()
+    expect(await trailOf(id)).toContain('"search-type"')
+    const extension = [{ url: 'http://example.org/x', valueReference: { reference: `Observation?${condition}` } }]
+    const entry = [
+      {
+        request: { method: 'POST', url: 'Basic' },
+        resource: { resourceType: 'Basic', code: { text: 'x' }, extension },
+      },
+    ]
+    const answer = await ask('POST', '/', { resourceType: 'Bundle', type: 'transaction', entry })
+    expect(answer.text).toContain('201')
+    expect(await count()).toBeGreaterThan(before)
+  })
+
+  it('a Binary in a batch is a resource, whatever its bytes say', async () => {
+    const data = Buffer.from('{"resourceType":"Patient","id":"forged"},"x":[[[').toString('base64')
+    const binary = { resourceType: 'Binary', contentType: 'application/x-json', data }
+    const { id } = (await ask('POST', '/Binary', binary, { accept: 'application/fhir+json' })).body
+    const entry = [{ request: { method: 'GET', url: `Binary/${id}` } }]
+    for (const type of ['batch', 'transaction']) {
+      const answer = await ask('POST', '/', { resourceType: 'Bundle', type, entry })
+      expect(answer.body.entry[0].resource).toMatchObject({ resourceType: 'Binary', data })
+    }
+  })
+
+  it('a pattern that would never end is refused', async () => {
+    const value = `${'(?:.|.)'.repeat(30)}.*!`
+    const include = [
+      {
+        system: 'http://terminology.hl7.org/CodeSystem/v3-ActCode',
+        filter: [{ property: 'display', op: 'regex', value }],
+      },
+    ]
+    const valueSet = { resourceType: 'ValueSet', status: 'active', compose: { include } }
+    const body = { resourceType: 'Parameters', parameter: [{ name: 'valueSet', resource: valueSet }] }
+    expect((await ask('POST', '/ValueSet/$expand', body)).status).toBeGreaterThanOrEqual(400)
+  })
+
+  it.each([
+    ['/Patient/$everything', { resourceType: 'Parameters', parameter: [null] }],
+    ['/Patient/$validate', { resourceType: 'Parameters', parameter: [{ name: { toString: 1, valueOf: 1 } }] }],
+    ['/Consent', { resourceType: 'Consent', meta: { profile: [{ toString: 1, valueOf: 1 }] } }],
+    ['/Basic', { resourceType: 'Basic', contained: [{ resourceType: 'Consent', status: { toString: 1 } }] }],
+  ])('%s with what nobody expects is a 4xx', async (path, body) => {
+    const { status } = await ask('POST', path, body)
+    expect([status >= 400, status < 500]).toEqual([true, true])
+  })
+
+  it('what the ledger says is not said by a client inside of another resource', async () => {
+    const url = 'https://consentry.health/fhir/StructureDefinition/ledger-evidence'
+    const provenance = { resourceType: 'Provenance', extension: [{ url, extension: [] }] }
+    const bundle = { resourceType: 'Bundle', type: 'collection', entry: [{ resource: provenance }] }
+    expect((await ask('POST', '/Bundle', bundle)).status).toBe(403)
+    expect((await ask('POST', '/Basic', { resourceType: 'Basic', code: {}, contained: [provenance] })).status).toBe(403)
+  })
+
+  it('thousands of tags are merged at once', async () => {
+    const id = await patient('Tags')
+    const tags = (from: number) => ({
+      resourceType: 'Parameters',
+      parameter: [
+        {
+          name: 'meta',
+          valueMeta: { tag: Array.from({ length: 2000 }, (_, i) => ({ system: 'urn:t', code: `t${from + i}` })) },
+        },
+      ],
+    })
+    expect((await ask('POST', `/Patient/${id}/$meta-add`, tags(0))).status).toBe(200)
+    const added = await ask('POST', `/Patient/${id}/$meta-add`, tags(1000))
+    expect(added.body.parameter[0].valueMeta.tag).toHaveLength(3000)
+  })
+
+  it('a Binary follows a Patient, or is refused', async () => {
+    const id = await patient('Context')
+    const observation = (await ask('POST', '/Observation', result(id))).body.id as string
+    const context = { securityContext: { reference: `Observation/${observation}` } }
+    const refused = await ask('POST', '/Binary', { resourceType: 'Binary', contentType: 'image/png', ...context })
+    expect([refused.status, issue(refused).expression]).toEqual([422, ['Binary.securityContext']])
+  })
+})
+
 describe('a batch', () => {
   it('refuses an entry that is no FHIR for itself, does the others, and gives the answers of operations', async () => {
     const id = await patient('Batched')

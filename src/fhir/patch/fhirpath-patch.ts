@@ -21,9 +21,33 @@ export function applyFhirPathPatch(resource: JsonObject, parameters: JsonObject)
       'Parameters.parameter',
     )
   }
+  requireBounded(resource, operations)
   const patched = copy(resource) as JsonObject
   operations.forEach((operation, i) => apply(patched, operation, `Parameters.parameter[${i}]`))
   return patched
+}
+
+/** Each operation reads its path and looks through the resource: what all of them take together is bounded. */
+const MAX_PATHS = 50_000
+const MAX_LOOKED_AT = 50_000
+
+function requireBounded(resource: JsonObject, operations: readonly JsonObject[]): void {
+  const paths = operations.reduce((sum, operation) => {
+    const path = partsOf(operation).get('path')?.['valueString']
+    return sum + (typeof path === 'string' ? path.length : 0)
+  }, 0)
+  if (paths <= MAX_PATHS && operations.length * valuesIn(resource) <= MAX_LOOKED_AT) return
+  throw fault(
+    'too-large',
+    'The patch asks for too much at once on a resource of this size; send fewer operations, or a JSON Patch.',
+    'Parameters.parameter',
+    'too-costly',
+  )
+}
+
+function valuesIn(value: JsonValue): number {
+  if (Array.isArray(value)) return value.reduce<number>((sum, item) => sum + valuesIn(item), 1)
+  return isObject(value) ? Object.values(value).reduce<number>((sum, item) => sum + valuesIn(item), 1) : 1
 }
 
 function apply(resource: JsonObject, operation: JsonObject, at: string): void {

@@ -67,9 +67,14 @@ function whole(pattern: string): RegExp | undefined {
  * are run. At most two unbounded repetitions, none of them of a group, no look-around and no back reference.
  */
 function isCheap(pattern: string): boolean {
-  const bare = pattern.replace(/\\[^1-9k]/g, 'x').replace(/\[[^\]]*\]/g, 'x')
-  const unbounded = bare.match(/[*+]|\{\d+,\}/g) ?? []
-  return pattern.length <= 500 && unbounded.length <= 2 && !/\)[*+{]|\(\?(?!:)|\\/.test(bare)
+  const bare = pattern
+    .replace(/\\[^1-9k]/g, 'x')
+    .replace(/\[[^\]]*\]/g, 'x')
+    .replaceAll('(?:', '(')
+  const quantifiers = bare.match(/[*+?]|\{[^}]*\}/g)?.length ?? 0
+  // Alternatives one after the other multiply the ways like quantifiers do.
+  const alternatives = bare.match(/\|/g)?.length ?? 0
+  return pattern.length <= 500 && quantifiers <= 2 && quantifiers + alternatives <= 3 && !/\)[*+?{]|\(\?|\\/.test(bare)
 }
 
 function valuesOf(concept: Concept, property: string): string[] {

@@ -14,11 +14,16 @@ const OF_CLIENTS = ['draft', 'proposed', 'rejected', 'entered-in-error']
 export function requireProposal(consent: Resource, at: string): void {
   const { meta, status, verification } = consent as { meta?: { profile?: unknown } | null } & Resource
   const profiles: unknown = meta?.profile
-  if (!Array.isArray(profiles) || !profiles.some((url) => String(url).split('|')[0] === GRANT_PROFILE)) return
-  if (!OF_CLIENTS.includes(String(status))) {
+  if (
+    !Array.isArray(profiles) ||
+    !profiles.some((url) => typeof url === 'string' && url.split('|')[0] === GRANT_PROFILE)
+  )
+    return
+  const said = typeof status === 'string' ? status : ''
+  if (!OF_CLIENTS.includes(said)) {
     throw new ConsentryError(
       'invalid',
-      `Whether a grant is ${String(status).slice(0, 20)} is written by the server from the ledger: write ${OF_CLIENTS.join(', ')}, then sign it.`,
+      `Whether a grant is ${said.slice(0, 20)} is written by the server from the ledger: write ${OF_CLIENTS.join(', ')}, then sign it.`,
       { expression: [`${at}.status`] },
     )
   }
