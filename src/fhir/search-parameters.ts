@@ -4,6 +4,7 @@ import { isIndexed } from './search/indexed.js'
 import { type CompiledPath, compilePath } from './search/path.js'
 import { READERS } from './search/readers.js'
 import { searchParametersOf } from './search/table.js'
+import { compositeReaders } from './search/composite.js'
 import type { ValidResource } from './types.js'
 
 export type * from './search/index-value.js'
@@ -24,8 +25,8 @@ const compiled = new Map<string, ReadonlyMap<string, readonly Extractor[]>>()
  * Every value that the search parameters of R4 find in a resource, parameter by parameter, repeats included.
  * `base` is the FHIR base of this server without a slash at its end: absolute references below it count as its own.
  *
- * Parameters that R4 gives a type but no expression (`_text`, `_content`, `_query`), composites, `near` and
- * `phonetic` find nothing; `_id` and `_lastUpdated` are columns of a record.
+ * Parameters that R4 gives a type but no expression (`_text`, `_content`, `_query`), `near` and `phonetic` find
+ * nothing; `_id` and `_lastUpdated` are columns of a record.
  */
 export function indexValues(resource: ValidResource, base?: string): IndexValue[] {
   const out: IndexValue[] = []
@@ -56,6 +57,10 @@ function compile(type: string): Map<string, Extractor[]> {
   const byProperty = new Map<string, Extractor[]>()
   for (const parameter of searchParametersOf(type).values()) {
     const { code: param, kind, paths, targets } = parameter
+    for (const { first, visit, read } of compositeReaders(parameter, type)) {
+      const extractor = { found: { param, extra: undefined, targets }, visit, read }
+      byProperty.set(first, [...(byProperty.get(first) ?? []), extractor])
+    }
     const readers = isIndexed(parameter) ? READERS[kind] : undefined
     if (readers === undefined) continue
     for (const [places, dataType, extra] of paths) {

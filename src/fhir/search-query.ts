@@ -1,10 +1,12 @@
 import { ConsentryError, type Issue } from '../errors.js'
 import { isResourceType } from './definitions/structures.js'
+import type { CodesOf } from './search/coded.js'
 import { type ClauseContext, parseClause } from './search/parse-clause.js'
 import { FOR_THE_EDGE, noResultParameters, RESULT_PARAMETERS, type ResultParameters } from './search/parse-result.js'
 import type { Clause, SearchQuery } from './search/query.js'
 import { printable, Refusal } from './search/refusal.js'
 import { requireServedClause, servedCodes } from './search/served.js'
+import { r4Terminology } from './terminology.js'
 
 export type * from './search/query.js'
 export { isServed, SERVED, servedCodes } from './search/served.js'
@@ -21,14 +23,20 @@ export interface SearchLimits {
   readonly length: number
   /** Steps of all chains together. */
   readonly steps: number
+  /** References that one chain may go through. */
+  readonly depth: number
 }
 
-export const SEARCH_LIMITS: SearchLimits = { parameters: 100, values: 2000, length: 100_000, steps: 1000 }
+export const SEARCH_LIMITS: SearchLimits = { parameters: 100, values: 2000, length: 100_000, steps: 300, depth: 5 }
 
 export interface SearchOptions {
   /** FHIR base of this server without slash at its end: absolute references below it are its own resources. */
   readonly base?: string
   readonly limits?: Partial<SearchLimits>
+  /** For `:in`, `:not-in`, `:above` and `:below`; that of R4 unless another is given. */
+  readonly terminology?: () => CodesOf
+  /** Milliseconds since the epoch, for `ap`; the present unless given. */
+  readonly now?: number
 }
 
 /**
@@ -54,6 +62,9 @@ export function parseSearch(
   const context: ClauseContext = {
     base: options.base,
     budget: { values: limits.values, steps: limits.steps },
+    depth: limits.depth,
+    terminology: options.terminology ?? r4Terminology,
+    now: options.now ?? Date.now(),
     servedCodes,
   }
   const search = new Search(type, handling)

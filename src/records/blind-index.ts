@@ -1,13 +1,29 @@
 import { createHmac } from 'node:crypto'
+import { compositeRows, compositeTokens } from './composite-index.js'
 import { KeyedTokens } from './keyed-tokens.js'
 import { Memory } from './memory.js'
 import { OrderPreserving } from './order-preserving.js'
-import type { IndexValue, TokenValue } from './search-query.js'
+import type { CanonicalAmount, IndexValue, TokenValue } from './search-query.js'
 import type { IndexEntries, OrderedEntry, ReferenceEntry } from './types.js'
 import { WellKnown, type WellKnownValues } from './well-known.js'
 
 /** Prefixes of strings from one character to this many have a token each; a longer search is cut to it. */
 export const LONGEST_PREFIX = 64
+
+/** `:contains` has a token for every part of a string up to so many characters; a longer search needs all of its parts. */
+export const LONGEST_PART = 8
+
+/** Characters of a string in which `:contains` finds something. */
+const CONTAINING = 256
+
+/** Bytes of a text that sort it, twice. */
+const SORTED_BYTES = 8
+
+/**
+ * Types whose index answers no `:missing`, `:contains`, `:text`, `:below` and no order of texts, because every request
+ * writes one of them; searches refuse these (fhir/search/served.ts).
+ */
+const LEAN: ReadonlySet<string> = new Set(['AuditEvent'])
 
 /** Codes and strings whose tokens are kept together; some kilobytes each for a long string. */
 const REMEMBERED_LISTS = 8_192
@@ -33,6 +49,18 @@ type Kind =
   | 'order' // the parameter of an ordered row
   | 'unit-code'
   | 'unit-system-code'
+  | 'unit-dimension' // of an amount in base units
+  | 'unit-of' // the system and code of a composite, among the units of its row
+  | 'present' // the parameter finds something
+  | 'part' // up to LONGEST_PART characters anywhere in a normalised string
+  | 'word' // of the text of a code
+  | 'typed' // an identifier with a type
+  | 'within' // a URL or what it lies below
+  | 'composite'
+  | 'order-canonical' // the parameter of a row in base units
+  | 'order-code' // the parameter of a composite's row
+  | 'sort' // the parameter of a row that only sorts
+  | 'sort-tail'
   | 'claim'
 
 /**
@@ -60,18 +88,28 @@ export class BlindIndex {
     const tokens: bigint[] = []
     const references = new Map<string, ReferenceEntry>()
     const ordered: OrderedEntry[] = []
+    const sorted = new SortRange()
+    const present = new Set<string>()
+    const lean = LEAN.has(type)
     for (const value of values) {
+      if (!lean && !present.has(value.param)) {
+        present.add(value.param)
+        tokens.push(this.token('present', type, value.param, ''))
+      }
       switch (value.kind) {
         case 'token':
-          if (value.code !== undefined) {
-            push(tokens, this.#tokensOfCode('', type, value.param, value.system, value.code))
-          }
+          this.#addToken(tokens, type, value, lean)
+          if (value.sortable && !lean) sorted.add(value.param, value.code ?? '')
           break
         case 'string':
-          push(tokens, this.#tokensOfString(type, value))
+          push(tokens, this.#tokensOfString(type, value, lean))
+          if (!value.word && !lean) sorted.add(value.param, value.normal)
           break
         case 'uri':
           tokens.push(this.token('uri', type, value.param, value.value))
+          if (lean) break
+          for (const place of value.within ?? []) tokens.push(this.token('within', type, value.param, place))
+          if (value.sortable) sorted.add(value.param, value.value)
           break
         case 'reference':
           this.#addReference(tokens, references, type, value)
@@ -83,11 +121,28 @@ export class BlindIndex {
           break
         }
         case 'number':
-          ordered.push({ ...this.#point(type, value.param, value.value), unit: null })
+          ordered.push({ ...this.#point(this.parameter(type, value.param), value.value), unit: null })
           break
         case 'quantity':
-          ordered.push(this.#quantity(type, value))
+          ordered.push(this.#quantity(this.parameter(type, value.param), type, value))
+          if (value.canonical) {
+            const parameter = this.token('order-canonical', type, value.param, '')
+            ordered.push(this.#canonical(parameter, type, value.param, value.canonical))
+          }
+          break
+        case 'composite':
+          push(tokens, compositeTokens(this, type, value))
+          ordered.push(...this.#compositeRows(type, value))
       }
+    }
+    for (const [param, { least, greatest }] of sorted.ranges) {
+      const lo = this.orderedText(type, param, least)
+      ordered.push({
+        parameter: this.sortParameter(type, param),
+        lo,
+        hi: least === greatest ? lo : this.orderedText(type, param, greatest),
+        unit: null,
+      })
     }
     return { tokens: ascending(tokens), references: [...references.values()], ordered }
   }
@@ -126,7 +181,9 @@ export class BlindIndex {
     ]
   }
 
-  unitToken(type: string, param: string, system: string | undefined, code: string): bigint {
+  /** `code` absent: any unit of the system. */
+  unitToken(type: string, param: string, system: string | undefined, code?: string): bigint {
+    if (code === undefined) return this.token('unit-system-code', type, param, system ?? '')
     return system === undefined
       ? this.token('unit-code', type, param, code)
       : this.token('unit-system-code', type, param, pair(system, code))
@@ -137,12 +194,90 @@ export class BlindIndex {
     return this.token('order', type, param, '')
   }
 
-  orderedDate(type: string, param: string, at: number): Uint8Array {
-    return this.#order.date(this.parameter(type, param), at)
+  /** The key of rows that only sort: of strings, codes and URLs. */
+  sortParameter(type: string, param: string): bigint {
+    return this.token('sort', type, param, '')
   }
 
-  orderedNumber(type: string, param: string, value: string): Uint8Array {
-    return this.#order.number(this.parameter(type, param), value)
+  /** @param parameter the key of the rows that it is compared with */
+  orderedDate(parameter: bigint, at: number): Uint8Array {
+    return this.#order.date(parameter, at)
+  }
+
+  orderedNumber(parameter: bigint, value: string): Uint8Array {
+    return this.#order.number(parameter, value)
+  }
+
+  /** Texts that agree in their first sixteen bytes of UTF-8 are equal in this order. */
+  orderedText(type: string, param: string, text: string): Uint8Array {
+    const bytes = Buffer.alloc(2 * SORTED_BYTES)
+    bytes.write(text)
+    const head = bytes.subarray(0, SORTED_BYTES)
+    const tail = bytes.subarray(SORTED_BYTES)
+    // the order of the tail depends on the head, so equal tails of different heads do not show
+    const under = this.token('sort-tail', type, param, head.toString('latin1'))
+    return Buffer.concat([this.#order.bytes(this.sortParameter(type, param), head), this.#order.bytes(under, tail)])
+  }
+
+  /** A resource with a string that contains the text has all tokens of one of these. */
+  partTokens(type: string, param: string, normal: string): bigint[][] {
+    const last = Math.max(normal.length - LONGEST_PART, 0)
+    const parts = Array.from({ length: last + 1 }, (_, i) => normal.slice(i, i + LONGEST_PART))
+    return [
+      parts.map((part) => this.token('part', type, param, part)),
+      ...this.#wellKnown.stringsWith(normal).map((value) => [this.token('exact', type, param, value)]),
+    ]
+  }
+
+  typedToken(type: string, param: string, typeSystem: string, typeCode: string, value: string): bigint {
+    return this.token('typed', type, param, pair(typeSystem, pair(typeCode, value)))
+  }
+
+  /** The system and code of a composite's row. */
+  codeOfRow(type: string, param: string, system: string, code: string): bigint {
+    return this.token('unit-of', type, param, pair(system, code))
+  }
+
+  #addToken(tokens: bigint[], type: string, value: Extract<IndexValue, { kind: 'token' }>, lean: boolean): void {
+    const { param, system, code } = value
+    if (code !== undefined) {
+      push(tokens, this.#tokensOfCode('', type, param, system, code))
+      if (lean) return
+      for (const of of value.types ?? []) tokens.push(this.typedToken(type, param, of.system, of.code, code))
+    } else if (system !== undefined) tokens.push(this.token('system', type, param, system))
+    if (lean) return
+    for (const word of value.words ?? []) tokens.push(this.token('word', type, param, word))
+  }
+
+  #compositeRows(type: string, value: Extract<IndexValue, { kind: 'composite' }>): OrderedEntry[] {
+    return compositeRows(value).flatMap(({ param, code, system, values }) => {
+      const own = this.codeOfRow(type, param, system ?? '', code)
+      const parameter = this.token('order-code', type, param, code)
+      return values.flatMap((parts) => {
+        const rows = parts.map((part): OrderedEntry => {
+          if (part.kind === 'date') {
+            const [lo, hi] = this.#order.dates(parameter, part.lo, part.hi)
+            return { parameter, lo, hi, unit: [] }
+          }
+          if (part.kind === 'number') return { ...this.#point(parameter, part.value), unit: [] }
+          return this.#quantity(parameter, type, { ...part, param })
+        })
+        const [first, second] = rows
+        if (first === undefined) return []
+        const units = rows.flatMap(({ unit }) => unit ?? [])
+        const [part] = parts
+        // two numbers are the two ends of one row: start and end of a place in a sequence
+        const row = { ...first, hi: second?.lo ?? first.hi, unit: [own, ...units] }
+        if (part?.kind !== 'quantity' || part.canonical === undefined) return [row]
+        const under = this.token('order-canonical', type, param, code)
+        const canonical = this.#canonical(under, type, param, part.canonical)
+        return [row, { ...canonical, unit: [own, ...(canonical.unit ?? [])] }]
+      })
+    })
+  }
+
+  #canonical(parameter: bigint, type: string, param: string, { unit, ...amount }: CanonicalAmount): OrderedEntry {
+    return { ...this.#span(parameter, amount), unit: [this.token('unit-dimension', type, param, unit)] }
   }
 
   #exactCode(prefix: '' | 'identifier-', type: string, param: string, system: string, code: string): bigint {
@@ -167,7 +302,7 @@ export class BlindIndex {
     })
   }
 
-  #tokensOfString(type: string, value: Extract<IndexValue, { kind: 'string' }>): readonly bigint[] {
+  #tokensOfString(type: string, value: Extract<IndexValue, { kind: 'string' }>, lean: boolean): readonly bigint[] {
     const { param, normal, word } = value
     return this.#lists.of(`string|${type}|${param}|${word === true}|${pair(normal, value.value)}`, () => {
       const exact = word ? [] : [this.token('exact', type, param, value.value)]
@@ -176,7 +311,8 @@ export class BlindIndex {
       const prefixes = Array.from({ length: Math.min(normal.length, LONGEST_PREFIX) }, (_, i) =>
         this.token('prefix', type, param, normal.slice(0, i + 1)),
       )
-      return [...prefixes, ...exact]
+      const parts = word || lean ? [] : [...partsOf(normal)].map((part) => this.token('part', type, param, part))
+      return [...prefixes, ...parts, ...exact]
     })
   }
 
@@ -199,25 +335,53 @@ export class BlindIndex {
     if (identifier) push(tokens, this.#tokensOfCode('identifier-', type, param, identifier.system, identifier.value))
   }
 
-  #point(type: string, param: string, value: string): { parameter: bigint; lo: Uint8Array; hi: Uint8Array } {
-    const parameter = this.parameter(type, param)
+  #point(parameter: bigint, value: string): { parameter: bigint; lo: Uint8Array; hi: Uint8Array } {
     const at = this.#order.number(parameter, value)
     return { parameter, lo: at, hi: at }
   }
 
-  #quantity(type: string, value: Extract<IndexValue, { kind: 'quantity' }>): OrderedEntry {
+  #span(parameter: bigint, { value, lo, hi }: { value?: string; lo?: string; hi?: string }) {
+    if (value !== undefined) return this.#point(parameter, value)
+    return {
+      parameter,
+      lo: this.#order.number(parameter, lo ?? '-Infinity'),
+      hi: this.#order.number(parameter, hi ?? 'Infinity'),
+    }
+  }
+
+  #quantity(parameter: bigint, type: string, value: Extract<IndexValue, { kind: 'quantity' }>): OrderedEntry {
     const { param, system, code, unit } = value
     const units = new Set<bigint>()
     if (code !== undefined) {
       units.add(this.unitToken(type, param, undefined, code))
       if (system !== undefined) units.add(this.unitToken(type, param, system, code))
     }
+    if (system !== undefined) units.add(this.token('unit-system-code', type, param, system))
     if (unit !== undefined) units.add(this.unitToken(type, param, undefined, unit))
-    if (value.value !== undefined) return { ...this.#point(type, param, value.value), unit: [...units] }
-    const parameter = this.parameter(type, param)
-    const lo = this.#order.number(parameter, value.lo ?? '-Infinity')
-    return { parameter, lo, hi: this.#order.number(parameter, value.hi ?? 'Infinity'), unit: [...units] }
+    return { ...this.#span(parameter, value), unit: [...units] }
   }
+}
+
+/** The first and the last text of each parameter, for ascending and descending order. */
+class SortRange {
+  readonly ranges = new Map<string, { least: string; greatest: string }>()
+
+  add(param: string, text: string): void {
+    const range = this.ranges.get(param)
+    if (range === undefined) this.ranges.set(param, { least: text, greatest: text })
+    else if (text < range.least) range.least = text
+    else if (text > range.greatest) range.greatest = text
+  }
+}
+
+/** Every part of a string up to LONGEST_PART characters. */
+function partsOf(normal: string): Set<string> {
+  const parts = new Set<string>()
+  const end = Math.min(normal.length, CONTAINING)
+  for (let from = 0; from < end; from++) {
+    for (let to = from + 1; to <= Math.min(from + LONGEST_PART, end); to++) parts.add(normal.slice(from, to))
+  }
+  return parts
 }
 
 /** The entries of a resource whose elements were indexed in two parts. */

@@ -1,7 +1,8 @@
 import { ConsentryError } from '../errors.js'
 import { int8Array } from './array-parameter.js'
 import { type BlindIndex, referenceParameter } from './blind-index.js'
-import { type Bytes, dateRange, instantRange, numberRange } from './ranges.js'
+import { askedTokens, hasOrderedPart } from './composite-index.js'
+import { type Bytes, dateRange, type Ends, instantRange, numberRange } from './ranges.js'
 import type { Parameters } from './parameters.js'
 import type {
   Chain,
@@ -13,6 +14,8 @@ import type {
   QuantityValue,
   ReferenceValue,
   ReverseChain,
+  Several,
+  TokenValue,
 } from './search-query.js'
 
 /**
@@ -32,15 +35,13 @@ export class ClauseCompiler {
     const required: bigint[] = []
     const conditions: string[] = []
     let anyToken = false
-    for (const clause of clauses) {
-      const tokens = clause.is === 'filter' ? this.#tokens(type, clause) : undefined
-      if (tokens === undefined) conditions.push(this.#condition(type, clause))
-      else if (clause.is === 'filter' && clause.modifier === 'not') {
-        conditions.push(`NOT (r.tokens && ${this.#bigints(tokens)})`)
-      } else if (tokens.length === 1) required.push(tokens[0] as bigint)
+    for (const clause of flat(clauses)) {
+      const groups = this.#groups(type, clause)
+      if (groups === undefined) conditions.push(this.#condition(type, clause))
+      else if (groups.length === 1) required.push(...(groups[0] ?? []))
       else {
         anyToken = true
-        conditions.push(`r.tokens && ${this.#bigints(tokens)}`)
+        conditions.push(this.#anyOf(groups))
       }
     }
     if (required.length > 0) conditions.unshift(`r.tokens @> ${this.#bigints(required)}`)
@@ -48,30 +49,64 @@ export class ClauseCompiler {
     return [...conditions, this.permitted].map((condition) => `(${condition})`).join(' AND ')
   }
 
-  /** One of them is required; `undefined` for what is no matter of tokens. */
-  #tokens(type: string, filter: Filter): bigint[] | undefined {
-    const { param } = filter
+  /** Tokens of which all of one group are required; `undefined` for what is no matter of tokens alone. */
+  #groups(type: string, clause: Clause): bigint[][] | undefined {
+    if (clause.is === 'missing') {
+      if (clause.missing || COLUMNS.has(clause.param)) return undefined
+      return [[this.index.token('present', type, clause.param, '')]]
+    }
+    if (clause.is !== 'filter' || clause.modifier === 'not' || clause.modifier === 'not-in') return undefined
+    return this.#tokens(type, clause)
+  }
+
+  #tokens(type: string, filter: Filter): bigint[][] | undefined {
+    const { param, modifier } = filter
+    const one = (token: bigint): bigint[] => [token]
     switch (filter.kind) {
       case 'token':
         if (param === '_id') return undefined
-        refuse(filter, ['not'])
-        return filter.values.flatMap((value) => this.index.codeTokens('', type, param, value))
+        refuse(filter, ['not', 'in', 'not-in', 'above', 'below', 'of-type', 'text'])
+        return filter.values.flatMap((value) => this.#codeTokens(type, param, value))
       case 'string':
-        refuse(filter, ['exact'])
-        return filter.values.flatMap((value) =>
-          filter.modifier === 'exact'
-            ? this.index.token('exact', type, param, value.value)
-            : this.index.prefixTokens(type, param, value.normal),
-        )
+        refuse(filter, ['exact', 'contains'])
+        return filter.values.flatMap(({ value, normal }) => {
+          if (modifier === 'exact') return [one(this.index.token('exact', type, param, value))]
+          if (modifier === 'contains') return this.index.partTokens(type, param, normal)
+          return this.index.prefixTokens(type, param, normal).map(one)
+        })
       case 'uri':
-        refuse(filter, [])
-        return filter.values.map(({ value }) => this.index.token('uri', type, param, value))
+        refuse(filter, ['above', 'below'])
+        return filter.values.flatMap(({ value, above = [] }) =>
+          modifier === 'above'
+            ? above.map((place) => one(this.index.token('uri', type, param, place)))
+            : [one(this.index.token(modifier === 'below' ? 'within' : 'uri', type, param, value))],
+        )
       case 'reference':
         refuse(filter, ['identifier', 'not'])
-        return filter.values.flatMap((value) => this.#referenceTokens(type, param, value))
+        return filter.values.flatMap((value) => this.#referenceTokens(type, param, value)).map(one)
+      case 'composite':
+        refuse(filter, [])
+        return filter.values.some(({ parts }) => hasOrderedPart(parts))
+          ? undefined
+          : askedTokens(this.index, type, filter).map(one)
       default:
         return undefined
     }
+  }
+
+  #codeTokens(type: string, param: string, value: TokenValue): bigint[][] {
+    const { text, typeSystem, typeCode, code } = value
+    if (text !== undefined) return [text.map((word) => this.index.token('word', type, param, word))]
+    if (typeSystem !== undefined && typeCode !== undefined && code !== undefined) {
+      return [[this.index.typedToken(type, param, typeSystem, typeCode, code)]]
+    }
+    return this.index.codeTokens('', type, param, value).map((token) => [token])
+  }
+
+  #anyOf(groups: readonly bigint[][]): string {
+    const single = groups.every(({ length }) => length === 1)
+    if (single) return `r.tokens && ${this.#bigints(groups.flat())}`
+    return groups.map((group) => `r.tokens @> ${this.#bigints(group)}`).join(' OR ')
   }
 
   #referenceTokens(type: string, param: string, { types, id, url, version, identifier }: ReferenceValue): bigint[] {
@@ -82,9 +117,36 @@ export class ClauseCompiler {
   }
 
   #condition(type: string, clause: Clause): string {
-    if (clause.is === 'chain') return this.#chain(type, clause)
-    if (clause.is === 'has') return this.#has(type, clause)
-    if (clause.is === 'missing') throw unsupported(':missing')
+    switch (clause.is) {
+      case 'chain':
+        return this.#chain(type, clause)
+      case 'has':
+        return this.#has(type, clause)
+      case 'missing':
+        if (COLUMNS.has(clause.param)) return String(!clause.missing)
+        return this.#none([[this.index.token('present', type, clause.param, '')]], clause.missing)
+      case 'none':
+        return `(${this.#condition(type, clause.clause)}) IS NOT TRUE`
+      case 'all':
+      case 'any':
+        return this.#several(type, clause)
+      case 'filter':
+        return this.#filter(type, clause)
+    }
+  }
+
+  #several(type: string, { is, clauses }: Several): string {
+    const [none, joint] = is === 'all' ? ['true', ' AND '] : ['false', ' OR ']
+    return clauses.map((clause) => `(${this.#condition(type, clause)})`).join(joint) || none
+  }
+
+  #none(groups: readonly bigint[][], not: boolean): string {
+    return not ? `NOT (${this.#anyOf(groups)})` : this.#anyOf(groups)
+  }
+
+  #filter(type: string, clause: Filter): string {
+    const groups = this.#tokens(type, clause)
+    if (groups !== undefined) return this.#none(groups, clause.modifier === 'not' || clause.modifier === 'not-in')
     switch (clause.kind) {
       case 'token':
         refuse(clause, ['not'])
@@ -96,6 +158,8 @@ export class ClauseCompiler {
       case 'number':
       case 'quantity':
         return this.#numbers(type, clause)
+      case 'composite':
+        return clause.values.map(({ parts }) => this.#codeWithOrder(type, clause.param, parts)).join(' OR ')
       default:
         throw unsupported(clause.param)
     }
@@ -110,30 +174,85 @@ export class ClauseCompiler {
 
   #dates(type: string, clause: FilterOf<'date', DateValue>): string {
     refuse(clause, [])
-    const bind = (at: number): string => this.#bytes(this.index.orderedDate(type, clause.param, at))
+    const parameter = this.index.parameter(type, clause.param)
     return this.#ordered(
-      type,
-      clause.param,
-      clause.values.map((value) => dateRange(value, bind)),
+      parameter,
+      clause.values.map((value) => this.#dateRange(parameter, value)),
     )
+  }
+
+  #dateRange(parameter: bigint, value: DateValue): string {
+    return dateRange(value, (at) => this.#bytes(this.index.orderedDate(parameter, at)))
   }
 
   #numbers(type: string, clause: FilterOf<'number', NumberValue> | FilterOf<'quantity', QuantityValue>): string {
     refuse(clause, [])
-    const bind = (value: string): string => this.#bytes(this.index.orderedNumber(type, clause.param, value))
-    const ranges = clause.values.map((value: QuantityValue) => {
-      const range = numberRange(value, bind)
-      if (value.code === undefined) return range
-      const unit = this.index.unitToken(type, clause.param, value.system, value.code)
-      return `${range} AND o.unit @> ${this.#bigints([unit])}`
+    const { param } = clause
+    const amounts = clause.values.map((value: QuantityValue): [bigint, string] => {
+      const parameter =
+        value.canonical === undefined
+          ? this.index.parameter(type, param)
+          : this.index.token('order-canonical', type, param, '')
+      return [parameter, this.#quantity(type, param, parameter, value)]
     })
-    return this.#ordered(type, clause.param, ranges)
+    const parameters = [...new Set(amounts.map(([parameter]) => parameter))]
+    return parameters
+      .map((parameter) =>
+        this.#ordered(
+          parameter,
+          amounts.flatMap(([of, range]) => (of === parameter ? [range] : [])),
+        ),
+      )
+      .join(' OR ')
   }
 
-  #ordered(type: string, param: string, alternatives: readonly string[]): string {
-    const parameter = this.parameters.bind(this.index.parameter(type, param))
+  /** An amount of the unit; in base units where it has them, so that 1 kg is 1000 g. */
+  #quantity(type: string, param: string, parameter: bigint, value: QuantityValue, row?: Ends): string {
+    const { canonical, system, code } = value
+    const bind = (number: string): string => this.#bytes(this.index.orderedNumber(parameter, number))
+    const range = numberRange(canonical ? { ...canonical, prefix: value.prefix } : value, bind, row)
+    if (canonical) {
+      return `(${range}) AND o.unit @> ${this.#bigints([this.index.token('unit-dimension', type, param, canonical.unit)])}`
+    }
+    if (code === undefined && system === undefined) return range
+    return `(${range}) AND o.unit @> ${this.#bigints([this.index.unitToken(type, param, system, code)])}`
+  }
+
+  #ordered(parameter: bigint, alternatives: readonly string[]): string {
     return `r.pk IN (SELECT o.resource_pk FROM ordered o
-      WHERE o.parameter = ${parameter} AND (${alternatives.map((range) => `(${range})`).join(' OR ')}))`
+      WHERE o.parameter = ${this.parameters.bind(parameter)} AND (${alternatives.map((range) => `(${range})`).join(' OR ')}))`
+  }
+
+  /** A code and one or two parts with an order, all in one row; see composite-index.ts. */
+  #codeWithOrder(type: string, param: string, [code, ...ordered]: readonly Filter[]): string {
+    if (code?.kind !== 'token') throw unsupported(param)
+    const alternatives = code.values.map(({ system, code: value = '' }) => {
+      const [first, second] = ordered
+      const canonical = first?.kind === 'quantity' && first.values.every((each) => each.canonical !== undefined)
+      const parameter = this.index.token(canonical ? 'order-canonical' : 'order-code', type, param, value)
+      const units = system === undefined ? [] : [this.index.codeOfRow(type, param, system ?? '', value)]
+      const conditions = [
+        ...(first ? [this.#part(type, param, parameter, first, second ? START : undefined)] : []),
+        ...(second ? [this.#part(type, param, parameter, second, END)] : []),
+        ...(units.length === 0 ? [] : [`o.unit @> ${this.#bigints(units)}`]),
+      ]
+      return this.#ordered(parameter, [conditions.map((condition) => `(${condition})`).join(' AND ')])
+    })
+    return alternatives.join(' OR ')
+  }
+
+  #part(type: string, param: string, parameter: bigint, part: Filter, row: Ends | undefined): string {
+    switch (part.kind) {
+      case 'date':
+        return part.values.map((value) => `(${this.#dateRange(parameter, value)})`).join(' OR ')
+      case 'number':
+      case 'quantity':
+        return part.values
+          .map((value: QuantityValue) => `(${this.#quantity(type, param, parameter, value, row)})`)
+          .join(' OR ')
+      default:
+        throw unsupported(param)
+    }
   }
 
   /** The inner `r` hides the outer one, so one condition serves both; it binds the type of the target. */
@@ -160,6 +279,15 @@ export class ClauseCompiler {
   #bytes(bytes: Bytes): string {
     return this.parameters.bind(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length))
   }
+}
+
+const COLUMNS: ReadonlySet<string> = new Set(['_id', '_lastUpdated'])
+const START: Ends = { lo: 'o.lo', hi: 'o.lo' }
+const END: Ends = { lo: 'o.hi', hi: 'o.hi' }
+
+/** Clauses of which all hold anyway are as good as given one by one, and so find their tokens in the index. */
+function flat(clauses: readonly Clause[]): Clause[] {
+  return clauses.flatMap((clause) => (clause.is === 'all' ? flat(clause.clauses) : [clause]))
 }
 
 function refuse(filter: Filter, served: readonly string[]): void {

@@ -50,6 +50,12 @@ export class OrderPreserving {
     return this.#encrypt(parameter, [numberWords(value)], NUMBER_BITS)[0] as Uint8Array
   }
 
+  /** @param bytes eight of them */
+  bytes(parameter: bigint, bytes: Uint8Array): Uint8Array {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, 8)
+    return this.#encrypt(parameter, [[view.getUint32(0), view.getUint32(4)]], NUMBER_BITS)[0] as Uint8Array
+  }
+
   /** The lowest `bits` of each of one or two values, the most significant first. */
   #encrypt(parameter: bigint, values: readonly Words[], bits: number): Uint8Array[] {
     const blocks = this.#view

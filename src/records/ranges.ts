@@ -54,29 +54,41 @@ export function instantRange(column: string, { prefix, lo, hi }: DateValue, bind
   }
 }
 
-/** Numbers are points, unless a Range or a comparator made them [o.lo, o.hi]. */
-export function numberRange({ prefix, value, lo, hi }: NumberValue, bind: (value: string) => string): string {
+/** Columns that a range is compared with; the parts of a composite may have one each. */
+export interface Ends {
+  readonly lo: string
+  readonly hi: string
+}
+
+const ROW: Ends = { lo: 'o.lo', hi: 'o.hi' }
+
+/** Numbers are points, unless a Range or a comparator made them [lo, hi]. */
+export function numberRange(
+  { prefix, value, lo, hi }: NumberValue,
+  bind: (value: string) => string,
+  row: Ends = ROW,
+): string {
   switch (prefix) {
     case 'eq':
-      return `o.lo >= ${bind(lo)} AND o.hi < ${bind(hi)}`
+      return `${row.lo} >= ${bind(lo)} AND ${row.hi} < ${bind(hi)}`
     case 'ne':
-      return `(o.lo < ${bind(lo)} OR o.hi >= ${bind(hi)})`
+      return `(${row.lo} < ${bind(lo)} OR ${row.hi} >= ${bind(hi)})`
     case 'gt':
-      return `o.hi > ${bind(value)}`
+      return `${row.hi} > ${bind(value)}`
     case 'ge':
-      return `o.hi >= ${bind(value)}`
+      return `${row.hi} >= ${bind(value)}`
     case 'lt':
-      return `o.lo < ${bind(value)}`
+      return `${row.lo} < ${bind(value)}`
     case 'le':
-      return `o.lo <= ${bind(value)}`
+      return `${row.lo} <= ${bind(value)}`
     case 'sa':
-      return `o.lo > ${bind(value)}`
+      return `${row.lo} > ${bind(value)}`
     case 'eb':
-      return `o.hi < ${bind(value)}`
+      return `${row.hi} < ${bind(value)}`
     case 'ap': {
       // "10% of the stated value" around it
       const tenth = Math.abs(Number(value)) / 10
-      return `o.lo <= ${bind(String(Number(value) + tenth))} AND o.hi >= ${bind(String(Number(value) - tenth))}`
+      return `${row.lo} <= ${bind(String(Number(value) + tenth))} AND ${row.hi} >= ${bind(String(Number(value) - tenth))}`
     }
   }
 }

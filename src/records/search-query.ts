@@ -16,17 +16,35 @@ export interface SearchQuery {
   readonly cursor?: string | undefined
 }
 
-export type Clause = Filter | Chain | ReverseChain | { readonly is: 'missing' }
+export type Clause = Filter | Missing | Chain | ReverseChain | Several | Not
+
+/** The parameter finds nothing in a resource, or something. */
+export interface Missing {
+  readonly is: 'missing'
+  readonly param: string
+  readonly missing: boolean
+}
+
+/** All of the clauses hold, or any of them. */
+export interface Several {
+  readonly is: 'all' | 'any'
+  readonly clauses: readonly Clause[]
+}
+
+export interface Not {
+  readonly is: 'none'
+  readonly clause: Clause
+}
 
 export type Filter =
   | FilterOf<'token', TokenValue>
   | FilterOf<'string', StringValue>
-  | FilterOf<'uri', { readonly value: string }>
+  | FilterOf<'uri', UriValue>
   | FilterOf<'reference', ReferenceValue>
   | FilterOf<'date', DateValue>
   | FilterOf<'number', NumberValue>
   | FilterOf<'quantity', QuantityValue>
-  | FilterOf<'composite', unknown>
+  | FilterOf<'composite', { readonly parts: readonly Filter[] }>
   | FilterOf<'special', unknown>
 
 export interface FilterOf<Kind extends string, Value> {
@@ -52,10 +70,22 @@ export interface ReverseChain {
   readonly clause: Clause
 }
 
-/** `system` absent: any; `null`: none. `code` absent: any of the system. */
+/**
+ * `system` absent: any; `null`: none. `code` absent: any of the system. With `of-type` the type of the identifier besides,
+ * with `text` only the words that the text must have.
+ */
 export interface TokenValue {
   readonly system?: string | null
   readonly code?: string
+  readonly typeSystem?: string
+  readonly typeCode?: string
+  readonly text?: readonly string[]
+}
+
+/** With `above` also the places that the value lies below. */
+export interface UriValue {
+  readonly value: string
+  readonly above?: readonly string[]
 }
 
 export interface StringValue {
@@ -91,11 +121,21 @@ export interface NumberValue {
 export interface QuantityValue extends NumberValue {
   readonly system?: string
   readonly code?: string
+  /** The same in the base units of `unit`, a dimension. */
+  readonly canonical?: { readonly unit: string; readonly value: string; readonly lo: string; readonly hi: string }
 }
 
 /** What a search parameter finds in one place of a resource. */
 export type IndexValue =
-  | { readonly param: string; readonly kind: 'token'; readonly system?: string; readonly code?: string }
+  | {
+      readonly param: string
+      readonly kind: 'token'
+      readonly system?: string
+      readonly code?: string
+      readonly words?: readonly string[]
+      readonly types?: readonly { readonly system: string; readonly code: string }[]
+      readonly sortable?: true
+    }
   | {
       readonly param: string
       readonly kind: 'string'
@@ -103,7 +143,13 @@ export type IndexValue =
       readonly normal: string
       readonly word?: true
     }
-  | { readonly param: string; readonly kind: 'uri'; readonly value: string }
+  | {
+      readonly param: string
+      readonly kind: 'uri'
+      readonly value: string
+      readonly within?: readonly string[]
+      readonly sortable?: true
+    }
   | {
       readonly param: string
       readonly kind: 'reference'
@@ -130,4 +176,13 @@ export type IndexValue =
       readonly system?: string
       readonly code?: string
       readonly unit?: string
+      readonly canonical?: CanonicalAmount
     }
+  | { readonly param: string; readonly kind: 'composite'; readonly parts: readonly (readonly IndexValue[])[] }
+
+export interface CanonicalAmount {
+  readonly unit: string
+  readonly value?: string
+  readonly lo?: string
+  readonly hi?: string
+}

@@ -15,11 +15,14 @@ import {
 import { parseJson } from '../../src/fhir/json.js'
 import type { ValidResource } from '../../src/fhir/types.js'
 
-/** Values of one parameter, without its name. */
+/** Values of one parameter, without its name and without what only sorts or looks below. */
 function values(resource: object, param: string, base?: string): object[] {
   return indexValues(resource as ValidResource, base)
     .filter((value) => value.param === param)
-    .map(({ param: _, ...rest }: IndexValue) => rest)
+    .map(({ param: _, ...rest }: IndexValue) => {
+      const { sortable: __, within: ___, ...shown } = rest as { sortable?: true; within?: unknown }
+      return shown
+    })
 }
 
 describe('the table of search parameters', () => {
@@ -50,7 +53,8 @@ describe('the table of search parameters', () => {
       expect(searchParametersOf('Patient').has(code)).toBe(true)
       expect(filled('Patient')).not.toContain(code)
     }
-    expect(filled('Observation')).not.toContain('code-value-quantity')
+    expect(filled('Observation')).toContain('code-value-quantity')
+    expect(filled('Location')).not.toContain('near')
   })
 })
 
@@ -77,7 +81,7 @@ describe('indexValues', () => {
     expect(values(patient, 'gender')).toEqual([
       { kind: 'token', system: 'http://hl7.org/fhir/administrative-gender', code: 'female' },
     ])
-    expect(values(patient, 'identifier')).toEqual([{ kind: 'token', system: 'urn:x', code: 'aB1', text: 'MRN' }])
+    expect(values(patient, 'identifier')).toEqual([{ kind: 'token', system: 'urn:x', code: 'aB1', words: ['mrn'] }])
     expect(values(patient, 'telecom')).toEqual([
       { kind: 'token', code: '0355556473' },
       { kind: 'token', code: 'ana@example.org' },
@@ -85,9 +89,9 @@ describe('indexValues', () => {
     expect(values(patient, 'phone')).toEqual([{ kind: 'token', code: '0355556473' }])
     const code = { coding: [{ system: 'l', code: '1', display: 'One' }, { code: '2' }], text: 'Both' }
     expect(values({ resourceType: 'Observation', code }, 'code')).toEqual([
-      { kind: 'token', system: 'l', code: '1', text: 'One' },
+      { kind: 'token', system: 'l', code: '1', words: ['one'] },
       { kind: 'token', code: '2' },
-      { kind: 'token', text: 'Both' },
+      { kind: 'token', words: ['both'] },
     ])
   })
 
@@ -140,7 +144,7 @@ describe('indexValues', () => {
     expect(values(patient, 'organization')).toEqual([
       { kind: 'reference', type: 'Organization', identifier: { system: 's', value: 'v' } },
     ])
-    expect(values(patient, 'link')).toEqual([])
+    expect(values(patient, 'link')).toEqual([{ kind: 'reference' }]) // of a contained resource: not missing
     const instantiatesCanonical = ['http://x/PlanDefinition/1|2.0']
     expect(values({ resourceType: 'CarePlan', instantiatesCanonical }, 'instantiates-canonical')).toEqual([
       { kind: 'reference', url: 'http://x/PlanDefinition/1', version: '2.0' },
@@ -172,6 +176,7 @@ describe('indexValues', () => {
         system: 'http://unitsofmeasure.org',
         code: 'mg',
         unit: 'milligram',
+        canonical: { unit: 'g1', value: '0.0015', lo: '0.001495', hi: '0.001505' },
       },
     ])
     const quantity = (valueQuantity: object): object[] =>
@@ -196,6 +201,51 @@ describe('indexValues', () => {
     expect(values({ resourceType: 'Patient', meta: { profile: ['http://p|1'] } }, '_profile')).toEqual([
       { kind: 'uri', value: 'http://p|1' },
       { kind: 'uri', value: 'http://p' },
+    ])
+  })
+
+  it('says what a URL lies below, and what sorts', () => {
+    const found = (resource: object, param: string): IndexValue[] =>
+      indexValues(resource as ValidResource).filter((value) => value.param === param)
+    const below = ['http://a.org/b/c', 'http://a.org/b', 'http://a.org', 'http']
+    expect(found({ resourceType: 'ValueSet', url: 'http://a.org/b/c/' }, 'url')).toMatchObject([
+      { value: 'http://a.org/b/c/', within: below, sortable: true },
+    ])
+    expect(found({ resourceType: 'ValueSet', url: 'urn:oid:1.2' }, 'url')[0]).not.toHaveProperty('within')
+    expect(found({ resourceType: 'Patient', gender: 'male' }, 'gender')).toMatchObject([{ sortable: true }])
+    expect(found({ resourceType: 'Patient', meta: { profile: ['http://a.org'] } }, '_profile')[0]).not.toHaveProperty(
+      'sortable',
+    )
+  })
+
+  it('reads the parts of a composite together', () => {
+    const component = [
+      { code: { coding: [{ code: 'sys' }] }, valueQuantity: { value: 120 } },
+      { code: { coding: [{ code: 'dia' }] }, valueQuantity: { value: 80 } },
+      { code: { coding: [{ code: 'none' }] } },
+    ]
+    const parts = (code: string, value: string) => ({
+      kind: 'composite',
+      parts: [
+        [{ kind: 'token', code, param: 'component-code' }],
+        [{ kind: 'quantity', value, param: 'component-value-quantity' }],
+      ],
+    })
+    expect(values({ resourceType: 'Observation', component }, 'component-code-value-quantity')).toMatchObject([
+      parts('sys', '120'),
+      parts('dia', '80'),
+    ])
+    const sequence = {
+      resourceType: 'MolecularSequence',
+      referenceSeq: { chromosome: { coding: [{ code: '1' }] } },
+      variant: [{ start: 5, end: 9 }],
+    }
+    expect(values(sequence, 'chromosome-variant-coordinate')).toMatchObject([
+      { parts: [[{ code: '1' }], [{ value: '5' }], [{ value: '9' }]] },
+    ])
+    const relatesTo = [{ code: 'replaces', target: { reference: 'DocumentReference/1' } }]
+    expect(values({ resourceType: 'DocumentReference', relatesTo }, 'relationship')).toMatchObject([
+      { parts: [[{ kind: 'reference', id: '1' }], [{ kind: 'token', code: 'replaces' }]] },
     ])
   })
 

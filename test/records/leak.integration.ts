@@ -133,6 +133,8 @@ function needles(values: readonly IndexValue[]): string[] {
             return [value.url, value.identifier?.system, value.identifier?.value]
           case 'date':
             return [new Date(value.lo).toISOString().slice(0, 10), String(value.lo)]
+          case 'composite':
+            return needles(value.parts.flat())
           default:
             return [value.value, value.kind === 'quantity' ? value.unit : undefined]
         }

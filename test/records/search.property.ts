@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { RecordStore } from '../../src/records/record-store.js'
-import type { Clause, DateValue, IndexValue, Prefix } from '../../src/records/search-query.js'
+import type { Clause, DateValue, IndexValue, NumberValue, Prefix } from '../../src/records/search-query.js'
 import type { RowFilter } from '../../src/records/types.js'
 import { ENGINES, type OpenDatabase } from './open.js'
 import { hex, index, INDEX_KEY, version } from './versions.js'
@@ -48,11 +48,24 @@ const value: fc.Arbitrary<IndexValue> = fc.oneof(
     id: few('1', '2'),
   }),
   range.map(({ lo, hi }): IndexValue => ({ param: 'date', kind: 'date', lo, hi })),
+  fc
+    .tuple(fc.integer({ min: -3, max: 3 }), few('u', 'v'))
+    .map(([n, unit]): IndexValue => ({ param: 'amount', kind: 'quantity', value: String(n), code: unit })),
+  fc
+    .tuple(few('x', 'y'), fc.option(system, { nil: undefined }), fc.integer({ min: -3, max: 3 }))
+    .map(([code, of, n]): IndexValue => ({
+      param: 'pair',
+      kind: 'composite',
+      parts: [
+        [{ param: 'pair-code', kind: 'token', code, ...(of === undefined ? {} : { system: of }) }],
+        [{ param: 'pair-amount', kind: 'quantity', value: String(n) }],
+      ],
+    })),
 )
 
 const prefix = fc.constantFrom<Prefix>('eq', 'ne', 'gt', 'lt', 'ge', 'le', 'sa', 'eb', 'ap')
 const some = <T>(one: fc.Arbitrary<T>) => fc.array(one, { minLength: 1, maxLength: 3 })
-const clause: fc.Arbitrary<Clause> = fc.oneof(
+const plain: fc.Arbitrary<Clause> = fc.oneof(
   fc
     .tuple(
       some(
@@ -71,13 +84,42 @@ const clause: fc.Arbitrary<Clause> = fc.oneof(
       values,
       ...(not ? { modifier: 'not' } : {}),
     })),
-  fc.tuple(some(text), fc.boolean()).map(([texts, exact]): Clause => ({
+  fc.tuple(some(text), few('', 'exact', 'contains')).map(([texts, modifier]): Clause => ({
     is: 'filter',
     param: 'name',
     kind: 'string',
     values: texts.map((normal) => ({ normal, value: normal.toUpperCase() })),
-    ...(exact ? { modifier: 'exact' } : {}),
+    ...(modifier === '' ? {} : { modifier }),
   })),
+  fc
+    .tuple(few('code', 'name', 'subject', 'date', 'amount', 'pair', '_id'), fc.boolean())
+    .map(([param, missing]): Clause => ({ is: 'missing', param, missing })),
+  some(fc.tuple(prefix, fc.integer({ min: -3, max: 3 }), few('', 'u', 'v'))).map((values): Clause => ({
+    is: 'filter',
+    param: 'amount',
+    kind: 'quantity',
+    values: values.map(([p, n, unit]) => ({ ...amount(p, n), ...(unit === '' ? {} : { code: unit }) })),
+  })),
+  fc
+    .tuple(few('x', 'y', 'z'), fc.option(system, { nil: undefined }), prefix, fc.integer({ min: -3, max: 3 }))
+    .map(([of, from, p, n]): Clause => ({
+      is: 'filter',
+      param: 'pair',
+      kind: 'composite',
+      values: [
+        {
+          parts: [
+            {
+              is: 'filter',
+              param: 'pair-code',
+              kind: 'token',
+              values: [from === undefined ? { code: of } : { code: of, system: from }],
+            },
+            { is: 'filter', param: 'pair-amount', kind: 'quantity', values: [amount(p, n)] },
+          ],
+        },
+      ],
+    })),
   some(fc.record({ types: fc.subarray(['P', 'Q'], { minLength: 1 }), id: few('1', '2', '3') })).map(
     (values): Clause => ({ is: 'filter', param: 'subject', kind: 'reference', values }),
   ),
@@ -97,6 +139,36 @@ const clause: fc.Arbitrary<Clause> = fc.oneof(
     values: values.map(([p, r]) => ({ prefix: p, ...r })),
   })),
 )
+
+const clause: fc.Arbitrary<Clause> = fc.oneof(
+  { weight: 5, arbitrary: plain },
+  fc
+    .tuple(few('all', 'any'), fc.array(plain, { maxLength: 3 }))
+    .map(([is, clauses]): Clause => ({ is: is as 'all' | 'any', clauses })),
+  plain.map((one): Clause => ({ is: 'none', clause: one })),
+)
+
+function amount(p: Prefix, n: number): NumberValue {
+  return { prefix: p, value: String(n), lo: String(n - 0.5), hi: String(n + 0.5) }
+}
+
+/** R4's table of prefixes for a number, which is a point. */
+function numberMatches(value: number, { prefix: p, ...asked }: NumberValue): boolean {
+  const [at, lo, hi] = [Number(asked.value), Number(asked.lo), Number(asked.hi)]
+  const inside = value >= lo && value < hi
+  const near = Math.abs(value - at) <= Math.abs(at) / 10
+  return {
+    eq: inside,
+    ne: !inside,
+    gt: value > at,
+    ge: value >= at,
+    lt: value < at,
+    le: value <= at,
+    sa: value > at,
+    eb: value < at,
+    ap: near,
+  }[p]
+}
 
 /** R4's table of prefixes, https://hl7.org/fhir/R4/search.html#prefix */
 function dateMatches(target: { lo: number; hi: number }, asked: DateValue): boolean {
@@ -126,7 +198,20 @@ function dateMatches(target: { lo: number; hi: number }, asked: DateValue): bool
 }
 
 function fulfils(values: readonly IndexValue[], asked: Clause): boolean {
-  if (asked.is !== 'filter') throw new Error('not generated')
+  switch (asked.is) {
+    case 'missing':
+      return (asked.param !== '_id' && !values.some(({ param }) => param === asked.param)) === asked.missing
+    case 'all':
+      return asked.clauses.every((one) => fulfils(values, one))
+    case 'any':
+      return asked.clauses.some((one) => fulfils(values, one))
+    case 'none':
+      return !fulfils(values, asked.clause)
+    case 'filter':
+      break
+    default:
+      throw new Error('not generated')
+  }
   const any = (kind: IndexValue['kind'], test: (one: never) => boolean): boolean =>
     values.some((one) => one.kind === kind && one.param === asked.param && test(one as never))
   switch (asked.kind) {
@@ -142,9 +227,12 @@ function fulfils(values: readonly IndexValue[], asked: Clause): boolean {
     }
     case 'string':
       return any('string', (one: { value: string; normal: string; word?: true }) =>
-        asked.values.some((v) =>
-          asked.modifier === 'exact' ? !one.word && one.value === v.value : one.normal.startsWith(v.normal),
-        ),
+        asked.values.some((v) => {
+          if (asked.modifier === 'exact') return !one.word && one.value === v.value
+          return asked.modifier === 'contains'
+            ? !one.word && one.normal.includes(v.normal)
+            : one.normal.startsWith(v.normal)
+        }),
       )
     case 'reference':
       return any('reference', (one: { type?: string; id?: string; identifier?: { system?: string; value: string } }) =>
@@ -158,6 +246,14 @@ function fulfils(values: readonly IndexValue[], asked: Clause): boolean {
       )
     case 'date':
       return any('date', (one: { lo: number; hi: number }) => asked.values.some((v) => dateMatches(one, v)))
+    case 'quantity':
+      return any('quantity', (one: { value: string; code: string }) =>
+        asked.values.some((v) => (v.code === undefined || v.code === one.code) && numberMatches(Number(one.value), v)),
+      )
+    case 'composite':
+      return any('composite', ({ parts }: { parts: readonly (readonly IndexValue[])[] }) =>
+        asked.values.some((v) => v.parts.every((part, i) => fulfils(parts[i] ?? [], part))),
+      )
     default:
       throw new Error('not generated')
   }

@@ -162,6 +162,13 @@ class Planner {
   #query(type: string, text: string, params: EntryRequest['params'] | undefined, expression: string): SearchQuery {
     try {
       const query = parseSearch(type, params ?? parseQuery(text, expression), 'strict', { base: this.base })
+      if (query.clauses.some(({ is }) => is === 'chain' || is === 'has')) {
+        throw fault(
+          'A condition inside a Bundle may not be chained: it must be told of one resource alone.',
+          expression,
+          'not-supported',
+        )
+      }
       if (query.clauses.length > 0) return query
     } catch (error) {
       if (!(error instanceof ConsentryError)) throw error

@@ -12,7 +12,9 @@ import { parseExpression } from './search/expression.mjs'
  * A path is `[places, type]` or `[places, type, extra]`; `places` is `a.b[system=phone].c[0]` in JSON property
  * names (choices are resolved: `effectiveDateTime`), `extra` the implied system of a code or the type that a
  * reference must resolve to. The type `presence` is true if one of the places, parted by `|`, holds something
- * other than false.
+ * other than false. A composite has `groups` in place of paths: the place of the element in which all parts must hold
+ * (`''` for the resource itself), and the paths of each part inside it; those of a part that begins with
+ * `%resource` start at the resource and are marked so.
  */
 export function compileSearch(folder, elements = new Elements(folder)) {
   const definitions = readSearchParameters(folder)
@@ -23,7 +25,10 @@ export function compileSearch(folder, elements = new Elements(folder)) {
     for (const base of definition.base) {
       const compiled = { kind: definition.type, id: definition.id, paths: [] }
       if (definition.type === 'composite') {
-        compiled.components = definition.component.map((component) => byUrl.get(component.definition).code)
+        const parts = definition.component.map((component) => byUrl.get(component.definition))
+        compiled.components = parts.map(({ code }) => code)
+        compiled.kinds = parts.map(({ type }) => type)
+        compiled.groups = terms.flatMap((steps) => groupsOf(base, steps, definition, compiled.kinds, elements))
       } else if (definition.type !== 'special') {
         compiled.paths = terms.flatMap((steps) => pathsOf(base, steps, definition, elements))
       }
@@ -72,6 +77,38 @@ function pathsOf(base, steps, definition, elements) {
   if (readable.length === 0)
     throw new Error(`${definition.id}: cannot read ${found.map((at) => at.type)} as ${definition.type}`)
   return readable.map(({ places, type, extra }) => (extra === undefined ? [places, type] : [places, type, extra]))
+}
+
+/** Where a composite's parts are found together, and the paths of each part from there. */
+function groupsOf(base, steps, definition, kinds, elements) {
+  if (steps[0].name !== base) return []
+  const root = { places: '', type: base, place: { type: base, path: base } }
+  let found = [root]
+  for (const step of steps.slice(1)) found = found.flatMap((from) => advance(from, step, elements))
+  const expressions = definition.component.map(({ expression }) => expression)
+  return found.map(({ places, type, place }) => {
+    const inside = { places: '', type, place }
+    const read = (kind, expression) => partPaths(kind, expression, inside, root, elements)
+    let parts = kinds.map((kind, i) => read(kind, expressions[i]))
+    // R4 gives DocumentReference.relationship its two expressions in the wrong order
+    if (parts.some((part) => part.length === 0)) parts = kinds.map((kind, i) => read(kind, expressions.at(-1 - i)))
+    if (parts.some((part) => part.length === 0)) throw new Error(`${definition.id}: a part leads nowhere in ${base}`)
+    return { places, parts }
+  })
+}
+
+function partPaths(kind, expression, inside, root, elements) {
+  return parseExpression(expression.replaceAll('%resource.', 'RESOURCE.')).flatMap((steps) => {
+    const atRoot = steps[0].name === 'RESOURCE'
+    let found = [atRoot ? root : inside]
+    for (const step of atRoot ? steps.slice(1) : steps) found = found.flatMap((from) => advance(from, step, elements))
+    return found
+      .filter(({ type }) => READABLE[kind].includes(type))
+      .map(({ places, type, extra }) => ({
+        path: extra === undefined ? [places, type] : [places, type, extra],
+        atRoot,
+      }))
+  })
 }
 
 function advance(from, step, elements) {

@@ -13,15 +13,20 @@ export type IndexValue =
   | DateIndexValue
   | NumberIndexValue
   | QuantityIndexValue
+  | CompositeIndexValue
 
-/** `code` without `system`: the element has no system. `text` alone: a CodeableConcept's text, for `:text`. */
+/** `code` without `system`: the element has no system. `words` alone: a CodeableConcept's text, for `:text`. */
 export interface TokenIndexValue {
   param: string
   kind: 'token'
   system?: string
   code?: string
-  /** CodeableConcept.text, Coding.display or Identifier.type.text as written. */
-  text?: string
+  /** The normalised words of CodeableConcept.text, Coding.display or Identifier.type.text. */
+  words?: readonly string[]
+  /** Codings of Identifier.type, for `:of-type`. */
+  types?: readonly { readonly system: string; readonly code: string }[]
+  /** A search can be sorted by it: the element is a code, a boolean or a text, not a choice of codings. */
+  sortable?: true
 }
 
 export interface StringIndexValue {
@@ -39,6 +44,9 @@ export interface UriIndexValue {
   param: string
   kind: 'uri'
   value: string
+  /** A URL and what it lies below, for `:below`; see uriAncestors. */
+  within?: readonly string[]
+  sortable?: true
 }
 
 /** Either `type` and `id` (a resource of this server), or `url` (elsewhere, or a canonical), or only `identifier`. */
@@ -88,4 +96,21 @@ export interface QuantityIndexValue {
   code?: string
   /** The unit for people, which a search without system may name instead of the code. */
   unit?: string
+  /** The same amount in UCUM's base units, where the unit is one of UCUM that has them; see ucum.ts. */
+  canonical?: CanonicalAmount
+}
+
+/** An amount in base units: `unit` names its dimension, so that amounts of one `unit` compare. */
+export interface CanonicalAmount {
+  readonly unit: string
+  readonly value?: string
+  readonly lo?: string
+  readonly hi?: string
+}
+
+/** What each part of a composite finds in one element; no part is empty. */
+export interface CompositeIndexValue {
+  param: string
+  kind: 'composite'
+  parts: readonly (readonly IndexValue[])[]
 }

@@ -7,6 +7,7 @@ const COLUMNS: ReadonlySet<string> = new Set(['_id', '_lastUpdated'])
 const WITHOUT_INDEX: ReadonlySet<string> = new Set(['phonetic'])
 
 /** True for a parameter that `indexValues` fills. `_text`, `_content` and `_query` have no expression to fill them by. */
-export function isIndexed({ kind, code, paths }: SearchParameter): boolean {
+export function isIndexed({ kind, code, paths, groups }: SearchParameter): boolean {
+  if (kind === 'composite') return groups.length > 0
   return READERS[kind] !== undefined && paths.length > 0 && !COLUMNS.has(code) && !WITHOUT_INDEX.has(code)
 }

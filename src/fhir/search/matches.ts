@@ -2,7 +2,18 @@ import { indexValues } from '../search-parameters.js'
 import type { Resource, ValidResource } from '../types.js'
 import { dateRange } from './date-range.js'
 import type { IndexValue } from './index-value.js'
-import type { Clause, DateValue, Filter, ReferenceValue, SearchQuery, StringValue, TokenValue } from './query.js'
+import type {
+  Clause,
+  DateValue,
+  Filter,
+  NumberValue,
+  QuantityValue,
+  ReferenceValue,
+  SearchQuery,
+  StringValue,
+  TokenValue,
+  UriValue,
+} from './query.js'
 
 /** A resource with the values that its search parameters find, to hold against several searches. */
 export interface Subject {
@@ -17,20 +28,41 @@ export function subjectOf(resource: Resource, base?: string): Subject {
 /**
  * True if a resource fulfils a search, decided on the resource itself: for conditional references to entries of
  * the same transaction, which no index holds yet. It is also the slow, readable twin of the SQL search that
- * tests hold it against. Only what served.ts serves can be asked.
+ * tests hold it against. Chains cannot be asked: they are about other resources.
  */
 export function matches({ resource, values }: Subject, query: SearchQuery): boolean {
   return resource.resourceType === query.type && query.clauses.every((clause) => fulfils(clause, resource, values))
 }
 
 function fulfils(clause: Clause, resource: Resource, values: readonly IndexValue[]): boolean {
-  if (clause.is !== 'filter') throw new Error(`Only filters can be matched against a resource, not ${clause.is}`)
-  if (clause.param === '_id') return clause.kind === 'token' && clause.values.some(({ code }) => code === resource.id)
-  if (clause.param === '_lastUpdated') {
-    const at = dateRange(resource.meta?.lastUpdated ?? '')
-    return at !== undefined && clause.kind === 'date' && clause.values.some((value) => dateMatches(value, at.lo, at.hi))
+  switch (clause.is) {
+    case 'missing':
+      if (clause.param === '_id' || clause.param === '_lastUpdated') return !clause.missing
+      return values.some(({ param }) => param === clause.param) !== clause.missing
+    case 'all':
+      return clause.clauses.every((each) => fulfils(each, resource, values))
+    case 'any':
+      return clause.clauses.some((each) => fulfils(each, resource, values))
+    case 'none':
+      return !fulfils(clause.clause, resource, values)
+    case 'chain':
+    case 'has':
+      throw new Error('A chain cannot be matched against one resource')
+    case 'filter':
+      return filtered(clause, resource, values)
   }
-  return values.some((value) => value.param === clause.param && found(clause, value))
+}
+
+function filtered(filter: Filter, resource: Resource, values: readonly IndexValue[]): boolean {
+  const negated = filter.modifier === 'not' || filter.modifier === 'not-in'
+  if (filter.param === '_id') {
+    return filter.kind === 'token' && filter.values.some(({ code }) => code === resource.id) !== negated
+  }
+  if (filter.param === '_lastUpdated') {
+    const at = dateRange(resource.meta?.lastUpdated ?? '')
+    return at !== undefined && filter.kind === 'date' && filter.values.some((value) => dateMatches(value, at.lo, at.hi))
+  }
+  return values.some((value) => value.param === filter.param && found(filter, value)) !== negated
 }
 
 function found(filter: Filter, value: IndexValue): boolean {
@@ -40,26 +72,99 @@ function found(filter: Filter, value: IndexValue): boolean {
     case 'string':
       return value.kind === 'string' && filter.values.some((wanted) => stringMatches(wanted, value, filter.modifier))
     case 'uri':
-      return value.kind === 'uri' && filter.values.some((wanted) => wanted.value === value.value)
+      return value.kind === 'uri' && filter.values.some((wanted) => uriMatches(wanted, value, filter.modifier))
     case 'reference':
       return value.kind === 'reference' && filter.values.some((wanted) => referenceMatches(wanted, value))
     case 'date':
       return value.kind === 'date' && filter.values.some((wanted) => dateMatches(wanted, value.lo, value.hi))
-    default:
-      throw new Error(`A ${filter.kind} cannot be matched against a resource yet`)
+    case 'number':
+      return value.kind === 'number' && filter.values.some((wanted) => numberMatches(wanted, value.value, value.value))
+    case 'quantity':
+      return value.kind === 'quantity' && filter.values.some((wanted) => quantityMatches(wanted, value))
+    case 'composite':
+      return (
+        value.kind === 'composite' &&
+        filter.values.some(({ parts }) =>
+          parts.every((part, i) => (value.parts[i] ?? []).some((each) => found(part, each))),
+        )
+      )
+    case 'special':
+      throw new Error('A special parameter cannot be matched against a resource')
   }
 }
 
-function tokenMatches(wanted: TokenValue, found: { system?: string; code?: string }): boolean {
+type TokenIndex = Pick<Extract<IndexValue, { kind: 'token' }>, 'system' | 'code' | 'words' | 'types'>
+
+function tokenMatches(wanted: TokenValue, found: TokenIndex): boolean {
+  if (wanted.text !== undefined) return wanted.text.every((word) => found.words?.includes(word) ?? false)
+  if (wanted.typeCode !== undefined) {
+    const { typeSystem, typeCode, code } = wanted
+    return found.code === code && (found.types ?? []).some((of) => of.system === typeSystem && of.code === typeCode)
+  }
   if (wanted.code !== undefined && wanted.code !== found.code) return false
   if (wanted.system === undefined) return true
   return wanted.system === null ? found.system === undefined : wanted.system === found.system
 }
 
+type UriIndex = Extract<IndexValue, { kind: 'uri' }>
+
+function uriMatches({ value, above }: UriValue, found: UriIndex, modifier: Filter['modifier']): boolean {
+  if (modifier === 'below') return found.within?.includes(value) ?? false
+  return modifier === 'above' ? (above ?? []).includes(found.value) : value === found.value
+}
+
+type QuantityIndex = Extract<IndexValue, { kind: 'quantity' }>
+
+function quantityMatches(wanted: QuantityValue, found: QuantityIndex): boolean {
+  const ends = ({ value, lo, hi }: { value?: string; lo?: string; hi?: string }): [string, string] =>
+    value === undefined ? [lo ?? '-Infinity', hi ?? 'Infinity'] : [value, value]
+  if (wanted.canonical !== undefined) {
+    if (found.canonical?.unit !== wanted.canonical.unit) return false
+    return numberMatches({ ...wanted.canonical, prefix: wanted.prefix }, ...ends(found.canonical))
+  }
+  if (wanted.system !== undefined && wanted.system !== found.system) return false
+  if (wanted.code !== undefined && wanted.code !== found.code) {
+    if (wanted.system !== undefined || wanted.code !== found.unit) return false
+  }
+  return numberMatches(wanted, ...ends(found))
+}
+
+/** The table of prefixes for [tlo, thi] of a number; see NumberValue. */
+function numberMatches({ prefix, value, lo, hi }: NumberValue, tlo: string, thi: string): boolean {
+  const [at, from, to, least, greatest] = [value, lo, hi, tlo, thi].map(Number) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+  ]
+  switch (prefix) {
+    case 'eq':
+      return from <= least && greatest < to
+    case 'ne':
+      return !(from <= least && greatest < to)
+    case 'gt':
+      return greatest > at
+    case 'ge':
+      return greatest >= at
+    case 'lt':
+      return least < at
+    case 'le':
+      return least <= at
+    case 'sa':
+      return least > at
+    case 'eb':
+      return greatest < at
+    case 'ap':
+      return least <= at + Math.abs(at) / 10 && greatest >= at - Math.abs(at) / 10
+  }
+}
+
 type StringIndex = Extract<IndexValue, { kind: 'string' }>
 
 function stringMatches(wanted: StringValue, found: StringIndex, modifier: Filter['modifier']): boolean {
-  return modifier === 'exact' ? !found.word && found.value === wanted.value : found.normal.startsWith(wanted.normal)
+  if (modifier === 'exact') return !found.word && found.value === wanted.value
+  return modifier === 'contains' ? found.normal.includes(wanted.normal) : found.normal.startsWith(wanted.normal)
 }
 
 type ReferenceIndex = Extract<IndexValue, { kind: 'reference' }>

@@ -43,3 +43,30 @@ const SEPARATORS = /[\s().\-/]+/g
 export function foldContactPoint(value: string): string {
   return TELEPHONE.test(value) ? value.replace(SEPARATORS, '') : foldText(value)
 }
+
+/** The words of a text in the form in which `:text` compares them, each once. */
+export function textWords(text: string): string[] {
+  const normal = normaliseString(text)
+  return normal === '' ? [] : [...new Set(normal.split(' '))]
+}
+
+/**
+ * A URL and what it lies below: `http://a.org/b/c`, `http://a.org/b`, `http://a.org`, `http`; "this applies only to
+ * URLs, and not URNs such as OIDs" (https://hl7.org/fhir/R4/search.html#uri). Empty for what is no URL.
+ */
+export function uriAncestors(uri: string): string[] {
+  const path = trimSlashes(uri)
+  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(path)
+  if (scheme === null || scheme[1]?.toLowerCase() === 'urn') return []
+  const found = [path]
+  for (let at = path.length; (at = path.lastIndexOf('/', at - 1)) >= scheme[0].length;) found.push(path.slice(0, at))
+  return [...found, scheme[1] ?? '']
+}
+
+/** `http://a.org/b/` as `http://a.org/b`, and `http://` as `http`. */
+export function trimSlashes(uri: string): string {
+  let end = uri.length
+  while (end > 0 && uri[end - 1] === '/') end--
+  const trimmed = uri.slice(0, end)
+  return end < uri.length && /^[a-z][a-z0-9+.-]*:$/i.test(trimmed) ? trimmed.slice(0, -1) : trimmed
+}

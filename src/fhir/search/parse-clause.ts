@@ -1,8 +1,9 @@
 import { isResourceType } from '../definitions/structures.js'
+import { type CodesOf, codesFor } from './coded.js'
 import { splitEscaped } from './escape.js'
 import { parseReferenceValue, typeModifier } from './parse-reference-value.js'
 import { parseDate, parseNumber, parseQuantity, parseString, parseToken, parseUri } from './parse-value.js'
-import type { Clause, CompositeValue, Filter, FilterKind, Modifier } from './query.js'
+import type { Clause, CompositeValue, Filter, FilterKind, Modifier, TokenValue } from './query.js'
 import { printable, Refusal } from './refusal.js'
 import { type SearchParameter, searchParametersOf } from './table.js'
 
@@ -11,6 +12,11 @@ export interface ClauseContext {
   readonly base: string | undefined
   /** What is left of the allowed number of values. */
   readonly budget: { values: number; steps: number }
+  /** References that one chain may go through. */
+  readonly depth: number
+  readonly terminology: () => CodesOf
+  /** Milliseconds since the epoch. */
+  readonly now: number
   /** Codes that this server serves for a type, for the message. */
   readonly servedCodes: (type: string) => readonly string[]
 }
@@ -67,6 +73,12 @@ function unknownParameter(type: string, code: string, { servedCodes }: ClauseCon
     : new Refusal('not-supported', `is unknown: ${type} has no search parameter ${printable(code)}; ${served}`, true)
 }
 
+/** One reference further. */
+function deeper(context: ClauseContext): ClauseContext {
+  if (context.depth < 1) throw new Refusal('too-costly', 'is chained through too many references')
+  return { ...context, depth: context.depth - 1 }
+}
+
 function parseReverseChain(name: string, value: string, context: ClauseContext): Clause | undefined {
   const [, type = '', param = '', ...rest] = name.split(':')
   if (!isResourceType(type) || rest.length === 0) {
@@ -76,7 +88,7 @@ function parseReverseChain(name: string, value: string, context: ClauseContext):
   if (reference === undefined) throw unknownParameter(type, param, context)
   if (reference.kind !== 'reference')
     throw new Refusal('invalid', `goes through ${type}.${param}, which is no reference`)
-  const clause = parseClause(type, rest.join(':'), value, context)
+  const clause = parseClause(type, rest.join(':'), value, deeper(context))
   return clause && { is: 'has', type, param, clause }
 }
 
@@ -96,8 +108,9 @@ function parseChain(
     (type) => next === undefined || searchParametersOf(type).has(next),
   )
   if (types.length === 0) throw unknownParameter(only ?? parameter.targets.join(' or '), next ?? rest, context)
+  const inner = deeper(context)
   const targets = types.flatMap((type) => {
-    const clause = parseClause(type, rest, value, context)
+    const clause = parseClause(type, rest, value, inner)
     return clause === undefined ? [] : [{ type, clause }]
   })
   return targets.length === 0 ? undefined : { is: 'chain', param: parameter.code, targets }
@@ -133,11 +146,11 @@ function parseFilter(
   const head = { is: 'filter' as const, param, ...(known === undefined ? {} : { modifier: known }) }
   switch (kind) {
     case 'token':
-      return { ...head, kind, values: texts.map((text) => parseToken(text, parameter, known)) }
+      return { ...head, ...parseTokens(texts, parameter, known, context), kind }
     case 'string':
       return { ...head, kind, values: texts.map((text) => parseString(text, known)) }
     case 'uri':
-      return { ...head, kind, values: texts.map(parseUri) }
+      return { ...head, kind, values: texts.map((text) => parseUri(text, known)) }
     case 'reference':
       return {
         ...head,
@@ -145,7 +158,7 @@ function parseFilter(
         values: texts.map((text) => parseReferenceValue(text, parameter, known, only, context.base)),
       }
     case 'date':
-      return { ...head, kind, values: texts.map(parseDate) }
+      return { ...head, kind, values: texts.map((text) => parseDate(text, context.now)) }
     case 'number':
       return { ...head, kind, values: texts.map(parseNumber) }
     case 'quantity':
@@ -157,6 +170,19 @@ function parseFilter(
   }
 }
 
+/** The terminological modifiers are turned into the codes that they stand for, so that no search needs a terminology. */
+function parseTokens(
+  texts: readonly string[],
+  parameter: SearchParameter,
+  modifier: Modifier | undefined,
+  { terminology }: ClauseContext,
+): { modifier?: Modifier; values: TokenValue[] } {
+  if (modifier !== 'in' && modifier !== 'not-in' && modifier !== 'above' && modifier !== 'below') {
+    return { values: texts.map((text) => parseToken(text, parameter, modifier)) }
+  }
+  return { modifier, values: texts.flatMap((text) => codesFor(text, modifier, terminology())) }
+}
+
 /** `part$part`, each with the form of the parameter that the definition names for it. */
 function parseComposite(
   type: string,
@@ -165,7 +191,7 @@ function parseComposite(
   context: ClauseContext,
 ): CompositeValue {
   const texts = splitEscaped(text, '$')
-  const { components } = parameter
+  const { components, kinds } = parameter
   if (texts.length !== components.length) {
     throw new Refusal('value', `needs ${components.length} parts joined by $: ${components.join('$')}`)
   }
@@ -173,7 +199,12 @@ function parseComposite(
     const part = searchParametersOf(type).get(component)
     const filter = part && parseFilter(type, part, undefined, texts[i] ?? '', context)
     if (filter === undefined) throw new Refusal('value', `has an empty part; it needs ${components.join('$')}`)
+    if (filter.kind === 'token' && kinds.some(isOrdered) && filter.values.some(({ code }) => code === undefined)) {
+      throw new Refusal('not-supported', 'needs a code in its first part, not a system alone')
+    }
     return filter
   })
   return { parts }
 }
+
+const isOrdered = (kind: FilterKind): boolean => kind === 'date' || kind === 'number' || kind === 'quantity'

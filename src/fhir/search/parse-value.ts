@@ -1,7 +1,7 @@
-import { dateRange } from './date-range.js'
+import { type DateRange, dateRange } from './date-range.js'
 import { decimalRange } from './decimal.js'
 import { splitEscaped, unescape } from './escape.js'
-import { foldContactPoint, foldText, normaliseString } from './normalise.js'
+import { foldContactPoint, foldText, normaliseString, textWords, trimSlashes, uriAncestors } from './normalise.js'
 import type {
   DateValue,
   Modifier,
@@ -14,6 +14,7 @@ import type {
 } from './query.js'
 import { Refusal } from './refusal.js'
 import type { SearchParameter } from './table.js'
+import { canonicalAmount } from './ucum.js'
 
 const PREFIXED = /^(eq|ne|gt|lt|ge|le|sa|eb|ap)?([^]*)$/
 
@@ -22,7 +23,8 @@ function splitPrefix(text: string): { prefix: Prefix; rest: string } {
   return { prefix: prefix as Prefix, rest }
 }
 
-export function parseDate(text: string): DateValue {
+/** @param now milliseconds since the epoch: `ap` takes 10% of the gap between it and the date */
+export function parseDate(text: string, now: number): DateValue {
   const { prefix, rest } = splitPrefix(text)
   const range = dateRange(rest)
   if (range === undefined) {
@@ -31,8 +33,15 @@ export function parseDate(text: string): DateValue {
       'is not a date: write yyyy, yyyy-mm, yyyy-mm-dd or yyyy-mm-ddThh:mm[:ss[.sss]][Z|+hh:mm], with a prefix if any',
     )
   }
+  if (prefix === 'ap') return { prefix, ...widened(range, now) }
   if (!FINER.test(rest)) return { prefix, ...range }
   return { prefix, lo: prefix === 'eb' ? range.lo : range.hi, hi: range.hi }
+}
+
+/** "10% of the gap between now and the date", https://hl7.org/fhir/R4/search.html#prefix */
+function widened({ lo, hi }: DateRange, now: number): DateRange {
+  const gap = (at: number): number => Math.round(Math.abs(now - at) / 10)
+  return { lo: lo - gap(lo), hi: hi + gap(hi) }
 }
 
 /** An instant between two milliseconds: no indexed time lies in it, those of its millisecond begin before it. */
@@ -50,7 +59,14 @@ export function parseQuantity(text: string): QuantityValue {
   const parts = splitEscaped(text, '|').map(unescape)
   const [amount = '', system = '', code = ''] = parts
   if (parts.length > 3) throw new Refusal('value', 'is not a quantity: write [prefix]number|system|code')
-  return { ...parseNumber(amount), ...(system === '' ? {} : { system }), ...(code === '' ? {} : { code }) }
+  const value = parseNumber(amount)
+  const canonical = canonicalAmount(system, code, value) as QuantityValue['canonical']
+  return {
+    ...value,
+    ...(system === '' ? {} : { system }),
+    ...(code === '' ? {} : { code }),
+    ...(canonical === undefined ? {} : { canonical }),
+  }
 }
 
 export function parseString(text: string, modifier: Modifier | undefined): StringValue {
@@ -62,16 +78,22 @@ export function parseString(text: string, modifier: Modifier | undefined): Strin
   return { value, normal }
 }
 
-export function parseUri(text: string): UriValue {
-  return { value: unescape(text) }
+export function parseUri(text: string, modifier: Modifier | undefined): UriValue {
+  const value = unescape(text)
+  if (modifier === 'below') return { value: trimSlashes(value) }
+  // what lies above may be written with or without a slash at its end
+  return modifier === 'above' ? { value, above: uriAncestors(value).flatMap((each) => [each, `${each}/`]) } : { value }
 }
 
 /** Data types whose tokens have a system. */
 const WITH_SYSTEM: ReadonlySet<string> = new Set(['code', 'Coding', 'CodeableConcept', 'Identifier'])
 
 export function parseToken(text: string, parameter: SearchParameter, modifier: Modifier | undefined): TokenValue {
-  if (modifier === 'text') return { text: unescape(text) }
-  if (modifier === 'in' || modifier === 'not-in') return { valueSet: unescape(text) }
+  if (modifier === 'text') {
+    const words = textWords(unescape(text))
+    if (words.length === 0) throw new Refusal('value', 'has no word to search a text for')
+    return { text: words }
+  }
   const parts = splitEscaped(text, '|').map(unescape)
   if (modifier === 'of-type') {
     const [typeSystem = '', typeCode = '', code = ''] = parts

@@ -23,7 +23,18 @@ export interface SearchQuery {
   readonly ignored: readonly { readonly name: string; readonly reason: string }[]
 }
 
-export type Clause = Filter | Missing | Chain | ReverseChain
+export type Clause = Filter | Missing | Chain | ReverseChain | Several | Not
+
+/** `_filter`: all of the clauses hold, or any of them. */
+export interface Several {
+  readonly is: 'all' | 'any'
+  readonly clauses: readonly Clause[]
+}
+
+export interface Not {
+  readonly is: 'none'
+  readonly clause: Clause
+}
 
 /**
  * `kind` tells the form of every value. `param` is the code of the parameter; `_id` (kind `token`, values have
@@ -79,15 +90,15 @@ export interface ReverseChain {
 
 /**
  * `code` | `system|code` | `|code` (`system: null`: there is none) | `system|` (no `code`).
- * With `of-type` also `typeSystem` and `typeCode`; with `text` only `text`; with `in`, `not-in` only `valueSet`.
+ * With `of-type` also `typeSystem` and `typeCode`; with `text` only `text`, normalised words. `in`, `not-in`,
+ * `above` and `below` come as the codes that they stand for.
  */
 export interface TokenValue {
   readonly system?: string | null
   readonly code?: string
   readonly typeSystem?: string
   readonly typeCode?: string
-  readonly text?: string
-  readonly valueSet?: string
+  readonly text?: readonly string[]
 }
 
 /** See StringIndexValue: `:exact` compares `value`, everything else `normal` (never empty). */
@@ -96,8 +107,10 @@ export interface StringValue {
   readonly normal: string
 }
 
+/** With `below` a place without slash at its end, with `above` the URL and everything that it lies below. */
 export interface UriValue {
   readonly value: string
+  readonly above?: readonly string[]
 }
 
 /**
@@ -146,6 +159,8 @@ export interface NumberValue {
 export interface QuantityValue extends NumberValue {
   readonly system?: string
   readonly code?: string
+  /** The same in UCUM's base units, where the unit has them. */
+  readonly canonical?: { readonly unit: string; readonly value: string; readonly lo: string; readonly hi: string }
 }
 
 /** One value per component, in the order of the definition; all hold in one place of the resource. */

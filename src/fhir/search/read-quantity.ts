@@ -1,6 +1,7 @@
 import { isNumber, numberText } from '../json.js'
 import { type DecimalRange, decimalRange } from './decimal.js'
 import type { Element, Finding, Readers } from './finding.js'
+import { canonicalAmount } from './ucum.js'
 
 export const readNumber: Readers = { integer, positiveInt: integer, unsignedInt: integer, decimal }
 
@@ -33,12 +34,7 @@ function quantity(value: unknown, found: Finding): void {
   const at = exact(amount)
   if (at === undefined) return
   const open = typeof comparator === 'string' ? comparator[0] : undefined
-  found.out.push({
-    param: found.param,
-    kind: 'quantity',
-    ...(open === '<' ? { hi: at.value } : open === '>' ? { lo: at.value } : at),
-    ...unitOf(value as Element),
-  })
+  push(found, open === '<' ? { hi: at.value } : open === '>' ? { lo: at.value } : at, value as Element)
 }
 
 function range(value: unknown, found: Finding): void {
@@ -46,13 +42,8 @@ function range(value: unknown, found: Finding): void {
   const lo = exact(low?.['value'])
   const hi = exact(high?.['value'])
   if (lo === undefined && hi === undefined) return
-  found.out.push({
-    param: found.param,
-    kind: 'quantity',
-    ...(lo === undefined ? {} : { lo: lo.value }),
-    ...(hi === undefined ? {} : { hi: hi.value }),
-    ...unitOf(low ?? high ?? {}),
-  })
+  const ends = { ...(lo === undefined ? {} : { lo: lo.value }), ...(hi === undefined ? {} : { hi: hi.value }) }
+  push(found, ends, low ?? high ?? {})
 }
 
 function money(value: unknown, found: Finding): void {
@@ -61,6 +52,18 @@ function money(value: unknown, found: Finding): void {
   if (at === undefined) return
   const unit = typeof currency === 'string' ? { system: 'urn:iso:std:iso:4217', code: currency } : {}
   found.out.push({ param: found.param, kind: 'quantity', ...at, ...unit })
+}
+
+function push(found: Finding, amount: Partial<DecimalRange>, of: Element): void {
+  const unit = unitOf(of)
+  const canonical = canonicalAmount(unit.system, unit.code, amount)
+  found.out.push({
+    param: found.param,
+    kind: 'quantity',
+    ...amount,
+    ...unit,
+    ...(canonical === undefined ? {} : { canonical }),
+  })
 }
 
 function unitOf({ system, code, unit }: Element): { system?: string; code?: string; unit?: string } {

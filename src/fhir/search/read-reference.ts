@@ -20,7 +20,8 @@ function reference(value: unknown, found: Finding): void {
   const type = target?.type ?? (typeof named === 'string' ? named : undefined)
   if (found.extra !== undefined && type !== found.extra) return
   const logical = identifierOf(identifier)
-  if (target === undefined && logical === undefined) return
+  // a contained resource is nothing to search for, yet the parameter is not missing
+  if (target === undefined && logical === undefined && typeof literal !== 'string') return
   const literalPart = target ?? (type === undefined ? {} : { type })
   found.out.push({ param: found.param, kind: 'reference', ...literalPart, ...(logical ? { identifier: logical } : {}) })
 }

@@ -1,5 +1,5 @@
 import type { Element, Finding, Readers } from './finding.js'
-import { normaliseString, wordsOf } from './normalise.js'
+import { normaliseString, uriAncestors, wordsOf } from './normalise.js'
 
 export const readString: Readers = {
   string: (value, found) => string(found, value),
@@ -50,7 +50,16 @@ function strings(
 }
 
 function uri(value: unknown, found: Finding): void {
-  if (typeof value === 'string') found.out.push({ param: found.param, kind: 'uri', value })
+  if (typeof value !== 'string') return
+  const within = uriAncestors(value.split('|')[0] ?? '')
+  found.out.push({
+    param: found.param,
+    kind: 'uri',
+    value,
+    ...(within.length === 0 ? {} : { within }),
+    // others, such as _profile, would cost every resource a row
+    ...(found.param === 'url' ? { sortable: true } : {}),
+  })
 }
 
 /** A canonical with a version is found with and without it. */

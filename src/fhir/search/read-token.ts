@@ -1,12 +1,12 @@
 import type { Element, Finding, Readers } from './finding.js'
-import { foldContactPoint, foldText } from './normalise.js'
+import { foldContactPoint, foldText, textWords } from './normalise.js'
 
 export const readToken: Readers = {
-  boolean: (value, found) => token(found, undefined, typeof value === 'boolean' ? String(value) : undefined),
-  code: (value, found) => token(found, found.extra, text(value)),
-  id: (value, found) => token(found, undefined, text(value)),
-  uri: (value, found) => token(found, undefined, text(value)),
-  string: (value, found) => token(found, undefined, folded(value)),
+  boolean: (value, found) => simple(found, undefined, typeof value === 'boolean' ? String(value) : undefined),
+  code: (value, found) => simple(found, found.extra, text(value)),
+  id: (value, found) => simple(found, undefined, text(value)),
+  uri: (value, found) => simple(found, undefined, text(value)),
+  string: (value, found) => simple(found, undefined, folded(value)),
   ContactPoint: (value, found) => token(found, undefined, contactPoint((value as Element)['value'])),
   Coding: coding,
   CodeableConcept: codeableConcept,
@@ -25,14 +25,28 @@ function contactPoint(value: unknown): string | undefined {
   return typeof value === 'string' ? foldContactPoint(value) : undefined
 }
 
-function token(found: Finding, system: string | undefined, code: string | undefined, display?: string): void {
+/** One primitive, by which a search can be sorted; see SORTABLE_TOKENS of sort-key.ts. */
+function simple(found: Finding, system: string | undefined, code: string | undefined): void {
+  if (code === undefined) return
+  const value = { param: found.param, kind: 'token' as const, code, sortable: true as const }
+  found.out.push(system === undefined ? value : { ...value, system })
+}
+
+function token(
+  found: Finding,
+  system: string | undefined,
+  code: string | undefined,
+  display?: string,
+  types: readonly { system: string; code: string }[] = [],
+): void {
   if (code === undefined && system === undefined && display === undefined) return
   found.out.push({
     param: found.param,
     kind: 'token',
     ...(system === undefined ? {} : { system }),
     ...(code === undefined ? {} : { code }),
-    ...(display === undefined ? {} : { text: display }),
+    ...(display === undefined ? {} : { words: textWords(display) }),
+    ...(types.length === 0 ? {} : { types }),
   })
 }
 
@@ -50,5 +64,10 @@ function codeableConcept(value: unknown, found: Finding): void {
 /** Values of identifiers keep their case: `aB1` and `Ab1` may be two people, and conditional create asks here. */
 function identifier(value: unknown, found: Finding): void {
   const { system, value: code, type } = value as Element
-  token(found, text(system), text(code), text((type as Element | undefined)?.['text']))
+  const { coding, text: name } = (type ?? {}) as Element
+  const types = (Array.isArray(coding) ? coding : []).flatMap((each: Element | null) => {
+    const { system: of, code: kind } = each ?? {}
+    return typeof of === 'string' && typeof kind === 'string' ? [{ system: of, code: kind }] : []
+  })
+  token(found, text(system), text(code), text(name), types)
 }

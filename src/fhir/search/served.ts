@@ -8,8 +8,13 @@ import { type SearchParameter, searchParametersOf } from './table.js'
  * from the same values, so none can promise more than another.
  */
 export const SERVED = {
-  kinds: ['token', 'string', 'uri', 'reference', 'date'] as readonly FilterKind[],
-  modifiers: { string: ['exact'], reference: ['identifier'] } as Partial<Record<FilterKind, readonly Modifier[]>>,
+  kinds: ['token', 'string', 'uri', 'reference', 'date', 'number', 'quantity', 'composite'] as readonly FilterKind[],
+  modifiers: {
+    token: ['text', 'not', 'above', 'below', 'in', 'not-in', 'of-type'],
+    string: ['exact', 'contains'],
+    uri: ['above', 'below'],
+    reference: ['identifier'],
+  } as Partial<Record<FilterKind, readonly Modifier[]>>,
   sort: ['_lastUpdated'] as readonly string[],
 } as const
 
@@ -30,19 +35,33 @@ export function requireServedClause(type: string, clause: Clause): void {
     case 'filter':
       return requireServedFilter(type, clause)
     case 'missing':
-      throw new Refusal('not-supported', `cannot be asked with :missing yet; ${modifiersOf(clause.kind)}`)
+      return requireServedParameter(type, clause.param)
     case 'chain':
-      throw new Refusal('not-supported', `is a chain, which is not served yet; search ${clause.param} by Type/id`, true)
+      for (const target of clause.targets) requireServedClause(target.type, target.clause)
+      return requireServedParameter(type, clause.param)
     case 'has':
-      throw new Refusal(
-        'not-supported',
-        `is a reverse chain, which is not served yet; search ${clause.type} instead`,
-        true,
-      )
+      requireServedParameter(clause.type, clause.param)
+      return requireServedClause(clause.type, clause.clause)
+    case 'all':
+    case 'any':
+      for (const each of clause.clauses) requireServedClause(type, each)
+      return
+    case 'none':
+      return requireServedClause(type, clause.clause)
   }
 }
 
 function requireServedFilter(type: string, { param, kind, modifier }: Filter): void {
+  requireServedParameter(type, param)
+  if (
+    modifier !== undefined &&
+    (!SERVED.modifiers[kind]?.includes(modifier) || (param === '_id' && modifier !== 'not'))
+  ) {
+    throw new Refusal('not-supported', `cannot be asked with :${modifier} yet; ${modifiersOf(kind)}`)
+  }
+}
+
+function requireServedParameter(type: string, param: string): void {
   const parameter = searchParametersOf(type).get(param)
   if (parameter === undefined || !isServed(parameter)) {
     const served = servedCodes(type).join(', ')
@@ -54,14 +73,11 @@ function requireServedFilter(type: string, { param, kind, modifier }: Filter): v
       leave,
     )
   }
-  if (modifier !== undefined && !SERVED.modifiers[kind]?.includes(modifier)) {
-    throw new Refusal('not-supported', `cannot be asked with :${modifier} yet; ${modifiersOf(kind)}`)
-  }
 }
 
 function modifiersOf(kind: FilterKind): string {
-  const names: string[] = [...(SERVED.modifiers[kind] ?? []), ...(kind === 'reference' ? ['[type]'] : [])]
-  return names.length === 0 ? `no modifier of a ${kind} is served` : `of a ${kind} :${names.join(' and :')} is served`
+  const names = [...(SERVED.modifiers[kind] ?? []), 'missing', ...(kind === 'reference' ? ['[type]'] : [])]
+  return `of a ${kind} :${names.join(', :')} are served`
 }
 
 /** @throws Refusal */

@@ -20,6 +20,15 @@ export interface SearchParameter {
   readonly targets: readonly string[]
   /** Composites: the codes of the parts, in order; empty for other kinds. */
   readonly components: readonly string[]
+  /** Composites: the kinds of the parts, and where they are found together; empty for other kinds. */
+  readonly kinds: readonly FilterKind[]
+  readonly groups: readonly CompositeGroup[]
+}
+
+/** An element (`''`: the resource itself) in which all parts of a composite must hold, with the paths of each part. */
+export interface CompositeGroup {
+  readonly places: string
+  readonly parts: readonly (readonly { readonly path: SearchPath; readonly atRoot: boolean }[])[]
 }
 
 interface Compiled {
@@ -28,6 +37,8 @@ interface Compiled {
   paths: SearchPath[]
   targets?: string[]
   components?: string[]
+  kinds?: FilterKind[]
+  groups?: CompositeGroup[]
 }
 
 interface CompiledTable {
@@ -67,7 +78,7 @@ function build(type: string): Map<string, SearchParameter> {
   const bases = NOT_DOMAIN.has(type) ? ['Resource', type] : ['Resource', 'DomainResource', type]
   const parameters = new Map<string, SearchParameter>()
   for (const base of bases) {
-    for (const [code, { kind, id, paths, targets, components }] of Object.entries(types[base] ?? {})) {
+    for (const [code, { kind, id, paths, targets, components, kinds, groups }] of Object.entries(types[base] ?? {})) {
       parameters.set(code, {
         code,
         kind,
@@ -75,6 +86,8 @@ function build(type: string): Map<string, SearchParameter> {
         paths,
         targets: targets?.[0] === '*' ? resourceTypes() : (targets ?? []),
         components: components ?? [],
+        kinds: kinds ?? [],
+        groups: groups ?? [],
       })
     }
   }
