@@ -1,11 +1,11 @@
-import { requireScope } from '../auth/allows.js'
 import { ConsentryError } from '../errors.js'
 import { parseQuery } from '../fhir/bundle.js'
 import { criteriaOf, parseSearch, type SearchQuery } from '../fhir/search-query.js'
 import type { Claim, ResourceRow } from '../records/types.js'
 import type { InteractionRequest } from './interaction.js'
 import type { GatewayParts } from './parts.js'
-import { scopeClauses } from './scope-filter.js'
+import { searchOptions } from './scope-filter.js'
+import { searchCondition } from './search-condition.js'
 
 /** What a condition meets: one resource, or none and the right to create it. */
 export type Condition =
@@ -38,9 +38,9 @@ export async function meet(
   place = 'http.query',
 ): Promise<Condition> {
   const query = conditionOf(parts, type, params, place)
-  const scope = scopeClauses(parts, type, requireScope(request.principal, type, 'search-type'))
+  const clauses = await searchCondition(parts, request.principal, type, query.clauses)
   const filter = await parts.access.filter(request.principal, 'read')
-  const { matches, snapshot } = await parts.records.match([{ type, clauses: [...query.clauses, ...scope] }], filter)
+  const { matches, snapshot } = await parts.records.match([{ type, clauses }], filter)
   const [existing, second] = matches[0] ?? []
   if (second !== undefined) throw severalMatch(type, place)
   return existing ? { existing } : { claim: { key: parts.index.claim(type, criteriaOf(query)), snapshot } }
@@ -56,16 +56,16 @@ export async function meetAll(
 ): Promise<readonly ResourceRow[]> {
   const place = 'http.query'
   const query = conditionOf(parts, type, params, place)
-  const scope = scopeClauses(parts, type, requireScope(request.principal, type, 'search-type'))
+  const clauses = await searchCondition(parts, request.principal, type, query.clauses)
   const filter = await parts.access.filter(request.principal, 'read')
-  const asked = { type, clauses: [...query.clauses, ...scope], count: most + 1, total: false }
+  const asked = { type, clauses, count: most + 1, total: false }
   const { rows } = await parts.records.search(asked, filter)
   if (rows.length > most) throw severalMatch(type, place, '; _count=n says that up to n may be deleted together')
   return rows
 }
 
 function conditionOf(parts: GatewayParts, type: string, params: Params, place: string): SearchQuery {
-  const query = parseSearch(type, params, 'strict', { base: parts.baseUrl })
+  const query = parseSearch(type, params, 'strict', searchOptions(parts))
   if (query.clauses.length > 0) return query
   throw new ConsentryError('precondition-failed', 'The condition names no search parameter.', { expression: [place] })
 }

@@ -52,13 +52,16 @@ export class Patients {
   }
 
   /** Other local Patient resources that stand for the same patients, with those asked for. */
-  async sameAs(localIds: readonly string[]): Promise<string[]> {
-    const { rows } = await this.sql.query<{ local_id: string }>(
-      `SELECT DISTINCT other.local_id FROM patient_link asked JOIN patient_link other USING (patient)
-       WHERE asked.local_id = ANY($1::text[])`,
+  async aliases(localIds: readonly string[]): Promise<Map<string, string[]>> {
+    const { rows } = await this.sql.query<{ asked: string; local_id: string }>(
+      `SELECT DISTINCT asked.local_id AS asked, other.local_id
+       FROM patient_link asked JOIN patient_link other USING (patient) WHERE asked.local_id = ANY($1::text[])`,
       [localIds],
     )
-    return [...new Set([...localIds, ...rows.map((row) => row.local_id)])]
+    const grouped = Map.groupBy(rows, ({ asked }) => asked)
+    return new Map(
+      localIds.map((id) => [id, [...new Set([id, ...(grouped.get(id) ?? []).map((row) => row.local_id)])]]),
+    )
   }
 
   /**

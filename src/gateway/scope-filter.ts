@@ -1,6 +1,6 @@
 import type { ScopeFilter } from '../auth/scopes.js'
 import { ConsentryError } from '../errors.js'
-import { parseSearch } from '../fhir/search-query.js'
+import { parseSearch, type SearchOptions } from '../fhir/search-query.js'
 import type { Clause } from '../fhir/search/query.js'
 import type { ResourceRow } from '../records/types.js'
 import type { InteractionRequest } from './interaction.js'
@@ -30,23 +30,22 @@ export async function requireInsideScope(
   throw new ConsentryError('forbidden', `The scopes of the access token do not reach this ${row.type}.`)
 }
 
-/** What a search must fulfil besides to stay inside the scopes. */
+/** What a search must fulfil besides to stay inside the scopes: one of them at least. */
 export function scopeClauses(
   parts: GatewayParts,
   type: string,
   filters: readonly ScopeFilter[] | null,
 ): readonly Clause[] {
   if (filters === null) return []
-  const [filter, ...others] = filters
-  if (filter === undefined || others.length > 0) {
-    throw new ConsentryError(
-      'forbidden',
-      `A search is served under one granular scope of ${type}; the token has several.`,
-    )
-  }
-  return clausesOf(parts, type, filter)
+  const alternatives = filters.map((filter): Clause => ({ is: 'all', clauses: clausesOf(parts, type, filter) }))
+  return [{ is: 'any', clauses: alternatives }]
 }
 
 function clausesOf(parts: GatewayParts, type: string, filter: ScopeFilter): readonly Clause[] {
-  return parseSearch(type, filter, 'strict', { base: parts.baseUrl }).clauses
+  return parseSearch(type, filter, 'strict', searchOptions(parts)).clauses
+}
+
+/** How this server reads searches. */
+export function searchOptions(parts: GatewayParts): SearchOptions {
+  return { base: parts.baseUrl, terminology: () => parts.conformance.terminology, now: parts.clock() }
 }

@@ -2,7 +2,7 @@ import { requireScope } from '../auth/allows.js'
 import { ConsentryError } from '../errors.js'
 import { searchsetBundle } from '../fhir/bundle.js'
 import { parseSearch } from '../fhir/search-query.js'
-import type { Clause, SearchQuery } from '../fhir/search/query.js'
+import type { SearchQuery } from '../fhir/search/query.js'
 import type { SearchQuery as RecordQuery } from '../records/search-query.js'
 import { audited } from './audited.js'
 import { disclose, trace } from './disclose.js'
@@ -10,7 +10,8 @@ import type { Handler, InteractionRequest, InteractionResponse } from './interac
 import { pageSize } from './page-size.js'
 import type { GatewayParts } from './parts.js'
 import { handlingOf } from './represent.js'
-import { scopeClauses } from './scope-filter.js'
+import { searchOptions } from './scope-filter.js'
+import { searchCondition } from './search-condition.js'
 import type { Trail } from './trail.js'
 
 /**
@@ -21,13 +22,13 @@ import type { Trail } from './trail.js'
 export function searchType(parts: GatewayParts): Handler {
   return audited(parts, async (request, trail) => {
     const type = request.type as string
-    const scope = requireScope(request.principal, type, 'search-type')
+    requireScope(request.principal, type, 'search-type')
     trail.query = queryText(request)
     if (type === 'AuditEvent' && request.principal.role !== 'auditor') {
       throw new ConsentryError('forbidden', 'The audit trail can be searched by auditors alone.')
     }
-    const query = parseSearch(type, request.params, handlingOf(request), { base: parts.baseUrl })
-    return answer(parts, request, trail, query, scopeClauses(parts, type, scope))
+    const query = parseSearch(type, request.params, handlingOf(request), searchOptions(parts))
+    return answer(parts, request, trail, query)
   })
 }
 
@@ -36,12 +37,11 @@ async function answer(
   request: InteractionRequest,
   trail: Trail,
   query: SearchQuery,
-  scope: readonly Clause[],
 ): Promise<InteractionResponse> {
   const count = query.summary === 'count' ? 0 : pageSize(parts.limits, query.count)
   const asked: RecordQuery = {
     type: query.type,
-    clauses: [...(await withLinkedPatients(parts, query.clauses)), ...scope],
+    clauses: await searchCondition(parts, request.principal, query.type, query.clauses),
     ...sortOf(query),
     count,
     total: count === 0 || query.total === 'accurate' || query.total === undefined,
@@ -68,26 +68,6 @@ async function answer(
       },
     ),
   }
-}
-
-/**
- * One patient may stand here as several Patient resources (ours and imported ones): a search for one of them is a
- * search for the patient.
- */
-async function withLinkedPatients(parts: GatewayParts, clauses: readonly Clause[]): Promise<Clause[]> {
-  return Promise.all(
-    clauses.map(async (clause): Promise<Clause> => {
-      if (clause.is !== 'filter' || clause.kind !== 'reference') return clause
-      const values = await Promise.all(
-        clause.values.map(async (value) => {
-          if (value.id === undefined || !(value.types ?? ['Patient']).includes('Patient')) return [value]
-          const ids = await parts.patients.sameAs([value.id])
-          return [value, ...ids.filter((id) => id !== value.id).map((id) => ({ ...value, types: ['Patient'], id }))]
-        }),
-      )
-      return { ...clause, values: values.flat() }
-    }),
-  )
 }
 
 function sortOf(query: SearchQuery): Pick<RecordQuery, 'sort'> {

@@ -1,0 +1,102 @@
+import { allows, requireScope } from '../auth/allows.js'
+import type { Principal } from '../auth/principal.js'
+import { ConsentryError } from '../errors.js'
+import type { Clause, Filter } from '../fhir/search/query.js'
+import type { GatewayParts } from './parts.js'
+import { scopeClauses } from './scope-filter.js'
+
+/**
+ * What a search asks of the rows: its own clauses, with every type that a chain passes held to the scopes of the token
+ * as the searched type itself is, and every patient meant under all of its local names. Consent is in the row filter.
+ *
+ * @throws ConsentryError `forbidden` for a type that the scopes do not reach
+ */
+export async function searchCondition(
+  parts: GatewayParts,
+  principal: Principal,
+  type: string,
+  clauses: readonly Clause[],
+): Promise<Clause[]> {
+  const scope = scopeClauses(parts, type, requireScope(principal, type, 'search-type'))
+  const reached = clauses.map((clause) => withinScopes(parts, principal, clause))
+  return [...(await withLinkedPatients(parts, reached)), ...scope]
+}
+
+function withinScopes(parts: GatewayParts, principal: Principal, clause: Clause): Clause {
+  const inside = (type: string, inner: Clause): Clause => {
+    const scope = scopeClauses(parts, type, requireScope(principal, type, 'search-type'))
+    const reached = withinScopes(parts, principal, inner)
+    return scope.length === 0 ? reached : { is: 'all', clauses: [reached, ...scope] }
+  }
+  switch (clause.is) {
+    case 'chain': {
+      // a chain without a type goes to those that the token reaches, as it goes to those that have the parameter
+      const open = clause.targets.filter(({ type }) => allows(principal, type, 'search-type').allowed)
+      const targets = open.length === 0 ? clause.targets : open
+      return {
+        ...clause,
+        targets: targets.map((target) => ({ ...target, clause: inside(target.type, target.clause) })),
+      }
+    }
+    case 'has':
+      if (clause.type === 'AuditEvent' && principal.role !== 'auditor') {
+        throw new ConsentryError('forbidden', 'The audit trail can be searched by auditors alone.')
+      }
+      return { ...clause, clause: inside(clause.type, clause.clause) }
+    case 'all':
+    case 'any':
+      return { ...clause, clauses: clause.clauses.map((each) => withinScopes(parts, principal, each)) }
+    case 'none':
+      return { ...clause, clause: withinScopes(parts, principal, clause.clause) }
+    case 'missing':
+    case 'filter':
+      return clause
+  }
+}
+
+/**
+ * One patient may stand here as several Patient resources (ours and imported ones): a search for one of them is a
+ * search for the patient. One query for all of a search.
+ */
+async function withLinkedPatients(parts: GatewayParts, clauses: readonly Clause[]): Promise<Clause[]> {
+  const asked = new Set<string>()
+  for (const clause of clauses) {
+    mapFilters(clause, (filter) => {
+      for (const id of patientIds(filter)) asked.add(id)
+      return filter
+    })
+  }
+  if (asked.size === 0) return [...clauses]
+  const aliases = await parts.patients.aliases([...asked])
+  return clauses.map((clause) =>
+    mapFilters(clause, (filter) => {
+      if (filter.kind !== 'reference') return filter
+      const others = patientIds(filter).flatMap((id) => (aliases.get(id) ?? []).filter((alias) => alias !== id))
+      return { ...filter, values: [...filter.values, ...others.map((id) => ({ types: ['Patient'], id }))] }
+    }),
+  )
+}
+
+function patientIds(filter: Filter): string[] {
+  if (filter.kind !== 'reference') return []
+  return filter.values.flatMap(({ id, types }) =>
+    id !== undefined && (types ?? ['Patient']).includes('Patient') ? [id] : [],
+  )
+}
+
+function mapFilters(clause: Clause, change: (filter: Filter) => Filter): Clause {
+  switch (clause.is) {
+    case 'filter':
+      return change(clause)
+    case 'missing':
+      return clause
+    case 'chain':
+      return { ...clause, targets: clause.targets.map((to) => ({ ...to, clause: mapFilters(to.clause, change) })) }
+    case 'has':
+    case 'none':
+      return { ...clause, clause: mapFilters(clause.clause, change) }
+    case 'all':
+    case 'any':
+      return { ...clause, clauses: clause.clauses.map((each) => mapFilters(each, change)) }
+  }
+}
