@@ -27,6 +27,12 @@ export interface Config {
     /** `_count` when the client names none, and the most it may ask for. */
     readonly pageDefault: number
     readonly pageMaximum: number
+    /** Resources that includes may add to a page. */
+    readonly included: number
+    /** Steps of `:iterate`. */
+    readonly includeRounds: number
+    /** References of a chain. */
+    readonly chain: number
     /** Requests per second and client on average, and in one burst. */
     readonly ratePerSecond: number
     readonly rateBurst: number
@@ -117,6 +123,9 @@ export function readConfig(environment: Environment = process.env): Config {
       bundleEntries: read.integer('MAX_BUNDLE_ENTRIES', 10_000, 1, 1_000_000),
       pageDefault: read.integer('PAGE_SIZE', 50, 1, 10_000),
       pageMaximum: read.integer('MAX_PAGE_SIZE', 1000, 1, 10_000),
+      included: read.integer('MAX_INCLUDED', 1000, 0, 10_000),
+      includeRounds: read.integer('MAX_INCLUDE_ROUNDS', 4, 1, 10),
+      chain: read.integer('MAX_CHAIN', 5, 1, 10),
       ratePerSecond: read.integer('RATE_PER_SECOND', 5000, 1, 1_000_000),
       rateBurst: read.integer('RATE_BURST', 10_000, 1, 10_000_000),
     },

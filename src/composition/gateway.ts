@@ -83,6 +83,9 @@ export function composeGateway(
     limits: {
       pageSize: config.limits.pageDefault,
       maxPageSize: config.limits.pageMaximum,
+      maxIncluded: config.limits.included,
+      maxIncludeRounds: config.limits.includeRounds,
+      maxChain: config.limits.chain,
       maxBundleEntries: config.limits.bundleEntries,
     },
   }

@@ -9,7 +9,8 @@ import { requireServedClause, servedCodes } from './search/served.js'
 import { r4Terminology } from './terminology.js'
 
 export type * from './search/query.js'
-export { isServed, SERVED, servedCodes } from './search/served.js'
+export { isServed, SERVED, servedCodes, sortBy } from './search/served.js'
+export { searchParametersOf } from './search/table.js'
 
 /** `Prefer: handling=…`, https://hl7.org/fhir/R4/search.html#errors; strict unless the client says otherwise. */
 export type Handling = 'strict' | 'lenient'

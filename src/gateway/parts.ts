@@ -38,6 +38,12 @@ export interface GatewayLimits {
   /** Entries of a page when the client names no `_count`. */
   readonly pageSize: number
   readonly maxPageSize: number
+  /** Resources that `_include` and `_revinclude` may add to a page. */
+  readonly maxIncluded: number
+  /** Steps from a page that `:iterate` may take. */
+  readonly maxIncludeRounds: number
+  /** References that a chain may go through. */
+  readonly maxChain: number
   /** Entries of a batch or transaction. */
   readonly maxBundleEntries: number
 }

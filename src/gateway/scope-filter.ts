@@ -47,5 +47,10 @@ function clausesOf(parts: GatewayParts, type: string, filter: ScopeFilter): read
 
 /** How this server reads searches. */
 export function searchOptions(parts: GatewayParts): SearchOptions {
-  return { base: parts.baseUrl, terminology: () => parts.conformance.terminology, now: parts.clock() }
+  return {
+    base: parts.baseUrl,
+    terminology: () => parts.conformance.terminology,
+    now: parts.clock(),
+    limits: { depth: parts.limits.maxChain },
+  }
 }

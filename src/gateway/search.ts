@@ -1,11 +1,13 @@
 import { requireScope } from '../auth/allows.js'
-import { ConsentryError } from '../errors.js'
-import { searchsetBundle } from '../fhir/bundle.js'
-import { parseSearch } from '../fhir/search-query.js'
+import { ConsentryError, type Issue } from '../errors.js'
+import { searchsetBundle, type SearchsetEntry } from '../fhir/bundle.js'
+import { parseSearch, searchParametersOf, sortBy } from '../fhir/search-query.js'
 import type { SearchQuery } from '../fhir/search/query.js'
-import type { SearchQuery as RecordQuery } from '../records/search-query.js'
+import { type Subset, subsetOf } from '../fhir/subset.js'
+import type { SearchQuery as RecordQuery, SortKey } from '../records/search-query.js'
 import { audited } from './audited.js'
 import { disclose, trace } from './disclose.js'
+import { included } from './including.js'
 import type { Handler, InteractionRequest, InteractionResponse } from './interaction.js'
 import { pageSize } from './page-size.js'
 import type { GatewayParts } from './parts.js'
@@ -16,8 +18,8 @@ import type { Trail } from './trail.js'
 
 /**
  * search of a type, https://hl7.org/fhir/R4/search.html. The consent decision is a condition inside the SQL, so the
- * total, the page and the order are those of permitted rows; the rows of the page are decided once more for the
- * permit that opens them.
+ * total, the page, its order and what is included are those of permitted rows; the rows are decided once more for the
+ * permit that opens them. The number of statements does not depend on what is found.
  */
 export function searchType(parts: GatewayParts): Handler {
   return audited(parts, async (request, trail) => {
@@ -42,44 +44,62 @@ async function answer(
   const asked: RecordQuery = {
     type: query.type,
     clauses: await searchCondition(parts, request.principal, query.type, query.clauses),
-    ...sortOf(query),
+    ...(query.sort.length === 0 ? {} : { sort: query.sort.map((key) => sortKey(query.type, key)) }),
     count,
-    total: count === 0 || query.total === 'accurate' || query.total === undefined,
+    total: count === 0 || query.total !== 'none',
     ...(query.cursor === undefined ? {} : { cursor: query.cursor }),
   }
   const filter = await parts.access.filter(request.principal, 'read')
   const page = await parts.records.search(asked, filter)
-  const permit = await parts.access.permit(request.principal, 'read', page.rows)
-  await trace(parts, trail, page.rows)
-  const bodies = await disclose(parts, request, trail, permit, page.rows, {
+  const besides = await included(parts, request.principal, query, page.rows, filter)
+  const rows = [...page.rows, ...besides.rows]
+  const permit = await parts.access.permit(request.principal, 'read', rows)
+  await trace(parts, trail, rows)
+  const bodies = await disclose(parts, request, trail, permit, rows, {
     interaction: request.interaction,
     query: queryText(request),
   })
-  return {
-    status: 200,
-    headers: {},
-    body: searchsetBundle(
-      query,
-      page.rows.map(({ type, id }, i) => ({ type, id, resource: bodies[i] as Uint8Array })),
-      {
-        base: request.baseUrl,
-        ...(page.total === null ? {} : { total: page.total }),
-        ...(page.next === null || count === 0 ? {} : { next: page.next }),
-      },
-    ),
-  }
+  const entries = rows.map(({ type, id }, i): SearchsetEntry => {
+    const mode = i < page.rows.length ? 'match' : 'include'
+    return { type, id, resource: shown(query, mode, bodies[i] as Uint8Array), mode }
+  })
+  const body = searchsetBundle(
+    query,
+    entries,
+    {
+      base: request.baseUrl,
+      ...(page.total === null ? {} : { total: page.total }),
+      ...(page.next === null || count === 0 ? {} : { next: page.next }),
+      ...(page.previous === null || count === 0 ? {} : { previous: page.previous }),
+    },
+    besides.more ? [cutShort(parts)] : [],
+  )
+  return { status: 200, headers: {}, body }
 }
 
-function sortOf(query: SearchQuery): Pick<RecordQuery, 'sort'> {
-  const [key] = query.sort
-  if (key === undefined) return {}
-  if (query.sort.length === 1 && key.param === '_lastUpdated') {
-    return { sort: key.descending ? '-lastUpdated' : 'lastUpdated' }
+/** `_elements` names elements of the searched type, so included resources stay whole. */
+function shown({ summary, elements }: SearchQuery, mode: 'match' | 'include', body: Uint8Array): Uint8Array {
+  const subset: Subset = {
+    ...(summary === 'true' || summary === 'text' || summary === 'data' ? { summary } : {}),
+    ...(elements.length > 0 && mode === 'match' ? { elements } : {}),
   }
-  throw new ConsentryError('malformed', '_sort is served by _lastUpdated or -_lastUpdated.', {
-    code: 'not-supported',
-    expression: ['_sort'],
-  })
+  return Object.keys(subset).length === 0 ? body : subsetOf(body, subset)
+}
+
+function sortKey(type: string, { param, descending }: SearchQuery['sort'][number]): SortKey {
+  const parameter = searchParametersOf(type).get(param)
+  const by = parameter && sortBy(parameter)
+  if (by === undefined) throw new ConsentryError('malformed', 'The search cannot be sorted by this parameter.')
+  return { by, param, descending }
+}
+
+function cutShort({ limits }: GatewayParts): Issue {
+  return {
+    severity: 'warning',
+    code: 'too-costly',
+    diagnostics: `More than ${limits.maxIncluded} resources would be included; ask for smaller pages with _count.`,
+    expression: ['_include'],
+  }
 }
 
 function queryText(request: InteractionRequest): string {

@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto'
 import { compositeRows, compositeTokens } from './composite-index.js'
+import { Cursors } from './cursor.js'
 import { KeyedTokens } from './keyed-tokens.js'
 import { Memory } from './memory.js'
 import { OrderPreserving } from './order-preserving.js'
@@ -71,6 +72,8 @@ export class BlindIndex {
   readonly #tokens: KeyedTokens
   readonly #order: OrderPreserving
   readonly #wellKnown: WellKnown
+  /** Seals page links. */
+  readonly cursors: Cursors
   /** All tokens of codes and strings that come again and again. */
   readonly #lists = new Memory<readonly bigint[]>(REMEMBERED_LISTS)
 
@@ -82,6 +85,7 @@ export class BlindIndex {
     this.#wellKnown = new WellKnown(wellKnown)
     this.#tokens = new KeyedTokens(derive(key, 'tokens'))
     this.#order = new OrderPreserving(derive(key, 'order'))
+    this.cursors = new Cursors(derive(key, 'cursors'))
   }
 
   entries(type: string, values: Iterable<IndexValue>): IndexEntries {

@@ -27,7 +27,7 @@ export class ClauseCompiler {
   constructor(
     private readonly index: BlindIndex,
     private readonly parameters: Parameters,
-    private readonly permitted: string,
+    readonly permitted: string,
   ) {}
 
   /** All clauses and the consent condition. */

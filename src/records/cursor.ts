@@ -1,29 +1,62 @@
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
 import { ConsentryError } from '../errors.js'
 
-/** Where a page ends, and which rows the first page could see. */
+/** Where a page ends or begins, and which rows the first page could see. */
 export interface Place {
   /** `pg_snapshot` of the first page: xmin:xmax:xip,… */
   readonly snapshot: string
-  readonly lastUpdated: bigint
+  /** The page before the place, not after it. */
+  readonly back: boolean
+  /** What the row at the place is sorted by: numbers and bytes (hex) as text; `null` where it has nothing. */
+  readonly keys: readonly (string | null)[]
   readonly pk: bigint
 }
 
-const FORM = /^(\d{1,18}:\d{1,18}:(?:\d{1,18}(?:,\d{1,18})*)?)\/(-?\d{1,18})\/(\d{1,18})$/
+const NONCE = 12
+const TAG = 16
+const SNAPSHOT = /^\d{1,18}:\d{1,18}:(?:\d{1,18}(?:,\d{1,18})*)?$/
 
-/** Opaque to clients. It says nothing that they have not seen, and a made-up one only names another place. */
-export function encodePlace({ snapshot, lastUpdated, pk }: Place): string {
-  return Buffer.from(`${snapshot}/${lastUpdated}/${pk}`).toString('base64url')
+/**
+ * Places as clients hold them: stateless, sealed under a key of this server (AES-256-GCM), so that they show nothing of
+ * keys and order, and none can be made up or carried to a search of another order.
+ */
+export class Cursors {
+  /** @param key 32 bytes */
+  constructor(private readonly key: Uint8Array) {}
+
+  /** @param context what the place belongs to: type and order of the search */
+  seal({ snapshot, back, keys, pk }: Place, context: string): string {
+    const nonce = randomBytes(NONCE)
+    const cipher = createCipheriv('aes-256-gcm', this.key, nonce, { authTagLength: TAG }).setAAD(Buffer.from(context))
+    const text = JSON.stringify([snapshot, back, keys, String(pk)])
+    return Buffer.concat([nonce, cipher.update(text), cipher.final(), cipher.getAuthTag()]).toString('base64url')
+  }
+
+  /** @throws ConsentryError `malformed` for a cursor that this server did not make for a search of this order */
+  open(cursor: string, context: string): Place {
+    const bytes = Buffer.from(cursor, 'base64url')
+    if (bytes.length <= NONCE + TAG) throw foreign()
+    const decipher = createDecipheriv('aes-256-gcm', this.key, bytes.subarray(0, NONCE), { authTagLength: TAG })
+      .setAAD(Buffer.from(context))
+      .setAuthTag(bytes.subarray(-TAG))
+    let text: Buffer
+    try {
+      text = Buffer.concat([decipher.update(bytes.subarray(NONCE, -TAG)), decipher.final()])
+    } catch {
+      throw foreign()
+    }
+    const [snapshot, back, keys, pk] = JSON.parse(text.toString()) as [string, boolean, (string | null)[], string]
+    if (!SNAPSHOT.test(snapshot)) throw foreign()
+    return { snapshot, back, keys, pk: BigInt(pk) }
+  }
 }
 
-export function decodePlace(cursor: string): Place {
-  const match = FORM.exec(Buffer.from(cursor, 'base64url').toString('latin1'))
-  if (match === null) {
-    throw new ConsentryError('malformed', 'The page link is not one that this server made; start the search again.', {
-      code: 'value',
-      expression: ['http.cursor'],
-    })
-  }
-  return { snapshot: match[1] as string, lastUpdated: BigInt(match[2] as string), pk: BigInt(match[3] as string) }
+function foreign(): ConsentryError {
+  return new ConsentryError(
+    'malformed',
+    'The page link is not one that this server made for this search; start the search again.',
+    { code: 'value', expression: ['http.cursor'] },
+  )
 }
 
 /** Transactions that a snapshot sees: all below `xmin`, and those below `xmax` that are not in `running`. */

@@ -3,12 +3,13 @@ import { CommitQueue } from './commit-queue.js'
 import type { Database, Sql } from './database.js'
 import { compartment, type CompartmentPage, type CompartmentQuery } from './compartment.js'
 import { history, type History, type HistoryQuery } from './history.js'
+import { include, type Included } from './include.js'
 import { type Criteria, match, type Matches } from './match.js'
 import { purge, type Purge, type Purged } from './purge.js'
 import { read, readVersion, resolve } from './read.js'
 import { RowKeys } from './row-keys.js'
 import { search, type SearchResult } from './search.js'
-import type { SearchQuery } from './search-query.js'
+import type { IncludeQuery, SearchQuery } from './search-query.js'
 import type { Change, Committed, Ref, ResourceRow, RowFilter, StoredVersion, VersionRef } from './types.js'
 
 export interface RecordStoreOptions {
@@ -61,6 +62,11 @@ export class RecordStore {
 
   search(query: SearchQuery, filter: RowFilter): Promise<SearchResult> {
     return search(this.database, this.index, query, filter)
+  }
+
+  /** What rows refer to and what refers to them. */
+  include(query: IncludeQuery, filter: RowFilter): Promise<Included> {
+    return include(this.database, this.index, query, filter)
   }
 
   /** For conditional references and interactions. */

@@ -7,13 +7,44 @@ export interface SearchQuery {
   readonly type: string
   /** All of them hold; the values inside of one are alternatives. */
   readonly clauses: readonly Clause[]
-  /** Order by last change; absent: the newest first. */
-  readonly sort?: 'lastUpdated' | '-lastUpdated'
+  /** Absent: by last change, the newest first. */
+  readonly sort?: readonly SortKey[]
   /** Rows a page; 0: only the total. */
   readonly count: number
   readonly total: boolean
-  /** `next` of the page before. */
+  /** `next` or `previous` of another page. */
   readonly cursor?: string | undefined
+}
+
+/** `ordered`: a date, number or quantity; `text`: a string, code or URL. `param` is empty for the other two. */
+export interface SortKey {
+  readonly by: 'lastUpdated' | 'id' | 'ordered' | 'text'
+  readonly param: string
+  readonly descending: boolean
+}
+
+export interface IncludeQuery {
+  readonly from: readonly { readonly type: string; readonly id: string }[]
+  readonly includes: readonly Include[]
+  /** Types that may be included. */
+  readonly types: readonly string[]
+  /** Types of which only what fulfils the clauses may be included. */
+  readonly within: readonly { readonly type: string; readonly clauses: readonly Clause[] }[]
+  /** Steps from the page, for includes that iterate. */
+  readonly rounds: number
+  readonly most: number
+}
+
+export interface Include {
+  /** What refers to the rows, in place of what they refer to. */
+  readonly reverse: boolean
+  readonly iterate: boolean
+  /** The referring type; absent: any. */
+  readonly source?: string
+  /** Names as in ReferenceEntry; `null`: all references. */
+  readonly parameters: readonly string[] | null
+  /** Type of what is referred to; absent: any. */
+  readonly target?: string
 }
 
 export type Clause = Filter | Missing | Chain | ReverseChain | Several | Not

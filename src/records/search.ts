@@ -1,11 +1,12 @@
-import { int8Array } from './array-parameter.js'
+import { ConsentryError } from '../errors.js'
 import type { BlindIndex } from './blind-index.js'
 import { ClauseCompiler } from './clauses.js'
-import { decodePlace, encodePlace, parseSnapshot, type Place } from './cursor.js'
+import type { Place } from './cursor.js'
 import type { Database } from './database.js'
+import { pagingFor } from './paging.js'
 import { Parameters } from './parameters.js'
-import type { SearchQuery } from './search-query.js'
-import { ROW_COLUMNS, type SqlVersion, storedVersion, VERSION_COLUMNS } from './stored-version.js'
+import type { SearchQuery, SortKey } from './search-query.js'
+import { type SqlVersion, storedVersion, VERSION_COLUMNS } from './stored-version.js'
 import type { RowFilter, StoredVersion } from './types.js'
 
 export interface SearchResult {
@@ -14,6 +15,8 @@ export interface SearchResult {
   readonly total: number | null
   /** `cursor` of the next page; `null`: this is the last. */
   readonly next: string | null
+  /** `cursor` of the page before; `null`: this is the first. */
+  readonly previous: string | null
   /** What the search could see, for a Claim. */
   readonly snapshot: string
 }
@@ -23,29 +26,41 @@ export interface CompiledSearch {
   readonly values: readonly unknown[]
 }
 
-type Row = { snapshot: string; total: bigint | null; place: bigint | null } & (SqlVersion | { pk: null })
+type Context = { snapshot: string; total: bigint | null; lost: boolean }
+type Found = SqlVersion & Readonly<Record<`k${number}`, bigint | Buffer | string | null>>
+type Row = Context & (Found | { pk: null })
 
+/**
+ * @throws ConsentryError `malformed` for a cursor of another search; `conflict` if the order of a later page is lost
+ * because rows were changed since the first (never in the order of last change)
+ */
 export async function search(
   database: Database,
   index: BlindIndex,
   query: SearchQuery,
   filter: RowFilter,
 ): Promise<SearchResult> {
-  const from = query.cursor === undefined ? undefined : decodePlace(query.cursor)
+  const sort = query.sort ?? []
+  const context = JSON.stringify([query.type, ...sort])
+  const from = query.cursor === undefined ? undefined : index.cursors.open(query.cursor, context)
   const { text, values } = compileSearch(index, query, filter, from)
   const { rows } = await database.query<Row>(text, values)
+  if (rows[0]?.lost) throw lostOrder()
   const seen = rows[0]?.snapshot ?? ''
-  const found = rows.filter((row): row is Row & SqlVersion => row.pk !== null)
+  const found = rows.filter((row): row is Context & Found => row.pk !== null)
+  const more = found.length > query.count
   const page = found.slice(0, query.count)
-  const last = page.at(-1)
+  if (from?.back) page.reverse()
   const snapshot = from?.snapshot ?? seen
+  const at = (row: Found | undefined, back: boolean): string | null =>
+    row === undefined ? null : index.cursors.seal(placeOf(row, sort, snapshot, back), context)
+  // a page that was reached from another has that one behind it, whatever is left of it
+  const [hasNext, hasPrevious] = from?.back ? [true, more] : [more, from !== undefined]
   return {
     rows: page.map(storedVersion),
     total: query.total ? Number(rows[0]?.total ?? 0) : null,
-    next:
-      last && found.length > query.count
-        ? encodePlace({ snapshot, lastUpdated: last.place as bigint, pk: last.pk })
-        : null,
+    next: hasNext ? at(page.at(-1), false) : null,
+    previous: hasPrevious ? at(page[0], true) : null,
     snapshot: seen,
   }
 }
@@ -53,76 +68,35 @@ export async function search(
 /** One statement: the page with one row more, the snapshot, and the total where it is asked for. */
 export function compileSearch(index: BlindIndex, query: SearchQuery, filter: RowFilter, from?: Place): CompiledSearch {
   const parameters = new Parameters()
-  const condition = new ClauseCompiler(index, parameters, parameters.filter(filter)).condition(
-    query.type,
-    query.clauses,
-  )
-  const paging = new Paging(parameters, from, query.sort === 'lastUpdated')
-  const total = query.total
-    ? `(SELECT count(*) FROM resource r WHERE ${condition}${paging.existedThen()})`
-    : 'NULL::bigint'
-  const context = `SELECT pg_current_snapshot()::text AS snapshot, ${total} AS total`
+  const compiler = new ClauseCompiler(index, parameters, parameters.filter(filter))
+  const condition = compiler.condition(query.type, query.clauses)
+  const paging = pagingFor(index, parameters, query.type, query.sort ?? [], from)
+  const total = query.total ? `(SELECT count(*) FROM resource r WHERE ${condition}${paging.counted})` : 'NULL::bigint'
+  const context = `SELECT pg_current_snapshot()::text AS snapshot, ${total} AS total, ${paging.lost(condition)} AS lost`
   if (query.count === 0) return { text: `${context}, NULL AS pk`, values: parameters.values }
   const limit = parameters.bind(query.count + 1)
+  const keys = Array.from({ length: Math.max(query.sort?.length ?? 0, 1) }, (_, i) => `r.k${i}`)
   return {
-    text: `SELECT c.snapshot, c.total, p.* FROM (${context}) c LEFT JOIN LATERAL (
-      SELECT ${VERSION_COLUMNS}, r.place FROM (${paging.rows(condition, limit)}) r
+    text: `SELECT c.snapshot, c.total, c.lost, p.* FROM (${context}) c LEFT JOIN LATERAL (
+      SELECT ${VERSION_COLUMNS}, ${keys.join(', ')} FROM (${paging.rows(condition, limit)}) r
       JOIN resource_version v ON v.resource_pk = r.pk AND v.version = r.version
-    ) p ON true ORDER BY p.place ${paging.direction}, p.pk ${paging.direction}`,
+    ) p ON true ORDER BY ${paging.order}`,
     values: parameters.values,
   }
 }
 
-/**
- * Pages by (last change, key) over what the first page's snapshot could see, so that concurrent writes neither repeat
- * nor hide a row. A row that was changed since has moved in the order; it is shown, as it is now, at the place that it had
- * in the snapshot. Rows made since are left out; rows deleted or revoked since are gone.
- */
-class Paging {
-  readonly direction: 'ASC' | 'DESC'
-  readonly #beyond: '<' | '>'
-  readonly #visible: ((xid: string) => string) | undefined
-  readonly #from: { place: string; pk: string } | undefined
-  readonly #xmin: string = ''
+function placeOf(row: Found, sort: readonly SortKey[], snapshot: string, back: boolean): Place {
+  const keys = Array.from({ length: Math.max(sort.length, 1) }, (_, i) => {
+    const key = row[`k${i}`] ?? null
+    return Buffer.isBuffer(key) ? key.toString('hex') : key === null ? null : String(key)
+  })
+  return { snapshot, back, keys, pk: row.pk }
+}
 
-  constructor(parameters: Parameters, from: Place | undefined, ascending: boolean) {
-    this.direction = ascending ? 'ASC' : 'DESC'
-    this.#beyond = ascending ? '>' : '<'
-    if (from === undefined) return
-    const { xmin, xmax, running } = parseSnapshot(from.snapshot)
-    const bound = {
-      xmin: parameters.bind(xmin),
-      xmax: parameters.bind(xmax),
-      running: parameters.bind(int8Array(running)),
-    }
-    this.#xmin = bound.xmin
-    this.#visible = (xid) =>
-      `(${xid} < ${bound.xmin}::bigint OR (${xid} < ${bound.xmax}::bigint AND ${xid} <> ALL (${bound.running}::bigint[])))`
-    this.#from = { place: parameters.bind(from.lastUpdated), pk: parameters.bind(from.pk) }
-  }
-
-  rows(condition: string, limit: string): string {
-    const order = (place: string): string => `ORDER BY ${place} ${this.direction}, pk ${this.direction} LIMIT ${limit}`
-    if (this.#visible === undefined || this.#from === undefined) {
-      return `SELECT ${ROW_COLUMNS}, r.last_updated AS place FROM resource r WHERE ${condition} ${order('last_updated')}`
-    }
-    const beyond = (place: string): string =>
-      `(${place}, r.pk) ${this.#beyond} (${this.#from?.place}::bigint, ${this.#from?.pk}::bigint)`
-    return `(SELECT ${ROW_COLUMNS}, r.last_updated AS place FROM resource r
-        WHERE ${condition} AND ${this.#visible('r.xid')} AND ${beyond('r.last_updated')} ${order('last_updated')})
-      UNION ALL
-      (SELECT ${ROW_COLUMNS}, old.last_updated AS place FROM resource r CROSS JOIN LATERAL (
-          SELECT v.last_updated, v.deleted FROM resource_version v
-          WHERE v.resource_pk = r.pk AND ${this.#visible('v.xid')} ORDER BY v.version DESC LIMIT 1) old
-        WHERE ${condition} AND r.xid >= ${this.#xmin}::bigint AND NOT ${this.#visible('r.xid')}
-          AND NOT old.deleted AND ${beyond('old.last_updated')} ${order('place')})
-      ${order('place')}`
-  }
-
-  /** For the total of a later page. */
-  existedThen(): string {
-    if (this.#visible === undefined) return ''
-    return ` AND (${this.#visible('r.xid')} OR EXISTS (SELECT 1 FROM resource_version v
-      WHERE v.resource_pk = r.pk AND ${this.#visible('v.xid')} AND NOT v.deleted))`
-  }
+function lostOrder(): ConsentryError {
+  return new ConsentryError(
+    'conflict',
+    'What this search finds was changed since its first page, so its order cannot be gone on with; start it again.',
+    { code: 'expired', expression: ['_cursor'] },
+  )
 }

@@ -165,7 +165,7 @@ describe('planBundle', () => {
           { ...call('GET', 'Patient/1'), request: { method: 'GET', url: 'Patient/1', ifNoneExist: 'a=b' } },
           post({ resourceType: 'Patient' }, {}, 'nome=x'),
           post({ resourceType: 'Patient' }, {}, '_count=1'),
-          call('DELETE', 'Patient?gender:missing=true'),
+          call('DELETE', 'Patient?gender:exact=male'),
         ),
         { base },
       ),

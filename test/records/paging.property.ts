@@ -56,7 +56,7 @@ describe.each(ENGINES)('paging on $name', ({ name, open }) => {
               {
                 type,
                 clauses: byToken ? [{ is: 'filter', param: 'code', kind: 'token', values: [{ code: 'shown' }] }] : [],
-                sort: ascending ? 'lastUpdated' : '-lastUpdated',
+                sort: [{ by: 'lastUpdated', param: '', descending: !ascending }],
                 count,
                 total: true,
                 cursor,

@@ -44,6 +44,8 @@ export interface Page {
   readonly total?: number
   /** Cursor of the next page; absent on the last one. */
   readonly next?: string
+  /** Cursor of the page before; absent on the first one. */
+  readonly previous?: string
 }
 
 /** Reason phrases of RFC 9110 for the statuses that entries have. */
@@ -95,19 +97,23 @@ export function responseBundle(kind: 'batch' | 'transaction', results: readonly 
 export function searchsetBundle(
   { type, applied, ignored }: Pick<SearchQuery, 'type' | 'applied' | 'ignored'>,
   found: readonly SearchsetEntry[],
-  { base, total, next }: Page,
+  { base, total, ...cursors }: Page,
+  warnings: readonly Issue[] = [],
 ): Uint8Array {
   const entries: Entry[] = found.map(({ type, id, resource, mode = 'match' }) => ({
     before: { fullUrl: `${base}/${type}/${id}` },
     resource,
     after: { search: { mode } },
   }))
-  if (ignored.length > 0) entries.push({ resource: outcomeOf(ignored), after: { search: { mode: 'outcome' } } })
+  const issue = [...issuesOf(ignored), ...warnings]
+  if (issue.length > 0) {
+    entries.push({ resource: { resourceType: 'OperationOutcome', issue }, after: { search: { mode: 'outcome' } } })
+  }
   const head = {
     resourceType: 'Bundle',
     type: 'searchset',
     ...(total === undefined ? {} : { total }),
-    link: links(`${base}/${type}`, applied, next),
+    link: links(type === '' ? base : `${base}/${type}`, applied, cursors),
   }
   return write(head, entries)
 }
@@ -136,7 +142,7 @@ export function historyBundle(
     resourceType: 'Bundle',
     type: 'history',
     ...(total === undefined ? {} : { total }),
-    link: links(`${base}/${path}`, params, next),
+    link: links(`${base}/${path}`, params, next === undefined ? {} : { next }),
   }
   return write(head, entries)
 }
@@ -144,14 +150,19 @@ export function historyBundle(
 function links(
   url: string,
   params: readonly (readonly [string, string])[],
-  next: string | undefined,
+  { next, previous }: Pick<Page, 'next' | 'previous'>,
 ): { relation: string; url: string }[] {
   const to = (more: readonly (readonly [string, string])[]): string => {
     const query = [...params, ...more].map(([name, value]) => `${encode(name)}=${encode(value)}`).join('&')
     return query === '' ? url : `${url}?${query}`
   }
-  const self = { relation: 'self', url: to([]) }
-  return next === undefined ? [self] : [self, { relation: 'next', url: to([['_cursor', next]]) }]
+  return [
+    { relation: 'self', url: to([]) },
+    // the first page is asked for without a place
+    ...(next === undefined && previous === undefined ? [] : [{ relation: 'first', url: to([]) }]),
+    ...(previous === undefined ? [] : [{ relation: 'previous', url: to([['_cursor', previous]]) }]),
+    ...(next === undefined ? [] : [{ relation: 'next', url: to([['_cursor', next]]) }]),
+  ]
 }
 
 /** Percent-encodes all but what a query may hold and what makes FHIR searches readable. */
@@ -159,14 +170,13 @@ function encode(text: string): string {
   return encodeURIComponent(text).replace(/%(?:3A|2F|2C|24|40)/g, decodeURIComponent)
 }
 
-function outcomeOf(ignored: SearchQuery['ignored']): Resource {
-  const issue = ignored.map(({ name, reason }): Issue => ({
+function issuesOf(ignored: SearchQuery['ignored']): Issue[] {
+  return ignored.map(({ name, reason }): Issue => ({
     severity: 'warning',
     code: 'not-supported',
     diagnostics: `The parameter ${name} was left out: it ${reason}.`,
     expression: [name],
   }))
-  return { resourceType: 'OperationOutcome', issue }
 }
 
 interface Entry {

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { compilePatientCompartment } from './compile-compartments.mjs'
 import { compileProfiles, compileTerminology } from './compile-conformance.mjs'
 import { compileStructures } from './compile-structures.mjs'
+import { compileSummary } from './compile-summary.mjs'
 import { compileValueSets } from './compile-value-sets.mjs'
 import { Source } from './source.mjs'
 
@@ -19,7 +20,14 @@ const folder = join(root, 'node_modules', 'hl7.fhir.r4.examples')
 const out = join(root, 'generated', 'fhir')
 
 const search = join(here, 'compile-search.mjs')
-const outputs = ['structures.json', 'value-sets.json', 'patient-compartment.json', 'profiles.json', 'terminology.json']
+const outputs = [
+  'structures.json',
+  'value-sets.json',
+  'patient-compartment.json',
+  'profiles.json',
+  'terminology.json',
+  'summary.json',
+]
 if (existsSync(search)) outputs.push('search.json')
 
 const stamp = join(out, 'inputs.sha256')
@@ -38,6 +46,7 @@ async function compile() {
   write('patient-compartment.json', compilePatientCompartment(source))
   write('profiles.json', compileProfiles(source))
   write('terminology.json', compileTerminology(source))
+  write('summary.json', compileSummary(source, structures.resources))
   if (existsSync(search)) (await import('./compile-search.mjs')).writeSearch(folder, out)
   writeFileSync(stamp, digest)
   console.log(`FHIR definitions compiled in ${Math.round(performance.now() - started)} ms: generated/fhir`)

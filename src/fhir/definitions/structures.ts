@@ -46,6 +46,11 @@ export type ValueSets = Readonly<Record<string, Readonly<Record<string, readonly
 /** Places in a type whose reference to a Patient makes it part of that patient's compartment. */
 export type Compartment = Readonly<Record<string, readonly (readonly [parameter: string, path: string])[]>>
 
+/** Elements that a summary shows and elements that must be there, by type and by path inside it (`Patient.contact`). */
+export type SummaryElements = Readonly<
+  Record<string, { readonly summary: readonly string[]; readonly mandatory: readonly string[] }>
+>
+
 export const structures = table<Structures>('structures.json')
 export const valueSets = table<ValueSets>('value-sets.json')
 export const patientCompartment = table<Compartment>('patient-compartment.json')
@@ -53,6 +58,8 @@ export const patientCompartment = table<Compartment>('patient-compartment.json')
 export const baseProfiles = table<readonly Resource[]>('profiles.json')
 /** The CodeSystems and ValueSets of R4 itself. */
 export const baseTerminology = table<readonly Resource[]>('terminology.json')
+
+export const summaryElements = table<SummaryElements>('summary.json')
 
 let names: ReadonlySet<string> | undefined
 

@@ -1,7 +1,7 @@
 import { isResourceType } from '../definitions/structures.js'
 import type { Include, SearchQuery, SortKey } from './query.js'
 import { printable, Refusal } from './refusal.js'
-import { requireServedInclude, requireServedSort } from './served.js'
+import { requireServedSort } from './served.js'
 import { searchParametersOf } from './table.js'
 
 /** The result parameters of a search as they come in; `finish` of search-query.ts makes them read-only. */
@@ -49,7 +49,7 @@ export const RESULT_PARAMETERS: Readonly<Record<string, Parse>> = {
   _sort(value, into, type) {
     const keys = value.split(',').filter((part) => part !== '')
     const sort = [...into.sort, ...keys.map((key) => parseSortKey(key, type))]
-    requireServedSort(sort)
+    requireServedSort(type, sort)
     into.sort = sort
   },
   _elements(value, into) {
@@ -89,10 +89,12 @@ function parseSortKey(key: string, type: string): SortKey {
   return { param, kind: parameter.kind, descending }
 }
 
+const MOST_INCLUDES = 20
+
 function takeInclude(value: string, reverse: boolean, iterate: boolean, into: ResultParameters): void {
-  const include = parseInclude(value, reverse, iterate)
-  requireServedInclude(include)
-  into.includes.push(include)
+  if (into.includes.length === MOST_INCLUDES)
+    throw new Refusal('too-costly', `is the ${MOST_INCLUDES + 1}th of the search`)
+  into.includes.push(parseInclude(value, reverse, iterate))
 }
 
 /** `Source:parameter` or `Source:parameter:Target`; the parameter, or all of it, may be `*`. */

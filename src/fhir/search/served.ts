@@ -1,5 +1,5 @@
 import { isIndexed } from './indexed.js'
-import type { Clause, Filter, FilterKind, Include, Modifier, SortKey } from './query.js'
+import type { Clause, Filter, FilterKind, Modifier, SortKey } from './query.js'
 import { printable, Refusal } from './refusal.js'
 import { type SearchParameter, searchParametersOf } from './table.js'
 
@@ -15,7 +15,6 @@ export const SERVED = {
     uri: ['above', 'below'],
     reference: ['identifier'],
   } as Partial<Record<FilterKind, readonly Modifier[]>>,
-  sort: ['_lastUpdated'] as readonly string[],
 } as const
 
 const COLUMNS: ReadonlySet<string> = new Set(['_id', '_lastUpdated'])
@@ -80,17 +79,52 @@ function modifiersOf(kind: FilterKind): string {
   return `of a ${kind} :${names.join(', :')} are served`
 }
 
-/** @throws Refusal */
-export function requireServedSort(sort: readonly SortKey[]): void {
-  const unserved = sort.find(({ param }) => !SERVED.sort.includes(param))
-  if (unserved !== undefined || sort.length > 1) {
-    const name = unserved === undefined ? 'several keys' : printable(unserved.param)
-    throw new Refusal('not-supported', `cannot sort by ${name} yet; _lastUpdated and -_lastUpdated are served`, true)
+/** What a search is ordered by: a column of the record, an ordered index entry, or a text. */
+export type SortBy = 'lastUpdated' | 'id' | 'ordered' | 'text'
+
+/** Elements whose tokens have an order for people; a coding or an identifier has none. */
+const SORTABLE_TOKENS: ReadonlySet<string> = new Set(['code', 'boolean', 'string', 'id', 'uri', 'presence'])
+
+/** How a parameter sorts; undefined if it does not. */
+export function sortBy(parameter: SearchParameter): SortBy | undefined {
+  const { code, kind, paths } = parameter
+  if (code === '_lastUpdated') return 'lastUpdated'
+  if (code === '_id') return 'id'
+  if (!isServed(parameter)) return undefined
+  switch (kind) {
+    case 'date':
+    case 'number':
+    case 'quantity':
+      return 'ordered'
+    case 'string':
+      return 'text'
+    case 'uri':
+      return code === 'url' ? 'text' : undefined
+    case 'token':
+      return paths.every(([, type]) => SORTABLE_TOKENS.has(type)) ? 'text' : undefined
+    default:
+      return undefined
   }
 }
 
+/** Keys of one order. */
+const MOST_SORT_KEYS = 5
+
 /** @throws Refusal */
-export function requireServedInclude({ reverse }: Include): void {
-  const instead = reverse ? 'search the other type by its reference' : 'read the references of the result'
-  throw new Refusal('not-supported', `is not served yet; ${instead} instead`, true)
+export function requireServedSort(type: string, sort: readonly SortKey[]): void {
+  const parameters = searchParametersOf(type)
+  const sortable = (param: string): boolean => {
+    const parameter = parameters.get(param)
+    return parameter !== undefined && sortBy(parameter) !== undefined
+  }
+  const unserved = sort.find(({ param }) => !sortable(param))
+  if (unserved !== undefined) {
+    const served = [...parameters.keys()].filter(sortable).join(', ')
+    throw new Refusal(
+      'not-supported',
+      `cannot sort by ${printable(unserved.param)}; ${type} is sorted by ${served}`,
+      true,
+    )
+  }
+  if (sort.length > MOST_SORT_KEYS) throw new Refusal('too-costly', `has more than ${MOST_SORT_KEYS} keys`)
 }

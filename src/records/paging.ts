@@ -1,0 +1,164 @@
+import type { BlindIndex } from './blind-index.js'
+import type { Place } from './cursor.js'
+import type { Parameters } from './parameters.js'
+import type { SortKey } from './search-query.js'
+import { ROW_COLUMNS } from './stored-version.js'
+import { Visible } from './visible.js'
+
+/** How the rows of a page are found; columns `k0 …` are what they are sorted by. */
+export interface Paging {
+  /** The page's rows of `resource`, one more than it shows. */
+  rows(condition: string, limit: string): string
+  /** Of rows `p` of the page. */
+  readonly order: string
+  /** A condition on what a later page counts, beginning with AND. */
+  readonly counted: string
+  /** True in the SQL if the order that the first page began cannot be gone on with. */
+  lost(condition: string): string
+}
+
+export function pagingFor(
+  index: BlindIndex,
+  parameters: Parameters,
+  type: string,
+  sort: readonly SortKey[],
+  from: Place | undefined,
+): Paging {
+  const [first] = sort
+  const byChange = first === undefined || (sort.length === 1 && first.by === 'lastUpdated')
+  return byChange
+    ? new PagingByChange(parameters, from, first !== undefined && !first.descending)
+    : new PagingByKeys(index, parameters, type, sort, from)
+}
+
+/**
+ * Pages by (last change, key) over what the first page's snapshot could see, so that concurrent writes neither repeat
+ * nor hide a row. A row that was changed since has moved in the order; it is shown, as it is now, at the place that it had
+ * in the snapshot. Rows made since are left out; rows deleted or revoked since are gone.
+ */
+class PagingByChange implements Paging {
+  readonly order: string
+  readonly counted: string
+  readonly #direction: 'ASC' | 'DESC'
+  readonly #visible: Visible | undefined
+  readonly #from: { place: string; pk: string } | undefined
+
+  constructor(parameters: Parameters, from: Place | undefined, ascending: boolean) {
+    this.#direction = ascending === (from?.back ?? false) ? 'DESC' : 'ASC'
+    this.order = `p.k0 ${this.#direction}, p.pk ${this.#direction}`
+    this.#visible = from && new Visible(parameters, from.snapshot)
+    this.counted = this.#visible ? ` AND ${this.#visible.existedThen()}` : ''
+    this.#from = from && { place: parameters.bind(BigInt(from.keys[0] ?? '0')), pk: parameters.bind(from.pk) }
+  }
+
+  rows(condition: string, limit: string): string {
+    const order = (place: string): string =>
+      `ORDER BY ${place} ${this.#direction}, pk ${this.#direction} LIMIT ${limit}`
+    if (this.#visible === undefined || this.#from === undefined) {
+      return `SELECT ${ROW_COLUMNS}, r.last_updated AS k0 FROM resource r WHERE ${condition} ${order('last_updated')}`
+    }
+    const sign = this.#direction === 'ASC' ? '>' : '<'
+    const beyond = (place: string): string =>
+      `(${place}, r.pk) ${sign} (${this.#from?.place}::bigint, ${this.#from?.pk}::bigint)`
+    return `(SELECT ${ROW_COLUMNS}, r.last_updated AS k0 FROM resource r
+        WHERE ${condition} AND ${this.#visible.ended('r.xid')} AND ${beyond('r.last_updated')} ${order('last_updated')})
+      UNION ALL
+      (SELECT ${ROW_COLUMNS}, old.last_updated AS k0 FROM resource r CROSS JOIN LATERAL (
+          SELECT v.last_updated, v.deleted FROM resource_version v
+          WHERE v.resource_pk = r.pk AND ${this.#visible.ended('v.xid')} ORDER BY v.version DESC LIMIT 1) old
+        WHERE ${condition} AND r.xid >= ${this.#visible.xmin}::bigint AND NOT ${this.#visible.ended('r.xid')}
+          AND NOT old.deleted AND ${beyond('old.last_updated')} ${order('k0')})
+      ${order('k0')}`
+  }
+
+  lost(): string {
+    return 'false'
+  }
+}
+
+/**
+ * Pages by any keys, rows without a value last. What a changed row was sorted by before is not kept, so where a row that
+ * would be shown was changed since the first page the order is lost: the search must be begun again, rather than repeat a
+ * row or miss one. Rows made since are left out; rows deleted or revoked since are gone.
+ */
+class PagingByKeys implements Paging {
+  readonly order: string
+  readonly counted: string
+  readonly #keys: readonly { sql: string; cast: string; descending: boolean }[]
+  readonly #from: { keys: readonly (string | null)[]; pk: string } | undefined
+  readonly #back: boolean
+  readonly #visible: Visible | undefined
+
+  constructor(
+    index: BlindIndex,
+    parameters: Parameters,
+    type: string,
+    sort: readonly SortKey[],
+    from: Place | undefined,
+  ) {
+    this.#back = from?.back ?? false
+    this.#keys = sort.map((key) => ({ ...keyColumn(index, parameters, type, key), descending: key.descending }))
+    const columns = this.#keys.map((key, i) => `p.k${i} ${this.#direction(key.descending)}`)
+    this.order = [...columns, `p.pk ${this.#back ? 'DESC' : 'ASC'}`].join(', ')
+    this.#visible = from && new Visible(parameters, from.snapshot)
+    this.counted = this.#visible ? ` AND ${this.#visible.existedThen()}` : ''
+    this.#from = from && {
+      keys: from.keys.map((key, i) => (key === null ? null : this.#bind(parameters, key, i))),
+      pk: `${parameters.bind(from.pk)}::bigint`,
+    }
+  }
+
+  rows(condition: string, limit: string): string {
+    const columns = this.#keys.map(({ sql }, i) => `${sql} AS k${i}`)
+    const visible = this.#visible ? ` AND ${this.#visible.ended('r.xid')}` : ''
+    const from = this.#from ? `WHERE ${this.#beyond(this.#from.keys, this.#from.pk)}` : ''
+    return `SELECT * FROM (SELECT ${ROW_COLUMNS}, ${columns.join(', ')} FROM resource r WHERE ${condition}${visible}) p
+      ${from} ORDER BY ${this.order} LIMIT ${limit}`
+  }
+
+  lost(condition: string): string {
+    if (this.#visible === undefined) return 'false'
+    return `EXISTS (SELECT 1 FROM resource r WHERE ${condition} AND ${this.#visible.changedSince()})`
+  }
+
+  /** Rows without a value come last going on, and so first going back. */
+  #direction(descending: boolean): string {
+    return `${descending === this.#back ? 'ASC' : 'DESC'} NULLS ${this.#back ? 'FIRST' : 'LAST'}`
+  }
+
+  #bind(parameters: Parameters, key: string, i: number): string {
+    const { cast } = this.#keys[i] ?? { cast: 'text' }
+    return `${parameters.bind(cast === 'bytea' ? Buffer.from(key, 'hex') : key)}::${cast}`
+  }
+
+  /** The row lies behind the place: equal in some of the keys, and behind in the next. */
+  #beyond(at: readonly (string | null)[], pk: string): string {
+    const equal = (i: number): string => (at[i] === null ? `p.k${i} IS NULL` : `p.k${i} = ${at[i]}`)
+    const alternatives = this.#keys.map((key, i) => [
+      ...at.slice(0, i).map((_, before) => equal(before)),
+      this.#behind(`p.k${i}`, at[i] ?? null, key.descending === this.#back),
+    ])
+    alternatives.push([...at.map((_, i) => equal(i)), `p.pk ${this.#back ? '<' : '>'} ${pk}`])
+    return alternatives.map((conditions) => `(${conditions.join(' AND ')})`).join(' OR ')
+  }
+
+  #behind(column: string, at: string | null, ascending: boolean): string {
+    if (at === null) return this.#back ? `${column} IS NOT NULL` : 'false'
+    const value = `${column} ${ascending ? '>' : '<'} ${at}`
+    return this.#back ? value : `(${value} OR ${column} IS NULL)`
+  }
+}
+
+function keyColumn(
+  index: BlindIndex,
+  parameters: Parameters,
+  type: string,
+  { by, param, descending }: SortKey,
+): { sql: string; cast: string } {
+  if (by === 'lastUpdated') return { sql: 'r.last_updated', cast: 'bigint' }
+  if (by === 'id') return { sql: 'r.id COLLATE "C"', cast: 'text' }
+  const parameter = parameters.bind(by === 'text' ? index.sortParameter(type, param) : index.parameter(type, param))
+  const [column, direction] = descending ? ['hi', 'DESC'] : ['lo', 'ASC']
+  const rows = `SELECT o.${column} FROM ordered o WHERE o.resource_pk = r.pk AND o.parameter = ${parameter}`
+  return { sql: `(${rows} ORDER BY o.${column} ${direction} LIMIT 1)`, cast: 'bytea' }
+}
