@@ -24,6 +24,7 @@ export async function include(
   query: IncludeQuery,
   filter: RowFilter,
 ): Promise<Included> {
+  if (query.includes.length === 0 || query.from.length === 0) return { rows: [], more: false }
   const { text, values } = compileInclude(index, query, filter)
   const { rows } = await database.query<SqlVersion>(text, values)
   return { rows: rows.slice(0, query.most).map(storedVersion), more: rows.length > query.most }

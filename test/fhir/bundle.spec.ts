@@ -441,6 +441,7 @@ describe('answers', () => {
       total: 2,
       link: [
         { relation: 'self', url: `${base}/Patient?name=%C3%96%20%26%20Co&identifier=http://x%7C1,2` },
+        { relation: 'first', url: `${base}/Patient?name=%C3%96%20%26%20Co&identifier=http://x%7C1,2` },
         { relation: 'next', url: `${base}/Patient?name=%C3%96%20%26%20Co&identifier=http://x%7C1,2&_cursor=abc` },
       ],
       entry: [

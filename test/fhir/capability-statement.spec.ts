@@ -5,7 +5,7 @@ import {
   type Served,
   type TypeInteraction,
 } from '../../src/fhir/capability-statement.js'
-import { indexValues } from '../../src/fhir/search-parameters.js'
+import { indexValues, searchParametersOf } from '../../src/fhir/search-parameters.js'
 import { parseSearch } from '../../src/fhir/search-query.js'
 import type { ValidResource } from '../../src/fhir/types.js'
 import { validate } from '../../src/fhir/validate.js'
@@ -65,7 +65,9 @@ describe('capabilityStatement', () => {
     for (const { type, searchParam = [] } of resourcesOf(served)) {
       expect(searchParam.length).toBeGreaterThan(0)
       for (const { name, type: kind } of searchParam) {
-        const value = kind === 'date' ? '2020' : 'x'
+        const of = (each: string): string => ({ date: '2020', number: '1', quantity: '1' })[each] ?? 'x'
+        const { kinds = [] } = searchParametersOf(type).get(name) ?? {}
+        const value = kind === 'composite' ? kinds.map(of).join('$') : of(kind)
         expect(parseSearch(type, [[name, value]]).clauses, `${type}.${name}`).toHaveLength(1)
       }
     }

@@ -191,10 +191,9 @@ describe('parseSearch: what is refused', () => {
     ['Patient', '_text=x', '_text'],
     ['Patient', '_filter=x', '_filter'],
     ['Location', 'near=1|2', 'near'],
-    ['Observation', '_include=Observation:patient', '_include'],
-    ['Patient', '_revinclude:iterate=Provenance:target', '_revinclude:iterate'],
-    ['Patient', '_sort=birthdate', '_sort'],
-    ['Patient', '_sort=_lastUpdated,birthdate', '_sort'],
+    ['Patient', '_sort=identifier', '_sort'],
+    ['AuditEvent', '_sort=outcome', '_sort'],
+    ['Patient', '_sort=_lastUpdated,general-practitioner', '_sort'],
   ])('says that %s?%s is not served yet, or leaves it out if asked to', (type, query, name) => {
     expect(refusal(type, query).issues).toMatchObject([{ code: 'not-supported', expression: [name] }])
     const lenient = parse(type, `${query}&_id=1`, 'lenient')
@@ -205,6 +204,9 @@ describe('parseSearch: what is refused', () => {
 
   it.each([
     ['Patient', 'name:text=x', 'not-supported', ':exact, :contains'],
+    ['AuditEvent', 'outcome:missing=true', 'not-supported', 'not indexed'],
+    ['AuditEvent', 'address:contains=1', 'not-supported', 'not indexed'],
+    ['Patient', '_sort=name,family,given,gender,birthdate,_id', 'too-costly', '5 keys'],
     ['Patient', 'gender:in=http://nowhere.org/vs', 'not-supported', 'does not have'],
     ['Patient', 'gender:below=male', 'value', 'system|code'],
     ['Observation', 'code:text=--', 'value', 'no word'],
@@ -245,6 +247,22 @@ describe('parseSearch: what is refused', () => {
       expect(error.issues[0]).toMatchObject({ code })
       expect(error.message).toContain(words)
     }
+  })
+
+  it('reads includes and orders', () => {
+    const query = parse(
+      'Patient',
+      '_include=Patient:general-practitioner:Practitioner&_revinclude:iterate=Provenance:target&_include=*&_sort=family,-birthdate',
+    )
+    expect(query.includes).toEqual([
+      { reverse: false, iterate: false, source: 'Patient', param: 'general-practitioner', target: 'Practitioner' },
+      { reverse: true, iterate: true, source: 'Provenance', param: 'target' },
+      { reverse: false, iterate: false, source: '*', param: '*' },
+    ])
+    expect(query.sort).toEqual([
+      { param: 'family', kind: 'string', descending: false },
+      { param: 'birthdate', kind: 'date', descending: true },
+    ])
   })
 
   it('tells of every bad parameter at once', () => {

@@ -32,10 +32,16 @@ describe('blind index', () => {
       strings: [{ value: 'Ab', normal: 'ab' }],
       codes: [{ system: 's', code: 'c' }],
     })
-    const known = (value: IndexValue) => here.entries('Patient', [value]).tokens
+    const known = (value: IndexValue, type = 'Patient') => here.entries(type, [value]).tokens
     const string: IndexValue = { param: 'name', kind: 'string', value: 'Ab', normal: 'ab' }
-    expect(Array.from(known(string))).toEqual([index.token('exact', 'Patient', 'name', 'Ab')])
-    expect(known({ param: 'code', kind: 'token', system: 's', code: 'c' })).toHaveLength(1)
+    const exact = (type: string) => index.token('exact', type, 'name', 'Ab')
+    expect(new Set(Array.from(known(string)))).toEqual(
+      new Set([exact('Patient'), index.token('present', 'Patient', 'name', '')]),
+    )
+    expect(known({ param: 'code', kind: 'token', system: 's', code: 'c' })).toHaveLength(1 + 1)
+    // what every request writes has that one alone
+    expect(Array.from(known(string, 'AuditEvent'))).toEqual([exact('AuditEvent')])
+    expect(known({ param: 'code', kind: 'token', system: 's', code: 'c', words: ['a'] }, 'AuditEvent')).toHaveLength(1)
     const others: IndexValue[] = [
       { ...string, value: 'AB' },
       { ...string, word: true },

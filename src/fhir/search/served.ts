@@ -34,6 +34,9 @@ export function requireServedClause(type: string, clause: Clause): void {
     case 'filter':
       return requireServedFilter(type, clause)
     case 'missing':
+      if (LEAN.has(type) && !COLUMNS.has(clause.param)) {
+        throw new Refusal('not-supported', `cannot be asked with :missing, for which ${type} is not indexed`)
+      }
       return requireServedParameter(type, clause.param)
     case 'chain':
       for (const target of clause.targets) requireServedClause(target.type, target.clause)
@@ -50,8 +53,20 @@ export function requireServedClause(type: string, clause: Clause): void {
   }
 }
 
+/** AuditEvents, of which every request writes one, are indexed by what they are asked for. */
+const LEAN: ReadonlySet<string> = new Set(['AuditEvent'])
+const NOT_OF_LEAN: ReadonlySet<Modifier> = new Set(['contains', 'text', 'of-type', 'below'])
+
 function requireServedFilter(type: string, { param, kind, modifier }: Filter): void {
   requireServedParameter(type, param)
+  if (
+    modifier !== undefined &&
+    LEAN.has(type) &&
+    NOT_OF_LEAN.has(modifier) &&
+    !(kind === 'token' && modifier === 'below')
+  ) {
+    throw new Refusal('not-supported', `cannot be asked with :${modifier}, for which ${type} is not indexed`)
+  }
   if (
     modifier !== undefined &&
     (!SERVED.modifiers[kind]?.includes(modifier) || (param === '_id' && modifier !== 'not'))
@@ -115,7 +130,8 @@ export function requireServedSort(type: string, sort: readonly SortKey[]): void 
   const parameters = searchParametersOf(type)
   const sortable = (param: string): boolean => {
     const parameter = parameters.get(param)
-    return parameter !== undefined && sortBy(parameter) !== undefined
+    const by = parameter && sortBy(parameter)
+    return by !== undefined && !(by === 'text' && LEAN.has(type))
   }
   const unserved = sort.find(({ param }) => !sortable(param))
   if (unserved !== undefined) {
