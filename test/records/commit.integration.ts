@@ -253,11 +253,16 @@ describe.each(ENGINES)('commit on $name', ({ open }) => {
       type,
       clauses: [{ is: 'filter' as const, param: '_id', kind: 'token' as const, values: [{ code: id }] }],
     }))
+    const include = { reverse: false, iterate: true, parameters: null }
+    const including = { includes: [include, { ...include, reverse: true }], types: [], within: [], rounds: 4, most: 10 }
     for (const work of [
       () => store.read(refs),
       () => store.readVersion(refs),
       () => store.resolve(refs),
       () => store.search(query, EVERYTHING),
+      () => store.search({ ...query, sort: [{ by: 'text', param: 'code', descending: false }] }, EVERYTHING),
+      () => store.include({ ...including, from: refs.slice(0, 1) }, EVERYTHING),
+      () => store.include({ ...including, from: refs }, EVERYTHING),
       () => store.match(criteria, EVERYTHING),
       () => store.purge({ patient: hex() }),
     ]) {
