@@ -8,13 +8,18 @@ pragma solidity 0.8.37;
 /// @dev WARNING: a head says nothing about events that were never logged: reconcile with the receipts of the proxies.
 /// WARNING: a head that is not published is not anchored; compare its time with the events it covers.
 interface IAuditLog {
+    /// @notice The entity's log has grown. A resend of the present head emits nothing.
+    /// @param size Number of leaves, greater than in the entity's event before.
+    /// @param root RFC 9162 root over these leaves. It reveals no event, but how many there are and when.
     event AuditHeadPublished(bytes32 indexed entity, uint64 size, bytes32 root);
 
+    /// @notice `caller` does not operate the entity, or the entity is not active.
     error NotOperator(bytes32 entity, address caller);
     /// @notice The tree would shrink, or have another root at the same size.
     error NotAnExtension(bytes32 entity, uint64 size, uint64 published);
     /// @notice The proof does not lead from the published root to the new one.
     error InconsistentHead(bytes32 entity);
+    /// @notice A head has at least one leaf.
     error EmptyLog();
 
     /// @notice Publishes a head. An operator of the active entity only. The first head needs no proof. Publishing the present
@@ -22,6 +27,7 @@ interface IAuditLog {
     /// @param consistencyProof RFC 9162, 2.1.4.1, from the published size to `size`.
     function publish(bytes32 entity, uint64 size, bytes32 root, bytes32[] calldata consistencyProof) external;
 
+    /// @notice The head that the entity published last.
     /// @return size Number of leaves, zero if nothing is published.
     /// @return root Root at that size.
     /// @return publishedAt Unix seconds of the block that published it.

@@ -18,6 +18,7 @@ pragma solidity 0.8.37;
 /// pattern of events is not. WARNING: a grant replaces the word of exactly the same key and touches no other; it does not
 /// add to it. WARNING: read and write are separate: update does not imply read.
 interface IConsentRegistry {
+    /// @notice What a patient signs or sends to permit: one word per label and action.
     /// @param labels 1 to 64 labels.
     /// @param actions Bit set of actions 0 to 5, not empty: one word per label and action.
     /// @param purposes Bit set, not empty, without bit 7.
@@ -61,6 +62,7 @@ interface IConsentRegistry {
         bytes32 vs;
     }
 
+    /// @notice What a patient signs to take words back.
     /// @param labels 1 to 64 labels.
     /// @param actions Bit set of actions 0 to 6, not empty.
     /// @param nonce See `revocationNonce`.
@@ -90,6 +92,7 @@ interface IConsentRegistry {
         uint40 deadline;
     }
 
+    /// @notice What a grantee asks for. All of it becomes public; see `Grant` for the units.
     /// @param reasonHash Salted hash of the justification.
     struct AccessRequest {
         bytes32 patient;
@@ -156,51 +159,84 @@ interface IConsentRegistry {
     event ConsentRevoked(bytes32 indexed patient, bytes32 indexed grantee, bytes32 label, uint8 actions);
     /// @notice Everything written before `epoch` is void: consents, break-glass and delegations.
     event AllConsentsRevoked(bytes32 indexed patient, uint32 epoch);
+    /// @notice The delegate may grant for the patient within these bounds, in place of any before for this label.
     /// @param bounds As a consent word, with the bit set of actions in the high 8 bits of the flags.
     event DelegationGranted(bytes32 indexed patient, bytes32 indexed delegate, bytes32 label, uint256 bounds);
+    /// @notice The delegate may no longer grant under this label. What it has granted stays. Emitted also where nothing
+    /// was delegated.
     event DelegationRevoked(bytes32 indexed patient, bytes32 indexed delegate, bytes32 label);
+    /// @notice The grantee asks; nothing is permitted. Public: who asks whom for what.
+    /// @param request keccak256(abi.encode(terms)).
     event AccessRequested(
         bytes32 indexed patient, bytes32 indexed grantee, bytes32 indexed request, AccessRequest terms
     );
+    /// @notice The patient has refused. The request is closed and cannot be made again.
     event AccessRefused(bytes32 indexed patient, bytes32 indexed grantee, bytes32 indexed request);
+    /// @notice The grantee no longer asks. The request is closed and cannot be made again.
     event AccessRequestWithdrawn(bytes32 indexed patient, bytes32 indexed grantee, bytes32 indexed request);
+    /// @notice Emergency reading is open until the word's end, for all labels, and public for ever.
+    /// @param reasonHash Salted hash of the justification, to be shown to the patient and to auditors.
     /// @param consent The word as stored under (`ALL_LABELS`, action 6).
     event GlassBroken(bytes32 indexed patient, bytes32 indexed grantee, uint256 consent, bytes32 reasonHash);
+    /// @notice Whether the patient forbids break-glass from now on; one that is open is shut while it does.
     event EmergencyVetoChanged(bytes32 indexed patient, bool vetoed);
     /// @notice One entry of a relayed batch did not hold; the others were carried out.
     /// @param reason Selector of the error.
     event RelaySkipped(uint256 index, bytes32 indexed patient, bytes4 reason);
+    /// @notice Nothing can be granted until `GrantsUnpaused`. What was granted holds, and revoking goes on.
     event GrantsPaused(address indexed by);
+    /// @notice Granting is open again. What was signed during the pause can be relayed until its deadline.
     event GrantsUnpaused(address indexed by);
 
-    /// @notice `caller` does not speak for the patient, or the signature is not its controller's.
+    /// @notice `caller` does not speak for `patient` or, as its delegate, for the delegate. To ask, withdraw or break the
+    /// glass: it does not speak for the active grantee, which then stands in the place of `patient`.
     error NotAuthorised(bytes32 patient, address caller);
+    /// @notice Not signed by the account that speaks for the patient (or for the active delegate), or signed by a
+    /// custodian that is not active to give rights.
     error InvalidSignature(bytes32 patient);
+    /// @notice `deadline`, the last unix second at which the signature may be relayed, has passed.
     error SignatureExpired(uint40 deadline);
     /// @notice The signature has been used, or a revocation has voided it, or it is for later.
     error InvalidNonce(bytes32 patient, uint64 expected, uint64 given);
     /// @notice A compact grant does not hold; `reason` is the selector of the error that says why.
     error RelayRefused(bytes32 patient, bytes4 reason);
+    /// @notice `from` is not before `to`, or `to` has passed. Unix seconds.
     error InvalidPeriod(uint40 from, uint40 to);
+    /// @notice The bit set is empty or has a bit above 5; to revoke: above 6.
     error InvalidActions(uint8 actions);
+    /// @notice The bit set is empty or has bit 7: break-glass cannot be granted.
     error InvalidPurposes(uint32 purposes);
+    /// @notice The bit set is empty.
     error InvalidCategories();
+    /// @notice There must be 1 to 64 labels.
     error InvalidLabels();
+    /// @notice Arrays that go together differ in length.
     error LengthMismatch();
+    /// @notice The administrator has stopped what gives rights. Revoking is not stopped.
     error GrantsArePaused();
+    /// @notice The identity registry does not know the id as a patient.
     error UnknownPatient(bytes32 patient);
+    /// @notice Only an entity, or a practitioner whose entity is active, can break the glass.
     error GranteeNotActive(bytes32 grantee);
     /// @notice The delegate's bounds do not contain the grant.
     error BeyondDelegation(bytes32 patient, bytes32 delegate, bytes32 label);
     /// @notice A delegate may not replace what the patient has decided.
     error DecidedByPatient(bytes32 patient, bytes32 grantee, bytes32 label, uint8 action);
+    /// @notice Never made, or closed.
     error UnknownRequest(bytes32 request);
+    /// @notice Made before, open or closed: ask again with another salt in the reason.
     error AlreadyRequested(bytes32 request);
+    /// @notice The patient forbids break-glass.
     error EmergencyVetoed(bytes32 patient);
+    /// @notice Breaking the glass takes a hash of the justification.
     error ReasonRequired();
+    /// @notice The grantee may read already; an open emergency cannot be prolonged.
     error GlassAlreadyBroken(bytes32 patient, bytes32 grantee);
+    /// @notice `entity`, with its practitioners, has broken the glass `EMERGENCY_LIMIT` times today (UTC).
     error EmergencyLimitReached(bytes32 entity);
+    /// @notice Only the identity registry may call this.
     error NotIdentityRegistry(address caller);
+    /// @notice A delegate is a registered party and no proxy.
     error NotADelegate(bytes32 party);
 
     // ------------------------------------------------------------------ grant
@@ -322,7 +358,10 @@ interface IConsentRegistry {
     /// @param reasonHash Salted hash of the justification, not zero.
     function breakGlass(bytes32 patient, bytes32 grantee, bytes32 reasonHash) external;
 
-    /// @notice Forbids (true) or allows (false, the default) break-glass. Forbidding also ends one that is open.
+    /// @notice Forbids (true) or allows (false, the default) break-glass. Sent by the patient's controller; forbidding is
+    /// never paused or retired. Either way every signature of the patient that has not been relayed yet becomes void.
+    /// @dev WARNING: an emergency that is open is shut while the veto stands. Lifting the veto within its term opens it
+    /// again: `revoke` (action 6) ends it for good.
     function setEmergencyVeto(bytes32 patient, bool vetoed) external;
 
     /// @notice Signed twin: `EmergencyVeto(bytes32 patient,bool vetoed,uint64 nonce,uint40 deadline)` with a revocation nonce.
@@ -339,6 +378,7 @@ interface IConsentRegistry {
     /// @notice Stops everything that gives rights; what takes them away goes on. Administrator only.
     function pauseGrants() external;
 
+    /// @notice Opens again what `pauseGrants` stopped. Administrator only. A retired contract stays closed.
     function unpauseGrants() external;
 
     /// @notice The identity registry tells that a patient is spoken for by another account. Identity registry only.
@@ -371,11 +411,15 @@ interface IConsentRegistry {
         uint256 categories
     ) external view returns (Denial);
 
+    /// @notice The word as it is stored, whether or not it permits anything: `denial` decides. Zeroes where nothing was
+    /// granted; does not revert.
+    /// @dev WARNING: a word of an ended epoch still shows its terms: compare `epoch` with `epochOf`.
     function consentOf(bytes32 patient, bytes32 grantee, bytes32 label, uint8 action)
         external
         view
         returns (Consent memory);
 
+    /// @notice What must be enforced beside the word. Zero after the word is revoked or replaced without policy.
     /// @return The policy document pinned beside the word, or zero.
     function policyOf(bytes32 patient, bytes32 grantee, bytes32 label, uint8 action) external view returns (bytes32);
 
@@ -386,28 +430,39 @@ interface IConsentRegistry {
     /// revocation counter (32), flags (32; bit 0: emergency veto).
     function accountSlotOf(bytes32 patient) external pure returns (bytes32);
 
+    /// @notice How often the patient has revoked everything; only words of this epoch count. Zero for an unknown
+    /// patient.
     function epochOf(bytes32 patient) external view returns (uint32);
 
+    /// @notice What to sign a grant with. A revocation of the patient makes it void.
     /// @return A nonce for a grant or delegation signed now: revocation counter and, as serial, the
     /// time of the latest block. Who decides twice about one word within one block counts the serial up.
     function grantNonce(bytes32 patient) external view returns (uint64);
 
+    /// @notice What to sign a revocation with. Any revocation of the patient, also one that was sent, makes it void.
     /// @return The nonce the next signed revocation must carry: the revocation counter. Grants do not change it.
     function revocationNonce(bytes32 patient) external view returns (uint64);
 
+    /// @notice The bounds as they are stored, whether or not they are in force: compare epoch and period, and flag 4
+    /// (in custody) with `custodianOf`.
     /// @return bounds The bounds; the bit set of actions is in the high 8 bits of the flags.
     function delegationOf(bytes32 patient, bytes32 delegateId, bytes32 label)
         external
         view
         returns (Consent memory bounds);
 
+    /// @notice Whether the patient forbids break-glass. False, the default, also for an unknown patient.
     function emergencyVetoed(bytes32 patient) external view returns (bool);
 
+    /// @notice Whether the administrator has stopped what gives rights. A retired contract gives none either: see
+    /// `successor`.
     function grantsPaused() external view returns (bool);
 
+    /// @notice How long an emergency lasts unless it is revoked.
     /// @return Seconds a broken glass stays open.
     function EMERGENCY_TERM() external view returns (uint40);
 
+    /// @notice The bound on emergencies per entity: counted whether or not they are revoked.
     /// @return How often an entity may break the glass per day (UTC), its practitioners included.
     function EMERGENCY_LIMIT() external view returns (uint16);
 }

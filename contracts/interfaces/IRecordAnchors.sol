@@ -12,6 +12,7 @@ pragma solidity 0.8.37;
 /// @dev WARNING: `anchor` proves that the entity committed to the root by that block, not that the records are true or
 /// stored. WARNING: choose the number with the batch and keep both before sending.
 interface IRecordAnchors {
+    /// @notice What one event `RecordsAnchored` says.
     /// @param root Tree root.
     /// @param manifest SHA-256 digest of the manifest block (CIDv1 raw).
     /// @param count Leaves.
@@ -30,15 +31,18 @@ interface IRecordAnchors {
     error AlreadyAnchored(bytes32 entity, uint40 sequence, uint40 next);
     /// @notice An earlier batch is missing.
     error OutOfSequence(bytes32 entity, uint40 sequence, uint40 next);
+    /// @notice A batch has at least one leaf.
     error EmptyBatch();
 
     /// @notice Anchors a batch under the entity's next number. An operator of the active entity only.
     /// @param sequence The number of the batch, from 0, equal to `nextSequence`.
     function anchor(bytes32 entity, uint40 sequence, bytes32 root, bytes32 manifest, uint32 count) external;
 
+    /// @notice The number that the entity's next anchor must carry. It is also how many anchors the entity has made.
     /// @return The number of the entity's next anchor.
     function nextSequence(bytes32 entity) external view returns (uint40);
 
+    /// @notice What all anchors of the entity chain to; zero before the first.
     /// @return The chained digest of all anchors: the first 216 bits of
     /// keccak256(abi.encode(previous head, root, manifest, count)), beginning with zero, left-aligned.
     function headOf(bytes32 entity) external view returns (bytes27);

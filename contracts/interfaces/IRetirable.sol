@@ -20,6 +20,8 @@ interface IRetirable {
     /// @dev WARNING: no state moves with it. Clients follow the pointer and patients grant again.
     function retire(address successor) external;
 
+    /// @notice Where to go on once this contract is retired. Clients ask it before they trust an address that they
+    /// keep.
     /// @return The next version, or zero while this one is in force.
     function successor() external view returns (address);
 }
