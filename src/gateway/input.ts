@@ -86,13 +86,14 @@ const WITH_EVIDENCE: ReadonlySet<unknown> = new Set(['Provenance', 'Consent'])
  */
 export function refuseServerWritten(type: string, at: string, resource?: Resource): void {
   for (const one of resource === undefined ? [] : nested(resource)) {
+    if (WITH_EVIDENCE.has(one.resourceType) && claims(one).some(isLedgerClaim)) {
+      throw new ConsentryError(
+        'forbidden',
+        `A ${one.resourceType} with evidence of the ledger is written by the server itself.`,
+        { expression: [at] },
+      )
+    }
     if (one.resourceType === 'Consent') requireProposal(one, at)
-    if (!WITH_EVIDENCE.has(one.resourceType) || !claims(one).some(isLedgerClaim)) continue
-    throw new ConsentryError(
-      'forbidden',
-      `A ${one.resourceType} with evidence of the ledger is written by the server itself.`,
-      { expression: [at] },
-    )
   }
   if (!WRITTEN_BY_SERVER.has(type)) return
   throw new ConsentryError('method-not-allowed', `${type} is append-only and written by the server itself.`, {
