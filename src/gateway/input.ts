@@ -84,8 +84,9 @@ const WITH_EVIDENCE: ReadonlySet<unknown> = new Set(['Provenance', 'Consent'])
  *
  * @throws ConsentryError `method-not-allowed` for the trail, `forbidden` for evidence, `invalid` for the state of a grant
  */
-export function refuseServerWritten(type: string, at: string, resource?: Resource): void {
-  for (const one of resource === undefined ? [] : nested(resource)) {
+export function refuseServerWritten(type: string, at: string, resource?: Resource | null): void {
+  // A body may be any JSON.
+  for (const one of typeof resource === 'object' && resource !== null ? nested(resource) : []) {
     if (WITH_EVIDENCE.has(one.resourceType) && claims(one).some(isLedgerClaim)) {
       throw new ConsentryError(
         'forbidden',
