@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openDataDirectory } from '../../src/embedded/data-directory.js'
+import { WALLET_SCOPE } from '../../src/auth/wallet-scope.js'
 import { demoClients } from '../../src/embedded/demo-clients.js'
 import { ENTITY } from '../support/clients.js'
 
@@ -63,6 +64,12 @@ describe('demo clients', () => {
     expect(again).toEqual(first)
     expect(first.map(({ id, scopes, role, entity }) => ({ id, scopes, role, entity }))).toEqual([
       { id: 'ehr', scopes: 'system/*.cruds', role: 'system', entity: ENTITY },
+      {
+        id: 'wallet',
+        scopes: `system/Consent.ru system/DocumentReference.r system/QuestionnaireResponse.r ${WALLET_SCOPE}`,
+        role: 'system',
+        entity: ENTITY,
+      },
       { id: 'auditor', scopes: 'system/AuditEvent.rs system/Provenance.rs', role: 'auditor', entity: ENTITY },
     ])
     expect(JSON.stringify(first)).not.toContain('"d":')
