@@ -32,7 +32,8 @@ export async function bundleOf(request: InteractionRequest): Promise<ReceivedBun
   try {
     return { bundle: await validInTurnsOrThrow(value, setImmediate), refused: new Map() }
   } catch (error) {
-    const { type, entry } = value as { type?: unknown; entry?: unknown }
+    // A body may be any JSON.
+    const { type, entry } = (value ?? {}) as { type?: unknown; entry?: unknown }
     if (type !== 'batch' || !Array.isArray(entry)) throw error
     const refused = new Map<number, ConsentryError>()
     const sound = entry.map((each: { resource?: unknown } | null, index) => {

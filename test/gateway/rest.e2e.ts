@@ -667,6 +667,7 @@ describe('what a reviewer broke', () => {
     ['/Patient/$validate', { resourceType: 'Parameters', parameter: [{ name: { toString: 1, valueOf: 1 } }] }],
     ['/Consent', { resourceType: 'Consent', meta: { profile: [{ toString: 1, valueOf: 1 }] } }],
     ['/Basic', null],
+    ['/', null],
     ['/Basic', { resourceType: 'Basic', contained: [{ resourceType: 'Consent', status: { toString: 1 } }] }],
   ])('%s with what nobody expects is a 4xx', async (path, body) => {
     const { status } = await ask('POST', path, JSON.stringify(body))
