@@ -18,6 +18,7 @@ import { interactionsOf } from '../gateway/interactions.js'
 import { metaOperations } from '../gateway/meta.js'
 import type { GatewayParts } from '../gateway/parts.js'
 import { patientOperations } from '../gateway/patient-operations.js'
+import { released } from '../gateway/release.js'
 import { terminologyOperations } from '../gateway/terminology-operations.js'
 import { validateOperations } from '../gateway/validate.js'
 import { verifyOperations } from '../gateway/verify.js'
@@ -97,12 +98,15 @@ export function composeGateway(
     site.problem('mirroring the ledger as Consents has a problem and tries again'),
   )
   const graphql = graphqlEngine(site)
-  const graphqlAt = graphqlOperation({
-    engine: graphql,
-    interactions: () => interactions,
-    parse: (body) => parseJson(body),
-    baseUrl,
-  })
+  const graphqlAt = released(
+    parts,
+    graphqlOperation({
+      engine: graphql,
+      interactions: () => interactions,
+      parse: (body) => parseJson(body),
+      baseUrl,
+    }),
+  )
   const interactions: FhirInteractions = interactionsOf(parts, {
     $graphql: graphqlAt,
     '*/[id]/$graphql': graphqlAt,

@@ -90,8 +90,12 @@ export class ConsentMirror {
     return rows.map(({ body }) => body)
   }
 
-  /** @param tx the transaction that also moves the cursor; @param finalizedBefore what the step before had as `finalized` */
-  async apply(tx: Sql, step: ChainStep, finalizedBefore: number): Promise<void> {
+  /**
+   * @param tx the transaction that also moves the cursor
+   * @param finalizedBefore what the step before had as `finalized`
+   * @returns whether it changes what the mirror says: then `moved` is to be called
+   */
+  async apply(tx: Sql, step: ChainStep, finalizedBefore: number): Promise<boolean> {
     await insertEvents(tx, step.events)
     const patients = new Set<PatientId>()
     const parties = new Set<PartyId>()
@@ -107,6 +111,7 @@ export class ConsentMirror {
     }
     await foldGrants(tx, [...patients], step.finalized)
     await foldParties(tx, [...parties])
+    return patients.size + parties.size > 0
   }
 
   /** Undoes the events of blocks above `block`. */

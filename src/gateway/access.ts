@@ -7,10 +7,16 @@ import { isPurpose, type Purpose } from '../consent/terms.js'
 import { ConsentryError } from '../errors.js'
 import type { RowFilter } from '../records/types.js'
 
+/** What was opened under a permit. */
+export interface Disclosed {
+  readonly permit: Permit
+  readonly subjects: readonly RecordSubject[]
+}
+
 /** Asks for the consent decision on behalf of a principal; the only way from a request to a Permit. */
 export class Access {
-  /** What the mirror was at when a permit was decided. */
-  readonly #decidedAt = new WeakMap<Permit, number>()
+  /** What the mirror was at when it was asked. */
+  readonly #decidedAt = new WeakMap<Permit | RowFilter, number>()
 
   constructor(
     private readonly mirror: ConsentMirror,
@@ -32,12 +38,26 @@ export class Access {
   }
 
   /**
-   * Decides anew if the ledger has been heard of since the permit was made: to be called when everything is ready to go
+   * Decides anew what the ledger has been heard of since its permit was made: to be called when everything is ready to go
    * out, so that a revocation that came while blocks were fetched still stops them. Throws as `permit` does.
    */
-  async confirm(principal: Principal, permit: Permit, subjects: readonly RecordSubject[]): Promise<void> {
-    if (this.#decidedAt.get(permit) === this.mirror.revision) return
-    await this.permit(principal, permit.action, subjects)
+  async confirm(principal: Principal, disclosed: readonly Disclosed[]): Promise<void> {
+    const outdated = disclosed.filter(({ permit }) => !this.isCurrent(permit))
+    const byAction = Map.groupBy(outdated, ({ permit }) => permit.action)
+    await Promise.all(
+      Array.from(byAction, ([action, each]) =>
+        this.permit(
+          principal,
+          action,
+          each.flatMap(({ subjects }) => subjects),
+        ),
+      ),
+    )
+  }
+
+  /** True if the ledger has not been heard of since. */
+  isCurrent(decided: Permit | RowFilter): boolean {
+    return this.#decidedAt.get(decided) === this.mirror.revision
   }
 
   /** One permit for each subject that is permitted, `null` for the others; the facts are fetched once. */
@@ -51,12 +71,15 @@ export class Access {
 
   /** The decision as a condition inside a search. Throws as `permit` does when nothing at all can be permitted. */
   async filter(principal: Principal, action: Action): Promise<RowFilter> {
+    const { revision } = this.mirror
     const facts = await this.facts(principal, action, [])
     const question = asked(principal, action)
     const decision = decide({ ...question, subjects: [] }, facts)
     if ('denial' in decision) throw denied(decision.denial, action, principal)
     const parties = question.parties.filter((party) => facts.activeParties.has(party))
-    return rowFilter({ ...question, parties, now: Math.floor(facts.now / 1000) })
+    const filter = rowFilter({ ...question, parties, now: Math.floor(facts.now / 1000) })
+    this.#decidedAt.set(filter, revision)
+    return filter
   }
 
   private async facts(principal: Principal, action: Action, subjects: readonly RecordSubject[]): Promise<Facts> {

@@ -22,7 +22,8 @@ export function audited(parts: GatewayParts, run: AuditedHandler): Handler {
   }
 }
 
-async function recordFailure(
+/** The audit record of what was denied or failed, durable when it resolves. */
+export async function recordFailure(
   parts: GatewayParts,
   request: InteractionRequest,
   trail: Trail,

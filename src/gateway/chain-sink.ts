@@ -52,8 +52,8 @@ export class GatewayChainSink implements ChainSink {
   }
 
   async apply(step: ChainStep): Promise<void> {
-    await this.database.transaction(async (tx) => {
-      await this.mirror.apply(tx, step, await finalizedBefore(tx))
+    const changed = await this.database.transaction(async (tx) => {
+      const changes = await this.mirror.apply(tx, step, await finalizedBefore(tx))
       for (const share of this.#shares) await share.apply(tx, step)
       const blocks = [...step.ancestors, step.head]
       await tx.query(
@@ -63,8 +63,9 @@ export class GatewayChainSink implements ChainSink {
       )
       await tx.query('DELETE FROM chain_block WHERE number < $1', [step.head.number - KEPT_BLOCKS])
       await moveCursor(tx, step.head, step.finalized)
+      return changes
     })
-    if (step.events.length > 0) this.mirror.moved()
+    if (changed) this.mirror.moved()
     this.#applied()
   }
 

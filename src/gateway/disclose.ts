@@ -1,4 +1,4 @@
-import type { Permit } from '../consent/permit.js'
+import type { Permit, RecordSubject } from '../consent/permit.js'
 import type { Occurrence } from '../audit/occurrence.js'
 import type { ResourceRow, StoredVersion } from '../records/types.js'
 import type { InteractionRequest } from './interaction.js'
@@ -8,10 +8,18 @@ import type { Trail } from './trail.js'
 
 /** Says in the trail which patients and records a disclosure is about. */
 export async function trace(parts: GatewayParts, trail: Trail, rows: readonly ResourceRow[]): Promise<void> {
-  const patients = [...new Set(rows.flatMap(({ patient }) => (patient === null ? [] : [patient])))]
+  await tracePatients(parts, trail, rows)
+  for (const { type, id, version, patient } of rows) trail.touches(`${type}/${id}`, version, patient)
+}
+
+export async function tracePatients(
+  parts: GatewayParts,
+  trail: Trail,
+  subjects: readonly Pick<RecordSubject, 'patient'>[],
+): Promise<void> {
+  const patients = [...new Set(subjects.flatMap(({ patient }) => (patient === null ? [] : [patient])))]
   const localIds = await parts.patients.localIds(patients)
   for (const patient of patients) trail.concerns(patient, `Patient/${localIds.get(patient)?.[0] ?? 'unknown'}`)
-  for (const { type, id, version, patient } of rows) trail.touches(`${type}/${id}`, version, patient)
 }
 
 /**
@@ -29,7 +37,9 @@ export async function disclose(
 ): Promise<Uint8Array[]> {
   await recordAccess(parts, request, trail, what)
   const bodies = await parts.bodies.open(permit, rows)
-  await parts.access.confirm(request.principal, permit, rows)
+  const opened = { permit, subjects: rows }
+  await parts.access.confirm(request.principal, [opened])
+  trail.opened.add(permit, rows)
   return bodies
 }
 

@@ -14,6 +14,7 @@ import { missing, withoutExistence } from './missing.js'
 import type { OperationTable } from './operations.js'
 import { pageSize } from './page-size.js'
 import type { GatewayParts } from './parts.js'
+import { released } from './release.js'
 import type { Trail } from './trail.js'
 
 /** Practitioners, organizations and the like that come along with a page. */
@@ -26,7 +27,7 @@ const PARAMETERS = ['_since', '_type', '_count', '_cursor']
  * decision is a condition inside the SQL.
  */
 export function everythingOperations(parts: GatewayParts): OperationTable {
-  const run = everything(parts)
+  const run = released(parts, everything(parts))
   return { 'Patient/[id]/$everything': run, 'Patient/$everything': run }
 }
 
@@ -45,7 +46,9 @@ function everything(parts: GatewayParts): AuditedHandler {
       ...(since === undefined ? {} : { since }),
       ...(cursor === undefined ? {} : { cursor }),
     }
-    const page = await parts.records.compartment(query, await parts.access.filter(request.principal, 'read'))
+    const filter = await parts.access.filter(request.principal, 'read')
+    const page = await parts.records.compartment(query, filter)
+    trail.opened.count(filter, page.total, async (now) => (await parts.records.compartment(query, now)).total)
     const rows = [...page.rows, ...page.related]
     const permit = await parts.access.permit(request.principal, 'read', rows)
     await trace(parts, trail, rows)

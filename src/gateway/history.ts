@@ -4,12 +4,14 @@ import { historyBundle } from '../fhir/bundle.js'
 import { structures } from '../fhir/definitions/structures.js'
 import { dateRange } from '../fhir/search/date-range.js'
 import type { HistoryQuery } from '../records/history.js'
+import type { RowFilter } from '../records/types.js'
 import { audited } from './audited.js'
 import { disclose, trace } from './disclose.js'
 import type { Handler, InteractionRequest, InteractionResponse } from './interaction.js'
 import { missing, withoutExistence } from './missing.js'
 import { pageSize } from './page-size.js'
 import type { GatewayParts } from './parts.js'
+import { released } from './release.js'
 import { requireInsideScope } from './scope-filter.js'
 import type { Trail } from './trail.js'
 
@@ -19,46 +21,55 @@ import type { Trail } from './trail.js'
  * current version, and totals count those alone.
  */
 export function historyInstance(parts: GatewayParts): Handler {
-  return audited(parts, async (request, trail) => {
-    const ref = { type: request.type as string, id: request.id as string }
-    const filters = requireScope(request.principal, ref.type, 'history-instance')
-    const query = { ...paramsOf(parts, request), ...ref }
-    const [current] = await parts.records.read([ref])
-    if (!current) {
-      trail.touches(`${ref.type}/${ref.id}`)
-      throw missing(parts, request, `${ref.type}/${ref.id}`)
-    }
-    await trace(parts, trail, [current])
-    await withoutExistence(parts, request, parts.access.permit(request.principal, 'read', [current]))
-    await requireInsideScope(parts, request, current, filters)
-    if (filters !== null && current.version > 1) {
-      throw new ConsentryError('forbidden', 'Earlier versions are not served under a granular scope.')
-    }
-    return answer(parts, request, trail, query, `${ref.type}/${ref.id}/_history`)
-  })
+  return audited(
+    parts,
+    released(parts, async (request, trail) => {
+      const ref = { type: request.type as string, id: request.id as string }
+      const filters = requireScope(request.principal, ref.type, 'history-instance')
+      const query = { ...paramsOf(parts, request), ...ref }
+      const [current] = await parts.records.read([ref])
+      if (!current) {
+        trail.touches(`${ref.type}/${ref.id}`)
+        throw missing(parts, request, `${ref.type}/${ref.id}`)
+      }
+      await trace(parts, trail, [current])
+      await withoutExistence(parts, request, parts.access.permit(request.principal, 'read', [current]))
+      await requireInsideScope(parts, request, current, filters)
+      if (filters !== null && current.version > 1) {
+        throw new ConsentryError('forbidden', 'Earlier versions are not served under a granular scope.')
+      }
+      return answer(parts, request, trail, query, `${ref.type}/${ref.id}/_history`)
+    }),
+  )
 }
 
 export function historyType(parts: GatewayParts): Handler {
-  return audited(parts, async (request, trail) => {
-    const type = request.type as string
-    if (requireScope(request.principal, type, 'history-type') !== null) throw narrow(type)
-    return answer(parts, request, trail, { ...paramsOf(parts, request), type }, `${type}/_history`)
-  })
+  return audited(
+    parts,
+    released(parts, async (request, trail) => {
+      const type = request.type as string
+      if (requireScope(request.principal, type, 'history-type') !== null) throw narrow(type)
+      return answer(parts, request, trail, { ...paramsOf(parts, request), type }, `${type}/_history`)
+    }),
+  )
 }
 
 /** Of the types that the token reaches. */
 export function historySystem(parts: GatewayParts): Handler {
-  return audited(parts, async (request, trail) => {
-    const decisions = structures().resources.map((type) => ({
-      type,
-      ...allows(request.principal, type, 'history-system'),
-    }))
-    const types = decisions.filter((each) => each.allowed && each.filters === null).map(({ type }) => type)
-    if (types.length === 0) requireScope(request.principal, '*', 'history-system')
-    if (types.length === 0) throw narrow('every type')
-    const all = types.length === decisions.length
-    return answer(parts, request, trail, { ...paramsOf(parts, request), ...(all ? {} : { types }) }, '_history')
-  })
+  return audited(
+    parts,
+    released(parts, async (request, trail) => {
+      const decisions = structures().resources.map((type) => ({
+        type,
+        ...allows(request.principal, type, 'history-system'),
+      }))
+      const types = decisions.filter((each) => each.allowed && each.filters === null).map(({ type }) => type)
+      if (types.length === 0) requireScope(request.principal, '*', 'history-system')
+      if (types.length === 0) throw narrow('every type')
+      const all = types.length === decisions.length
+      return answer(parts, request, trail, { ...paramsOf(parts, request), ...(all ? {} : { types }) }, '_history')
+    }),
+  )
 }
 
 function narrow(what: string): ConsentryError {
@@ -76,6 +87,8 @@ async function answer(
 ): Promise<InteractionResponse> {
   const filter = await parts.access.filter(request.principal, 'read')
   const page = await parts.records.history(query, filter)
+  const again = async (now: RowFilter) => (await parts.records.history(query, now)).total
+  trail.opened.count(filter, page.total, again)
   const permit = await parts.access.permit(request.principal, 'read', page.rows)
   await trace(parts, trail, page.rows)
   const shown = page.rows.filter((row) => !row.deleted)

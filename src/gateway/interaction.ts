@@ -1,4 +1,5 @@
 import type { Principal } from '../auth/principal.js'
+import type { Opened } from './opened.js'
 
 /** The interactions of https://hl7.org/fhir/R4/http.html by the specification's names. */
 export type Interaction =
@@ -64,6 +65,8 @@ export interface OpenRequest {
 
 export interface InteractionRequest extends OpenRequest {
   readonly principal: Principal
+  /** Of the interaction that this one is inside of and whose answer it becomes a part of; absent at the edge. */
+  readonly opened?: Opened
 }
 
 /**

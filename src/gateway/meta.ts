@@ -11,6 +11,7 @@ import { missing, withoutExistence } from './missing.js'
 import type { OperationTable } from './operations.js'
 import type { GatewayParts } from './parts.js'
 import { type Change, patchIntents } from './patch.js'
+import { released, withoutBody } from './release.js'
 import type { Trail } from './trail.js'
 import { write } from './write.js'
 
@@ -21,9 +22,9 @@ import { write } from './write.js'
  */
 export function metaOperations(parts: GatewayParts): OperationTable {
   return {
-    '*/[id]/$meta': meta(parts),
-    '*/[id]/$meta-add': change(parts, added),
-    '*/[id]/$meta-delete': change(parts, deleted),
+    '*/[id]/$meta': released(parts, meta(parts)),
+    '*/[id]/$meta-add': released(parts, change(parts, added), withoutBody),
+    '*/[id]/$meta-delete': released(parts, change(parts, deleted), withoutBody),
   }
 }
 

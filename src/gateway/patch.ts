@@ -16,6 +16,7 @@ import type { PutIntent } from './intent.js'
 import type { Handler, InteractionRequest } from './interaction.js'
 import { missing, withoutExistence } from './missing.js'
 import type { GatewayParts } from './parts.js'
+import { released, withoutBody } from './release.js'
 import { ifMatchVersion, writtenResponse } from './represent.js'
 import type { Trail } from './trail.js'
 import { write } from './write.js'
@@ -26,19 +27,26 @@ import { write } from './write.js'
  * the permission to read besides the one to update, and is audited as both.
  */
 export function patch(parts: GatewayParts): Handler {
-  return audited(parts, async (request, trail) => {
-    const type = request.type as string
-    requireWriteScope(request.principal, type, 'patch')
-    const change = changeOf(request)
-    const ifMatch = ifMatchVersion(request)
-    const match = ifMatch === undefined ? {} : { ifMatch }
-    return retried(async () => {
-      const id = request.id ?? (await matching(parts, request, type))
-      const intents = await patchIntents(parts, request, trail, [{ type, id, at: type, change, ...match }])
-      const [written] = await write(parts, request, trail, intents)
-      return writtenResponse(request, written as NonNullable<typeof written>)
-    })
-  })
+  return audited(
+    parts,
+    released(
+      parts,
+      async (request, trail) => {
+        const type = request.type as string
+        requireWriteScope(request.principal, type, 'patch')
+        const change = changeOf(request)
+        const ifMatch = ifMatchVersion(request)
+        const match = ifMatch === undefined ? {} : { ifMatch }
+        return retried(async () => {
+          const id = request.id ?? (await matching(parts, request, type))
+          const intents = await patchIntents(parts, request, trail, [{ type, id, at: type, change, ...match }])
+          const [written] = await write(parts, request, trail, intents)
+          return writtenResponse(request, written as NonNullable<typeof written>)
+        })
+      },
+      withoutBody,
+    ),
+  )
 }
 
 /** What a patch makes of a resource, which it leaves as it was. */

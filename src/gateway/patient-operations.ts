@@ -6,6 +6,7 @@ import { missing, withoutExistence } from './missing.js'
 import type { OperationTable } from './operations.js'
 import type { GatewayParts } from './parts.js'
 import { PATIENT_ID_SYSTEM } from './patient-compartment.js'
+import { released } from './release.js'
 import { requireInsideScope } from './scope-filter.js'
 
 /**
@@ -13,7 +14,7 @@ import { requireInsideScope } from './scope-filter.js'
  * Patient of another hospital that carries it as identifier is the same patient.
  */
 export function patientOperations(parts: GatewayParts): OperationTable {
-  return { 'Patient/[id]/$ledger-id': ledgerId(parts) }
+  return { 'Patient/[id]/$ledger-id': released(parts, ledgerId(parts)) }
 }
 
 function ledgerId(parts: GatewayParts): AuditedHandler {
@@ -22,9 +23,10 @@ function ledgerId(parts: GatewayParts): AuditedHandler {
     const [row] = await parts.records.read([{ type: 'Patient', id: request.id as string }])
     if (!row || row.deleted) throw missing(parts, request, `Patient/${request.id}`)
     await trace(parts, trail, [row])
-    await withoutExistence(parts, request, parts.access.permit(request.principal, 'read', [row]))
+    const permit = await withoutExistence(parts, request, parts.access.permit(request.principal, 'read', [row]))
     await requireInsideScope(parts, request, row, filters)
     if (row.patient === null) throw new ConsentryError('not-found', 'This Patient is not known to the ledger.')
+    trail.opened.add(permit, [row])
     await recordAccess(parts, request, trail, { interaction: '$ledger-id' })
     const identifier = { system: PATIENT_ID_SYSTEM, value: row.patient }
     const body = { resourceType: 'Parameters', parameter: [{ name: 'identifier', valueIdentifier: identifier }] }

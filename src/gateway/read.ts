@@ -7,26 +7,33 @@ import { disclose, trace } from './disclose.js'
 import type { Handler, InteractionRequest, InteractionResponse } from './interaction.js'
 import { missing, withoutExistence } from './missing.js'
 import type { GatewayParts } from './parts.js'
+import { released } from './release.js'
 import { etag, lastModified, versionOfEtag } from './represent.js'
 import { requireInsideScope } from './scope-filter.js'
 import type { Trail } from './trail.js'
 
 /** read, https://hl7.org/fhir/R4/http.html#read, with If-None-Match and If-Modified-Since. */
 export function read(parts: GatewayParts): Handler {
-  return audited(parts, async (request, trail) => {
-    const [row] = await parts.records.read([{ type: request.type as string, id: request.id as string }])
-    return respondWith(parts, request, trail, row ?? null, 'read')
-  })
+  return audited(
+    parts,
+    released(parts, async (request, trail) => {
+      const [row] = await parts.records.read([{ type: request.type as string, id: request.id as string }])
+      return respondWith(parts, request, trail, row ?? null, 'read')
+    }),
+  )
 }
 
 /** vread, https://hl7.org/fhir/R4/http.html#vread */
 export function vread(parts: GatewayParts): Handler {
-  return audited(parts, async (request, trail) => {
-    const version = Number(/^[1-9]\d{0,8}$/.exec(request.vid as string)?.[0] ?? 0)
-    const ref = { type: request.type as string, id: request.id as string, version }
-    const [row] = version === 0 ? [] : await parts.records.readVersion([ref])
-    return respondWith(parts, request, trail, row ?? null, 'vread')
-  })
+  return audited(
+    parts,
+    released(parts, async (request, trail) => {
+      const version = Number(/^[1-9]\d{0,8}$/.exec(request.vid as string)?.[0] ?? 0)
+      const ref = { type: request.type as string, id: request.id as string, version }
+      const [row] = version === 0 ? [] : await parts.records.readVersion([ref])
+      return respondWith(parts, request, trail, row ?? null, 'vread')
+    }),
+  )
 }
 
 /** Scope, then existence, then consent. */

@@ -5,12 +5,14 @@ import { parseSearch, searchParametersOf, sortBy } from '../fhir/search-query.js
 import type { SearchQuery } from '../fhir/search/query.js'
 import { type Subset, subsetOf } from '../fhir/subset.js'
 import type { SearchQuery as RecordQuery, SortKey } from '../records/search-query.js'
+import type { RowFilter } from '../records/types.js'
 import { audited } from './audited.js'
 import { disclose, trace } from './disclose.js'
 import { included } from './including.js'
 import type { Handler, InteractionRequest, InteractionResponse } from './interaction.js'
 import { pageSize } from './page-size.js'
 import type { GatewayParts } from './parts.js'
+import { released } from './release.js'
 import { handlingOf } from './represent.js'
 import { searchOptions } from './scope-filter.js'
 import { searchCondition } from './search-condition.js'
@@ -22,16 +24,19 @@ import type { Trail } from './trail.js'
  * permit that opens them. The number of statements does not depend on what is found.
  */
 export function searchType(parts: GatewayParts): Handler {
-  return audited(parts, async (request, trail) => {
-    const type = request.type as string
-    requireScope(request.principal, type, 'search-type')
-    trail.query = queryText(request)
-    if (type === 'AuditEvent' && request.principal.role !== 'auditor') {
-      throw new ConsentryError('forbidden', 'The audit trail can be searched by auditors alone.')
-    }
-    const query = parseSearch(type, request.params, handlingOf(request), searchOptions(parts))
-    return answer(parts, request, trail, query)
-  })
+  return audited(
+    parts,
+    released(parts, async (request, trail) => {
+      const type = request.type as string
+      requireScope(request.principal, type, 'search-type')
+      trail.query = queryText(request)
+      if (type === 'AuditEvent' && request.principal.role !== 'auditor') {
+        throw new ConsentryError('forbidden', 'The audit trail can be searched by auditors alone.')
+      }
+      const query = parseSearch(type, request.params, handlingOf(request), searchOptions(parts))
+      return answer(parts, request, trail, query)
+    }),
+  )
 }
 
 async function answer(
@@ -51,6 +56,8 @@ async function answer(
   }
   const filter = await parts.access.filter(request.principal, 'read')
   const page = await parts.records.search(asked, filter)
+  const again = async (now: RowFilter) => (await parts.records.search({ ...asked, count: 0 }, now)).total
+  trail.opened.count(filter, page.total, again)
   const besides = await included(parts, request.principal, query, page.rows, filter)
   const rows = [...page.rows, ...besides.rows]
   const permit = await parts.access.permit(request.principal, 'read', rows)

@@ -23,6 +23,7 @@ import { recordAccess } from './disclose.js'
 import type { InteractionRequest } from './interaction.js'
 import type { OperationTable } from './operations.js'
 import type { GatewayParts } from './parts.js'
+import { released } from './release.js'
 import { storedInstance, withStored } from './stored-terminology.js'
 
 /** What an operation answers with, from its input and the code systems and value sets that it may need. */
@@ -41,7 +42,8 @@ interface Asked {
  * as the caller may search it.
  */
 export function terminologyOperations(parts: GatewayParts): OperationTable {
-  const run = (allowed: readonly string[], answer: Answer): AuditedHandler => operation(parts, allowed, answer)
+  const run = (allowed: readonly string[], answer: Answer): AuditedHandler =>
+    released(parts, operation(parts, allowed, answer))
   const validateIn = run(CODE_SYSTEM_VALIDATE_PARAMETERS, validateInCodeSystem)
   const validateOf = run(VALUE_SET_VALIDATE_PARAMETERS, validateInValueSet)
   const subsumed = run(SUBSUMES_PARAMETERS, answerSubsumes)

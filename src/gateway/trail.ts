@@ -1,5 +1,6 @@
 import type { Occurrence } from '../audit/occurrence.js'
 import type { PatientId } from '../consent/permit.js'
+import { Opened } from './opened.js'
 
 /**
  * What an interaction learns about its subject while it runs, so that its audit record names patient and
@@ -8,6 +9,7 @@ import type { PatientId } from '../consent/permit.js'
 export class Trail {
   readonly #patients = new Map<PatientId, string>()
   readonly #data = new Map<string, TouchedData>()
+  readonly opened = new Opened()
   /** The raw query of a search. */
   query: string | undefined
   /** The document that authorises the wallet service to sign for a patient in custody. */

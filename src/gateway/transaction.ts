@@ -8,9 +8,7 @@ import {
   type ResolvedEntry,
   responseBundle,
 } from '../fhir/bundle.js'
-import { stringify } from '../fhir/json.js'
 import { criteriaOf } from '../fhir/search-query.js'
-import { operationOutcome } from '../fhir/operation-outcome.js'
 import type { Resource, ValidResource } from '../fhir/types.js'
 import type { Claim, ResourceRow } from '../records/types.js'
 import { audited } from './audited.js'
@@ -19,6 +17,7 @@ import { recordAccess, trace } from './disclose.js'
 import { bundleOf, refuseServerWritten } from './input.js'
 import type { FhirInteractions, Handler, InteractionRequest, InteractionResponse } from './interaction.js'
 import type { GatewayParts } from './parts.js'
+import { EntryAnswers, patchIn, refusedResult, withoutResource } from './entry-answers.js'
 import { changeOf, patchIntents, type PatchTarget } from './patch.js'
 import { etag, preferredReturn, versionOfEtag } from './represent.js'
 import type { Intent } from './intent.js'
@@ -36,8 +35,9 @@ export function transaction(parts: GatewayParts, interactions: () => FhirInterac
     const plan = planBundle(bundle, { base: request.baseUrl, maxEntries: parts.limits.maxBundleEntries })
     if (plan.kind === 'batch') {
       const { found } = await lookUp(parts, request, trail, plan.lookups)
-      return batch(request, resolveBundle(plan, found, { base: request.baseUrl }), interactions(), refused)
+      return batch(parts, request, resolveBundle(plan, found, { base: request.baseUrl }), interactions(), refused)
     }
+    const answers = new EntryAnswers(parts, request, interactions())
     const { resolved, entries, writing, written } = await retried(() => writeAll(parts, request, trail, plan))
     const results = new Map(writing.map(({ entry }, i) => [entry, writtenResult(request, written[i] as Written)]))
     // One after the other: each read is an interaction of its own, audited and decided as such.
@@ -45,10 +45,15 @@ export function transaction(parts: GatewayParts, interactions: () => FhirInterac
       const entry = entries[index] as ResolvedEntry
       if (!results.has(entry)) {
         // The writes are committed: a read that is refused says so in its entry, and the others are still answered.
-        results.set(entry, await otherResult(request, entry, interactions()).catch(refusedResult))
+        results.set(entry, await otherResult(answers, entry).catch(refusedResult))
       }
     }
-    const ordered = entries.map((entry) => results.get(entry) as EntryResult)
+    await answers.settle(results)
+    const tells = await trail.opened.holds(parts.access, request.principal)
+    const ordered = entries.map((entry) => {
+      const result = results.get(entry) as EntryResult
+      return tells || entry.action !== 'patch' ? result : withoutResource(result)
+    })
     return { status: 200, headers: {}, body: responseBundle('transaction', ordered) }
   })
 }
@@ -83,15 +88,6 @@ function targetOf({ index, type = '', id = '', resource, ifMatch }: ResolvedEntr
     change,
     ...(version === undefined ? {} : { ifMatch: version }),
   }
-}
-
-/** What would be sent alone: Parameters, or a JSON Patch that the entry holds as a Binary (https://hl7.org/fhir/R4/http.html#patch). */
-function patchIn(resource: Resource | undefined): Required<Pick<InteractionRequest, 'body' | 'headers'>> {
-  if (resource?.resourceType !== 'Binary') {
-    return { headers: { 'content-type': 'application/fhir+json' }, body: Buffer.from(stringify(resource)) }
-  }
-  const { contentType = '', data = '' } = resource as { contentType?: string; data?: string }
-  return { headers: { 'content-type': contentType }, body: Buffer.from(data, 'base64') }
 }
 
 /** Conditions of entries and conditional references, in one query, among what the caller may read. */
@@ -192,31 +188,24 @@ function writtenResult(request: InteractionRequest, written: Written): EntryResu
   }
 }
 
-async function otherResult(
-  request: InteractionRequest,
-  entry: ResolvedEntry,
-  interactions: FhirInteractions,
-): Promise<EntryResult> {
+async function otherResult(answers: EntryAnswers, entry: ResolvedEntry): Promise<EntryResult> {
   if (entry.action === 'nothing') return { status: 204 }
   const asked = entry.action === 'existing' ? { ...entry, interaction: 'read' as const, method: 'GET' as const } : entry
-  const response = await ask(request, asked, interactions)
-  if (entry.action !== 'existing') return resultOf(response)
-  const { resource: _, ...rest } = resultOf(response)
+  const result = await answers.ask(entry, asked)
+  if (entry.action !== 'existing') return result
+  const rest = withoutResource(result)
   return { ...rest, location: `${entry.type}/${entry.id}/_history/${/\d+/.exec(rest.etag ?? '')?.[0] ?? '1'}` }
 }
 
-function refusedResult(error: unknown): EntryResult {
-  if (!(error instanceof ConsentryError)) throw error
-  return { status: HTTP_STATUS[error.kind], outcome: operationOutcome(error.issues) }
-}
-
 async function batch(
+  parts: GatewayParts,
   request: InteractionRequest,
   resolved: ResolvedBundle,
   interactions: FhirInteractions,
   refused: ReadonlyMap<number, ConsentryError>,
 ): Promise<InteractionResponse> {
-  const results: EntryResult[] = []
+  const answers = new EntryAnswers(parts, request, interactions)
+  const results = new Map<ResolvedEntry | ConsentryError, EntryResult>()
   for (const index of resolved.order) {
     const entry = resolved.entries[index] as ResolvedEntry | ConsentryError
     const fault = refused.get(index)
@@ -225,61 +214,13 @@ async function batch(
         await interactions.refused?.(request, HTTP_STATUS[fault.kind])
         throw fault
       }
-      results[index] = resultOf(await ask(request, requireResolved(entry), interactions))
+      const asked = requireResolved(entry)
+      results.set(entry, await answers.ask(asked, asked))
     } catch (error) {
-      results[index] = refusedResult(error)
+      results.set(entry, refusedResult(error))
     }
   }
-  return { status: 200, headers: {}, body: responseBundle('batch', results) }
-}
-
-/** One entry as the interaction that it names, with everything that guards it. */
-async function ask(
-  request: InteractionRequest,
-  entry: ResolvedEntry,
-  interactions: FhirInteractions,
-): Promise<InteractionResponse> {
-  const { interaction, method, type, id, vid, compartment, operation, params, resource, condition } = entry
-  const handler = interaction === 'capabilities' ? undefined : interactions[interaction]
-  if (!handler) throw new ConsentryError('not-supported', `${interaction} is not served.`)
-  const headers = {
-    // A Binary comes as the resource: what stands in a Bundle is FHIR.
-    accept: 'application/fhir+json',
-    ...(request.headers.prefer === undefined ? {} : { prefer: request.headers.prefer }),
-    ...(entry.ifMatch === undefined ? {} : { 'if-match': entry.ifMatch }),
-    ...(entry.ifNoneMatch === undefined ? {} : { 'if-none-match': entry.ifNoneMatch }),
-    ...(entry.ifModifiedSince === undefined ? {} : { 'if-modified-since': entry.ifModifiedSince }),
-    ...(interaction === 'create' && condition !== undefined
-      ? { 'if-none-exist': condition.slice(condition.indexOf('?') + 1) }
-      : {}),
-  }
-  const patch = interaction === 'patch' ? patchIn(resource) : undefined
-  const { body: _, type: __, id: ___, vid: ____, ...common } = request
-  return handler({
-    ...common,
-    interaction,
-    method: method === 'HEAD' ? 'GET' : method,
-    headers: { ...headers, ...patch?.headers },
-    params,
-    ...(type === undefined ? {} : { type }),
-    ...(id === undefined ? {} : { id }),
-    ...(vid === undefined ? {} : { vid }),
-    ...(compartment === undefined ? {} : { compartment }),
-    ...(operation === undefined ? {} : { operation }),
-    ...(resource === undefined ? {} : { body: patch?.body ?? Buffer.from(stringify(resource)) }),
-  })
-}
-
-function resultOf({ status, headers, body }: InteractionResponse): EntryResult {
-  return {
-    status,
-    ...(headers['location'] === undefined ? {} : { location: headers['location'] }),
-    ...(headers['etag'] === undefined ? {} : { etag: headers['etag'] }),
-    ...(headers['last-modified'] === undefined
-      ? {}
-      : { lastModified: new Date(headers['last-modified']).toISOString() }),
-    ...(body === undefined || headers['content-type'] !== undefined || Symbol.asyncIterator in Object(body)
-      ? {}
-      : { resource: body as Uint8Array | Resource }),
-  }
+  await answers.settle(results)
+  const ordered = resolved.entries.map((entry) => results.get(entry) as EntryResult)
+  return { status: 200, headers: {}, body: responseBundle('batch', ordered) }
 }

@@ -10,6 +10,7 @@ import type { InteractionRequest } from './interaction.js'
 import { missing, withoutExistence } from './missing.js'
 import type { OperationTable } from './operations.js'
 import type { GatewayParts } from './parts.js'
+import { released } from './release.js'
 import { requireInsideScope } from './scope-filter.js'
 import type { Trail } from './trail.js'
 
@@ -20,7 +21,7 @@ import type { Trail } from './trail.js'
  * stored one is read, under the rules of read, and judged; mode `delete` asks whether it may be deleted.
  */
 export function validateOperations(parts: GatewayParts): OperationTable {
-  const run = validate(parts)
+  const run = released(parts, validate(parts))
   return { '*/$validate': run, '*/[id]/$validate': run }
 }
 

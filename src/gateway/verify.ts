@@ -9,6 +9,7 @@ import { disclose, trace } from './disclose.js'
 import { missing, withoutExistence } from './missing.js'
 import type { OperationTable } from './operations.js'
 import type { GatewayParts } from './parts.js'
+import { released } from './release.js'
 import { requireInsideScope } from './scope-filter.js'
 
 /**
@@ -17,7 +18,7 @@ import { requireInsideScope } from './scope-filter.js'
  * Decided and audited like a read of the record.
  */
 export function verifyOperations(parts: GatewayParts, log: VerifiableLog, contracts: Contracts): OperationTable {
-  const run = verify(parts, log, contracts)
+  const run = released(parts, verify(parts, log, contracts))
   return { 'AuditEvent/[id]/$verify': run, 'Provenance/[id]/$verify': run }
 }
 

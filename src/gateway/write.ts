@@ -6,6 +6,7 @@ import { clinicalCategories } from '../fhir/clinical-categories.js'
 import { labelsOf } from '../fhir/labels-of.js'
 import type { Resource } from '../fhir/types.js'
 import type { StoredVersion } from '../records/types.js'
+import type { Disclosed } from './access.js'
 import { overtaken } from './contention.js'
 import { refuseDefinition } from './definitions.js'
 import type { Intent } from './intent.js'
@@ -83,7 +84,7 @@ async function attemptWrite(
   const drafts = draft(parts, trail, intents, previous, live, patients)
   const localIds = await localPatientIds(parts, drafts)
   for (const patient of drafts.flatMap(patientsLeft)) trail.concerns(patient, localIds(patient))
-  await decideAll(parts, request, drafts)
+  const decided = await decideAll(parts, request, drafts)
   // Only now: whoever is denied learns neither that a resource exists nor its version.
   intents.forEach((intent, i) => checkIfMatch(intent, previous[i] ?? null))
   intents.forEach((intent, i) => checkBasis(intent, previous[i] ?? null))
@@ -105,6 +106,7 @@ async function attemptWrite(
       }),
     ),
   )
+  await parts.access.confirm(request.principal, decided)
   const claims = intents.flatMap((intent) => (intent.kind !== 'delete' && intent.claim ? [intent.claim] : []))
   const result = await parts.records.commit({ versions, audit, claims })
   if (!result.committed) {
@@ -226,7 +228,11 @@ function subjectOf({ patient, origin, labels, categories }: RecordSubject): Reco
  * Every action needs its permit: a create for what is new, an update for what was there and for what replaces it. What was
  * deleted in one patient's compartment does not come back in another's without a permit for both.
  */
-async function decideAll(parts: GatewayParts, request: InteractionRequest, drafts: readonly Draft[]): Promise<void> {
+async function decideAll(
+  parts: GatewayParts,
+  request: InteractionRequest,
+  drafts: readonly Draft[],
+): Promise<Disclosed[]> {
   const subjects = new Map<Action, RecordSubject[]>()
   for (const { action, subject, previous } of drafts) {
     const asked = subjects.get(action) ?? []
@@ -234,7 +240,12 @@ async function decideAll(parts: GatewayParts, request: InteractionRequest, draft
     if (action !== 'delete' && previous !== null) asked.push(subjectOf(previous))
     subjects.set(action, asked)
   }
-  await Promise.all(Array.from(subjects, ([action, asked]) => parts.access.permit(request.principal, action, asked)))
+  return Promise.all(
+    Array.from(subjects, async ([action, asked]) => ({
+      permit: await parts.access.permit(request.principal, action, asked),
+      subjects: asked,
+    })),
+  )
 }
 
 /** A record that moves is taken from one patient and given to another: both learn of it. */

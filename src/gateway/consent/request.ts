@@ -107,7 +107,7 @@ async function seenBy(
   try {
     const permit = await parts.access.permit(principal, 'read', [row])
     const [body] = await parts.bodies.open(permit, [row])
-    await parts.access.confirm(principal, permit, [row])
+    await parts.access.confirm(principal, [{ permit, subjects: [row] }])
     return body
   } catch (error) {
     if (error instanceof ConsentryError && error.kind === 'forbidden') return undefined

@@ -51,6 +51,7 @@ const bodies = {
 const access = {
   permit: async () => null,
   confirm: async () => undefined,
+  isCurrent: () => true,
   filter: async () => ({ sql: 'true', params: [] }),
 } as unknown as Access
 const audit = { records: () => [] } as unknown as AuditTrail
