@@ -14,6 +14,7 @@ contract BreakGlassTest is Consortium {
         vm.prank(doctor);
         consents.breakGlass(ALICE, DOCTOR, REASON);
         assertTrue(emergency(ALICE, DOCTOR), "open");
+        assertEq(consents.consentOf(ALICE, DOCTOR, ALL_LABELS, 6).flags, 8, "and shows as what it is");
         assertFalse(consents.check(ALICE, DOCTOR, ALL_LABELS, READ, TREAT, 1), "not for treatment");
         assertFalse(consents.check(ALICE, DOCTOR, ALL_LABELS, READ, TREAT | BREAK_GLASS, 1), "not for a mixture");
         assertFalse(consents.check(ALICE, DOCTOR, ALL_LABELS, UPDATE, BREAK_GLASS, 1), "not for writing");
@@ -93,6 +94,25 @@ contract BreakGlassTest is Consortium {
         vm.prank(alice);
         consents.revokeAll(ALICE);
         assertFalse(emergency(ALICE, B), "ended with the epoch");
+        vm.prank(b);
+        consents.breakGlass(ALICE, B, REASON);
+        assertTrue(emergency(ALICE, B), "a new emergency in the new epoch");
+    }
+
+    /// @dev As the interface warns: a veto shuts, only a revocation ends.
+    function test_aVetoThatIsLiftedOpensWhatHasNotEnded() public {
+        vm.prank(doctor);
+        consents.breakGlass(ALICE, DOCTOR, REASON);
+        vm.startPrank(alice);
+        consents.setEmergencyVeto(ALICE, true);
+        assertFalse(emergency(ALICE, DOCTOR), "shut");
+        consents.setEmergencyVeto(ALICE, false);
+        assertTrue(emergency(ALICE, DOCTOR), "open again");
+        consents.revoke(ALICE, DOCTOR, one(ALL_LABELS), 1 << 6);
+        consents.setEmergencyVeto(ALICE, true);
+        consents.setEmergencyVeto(ALICE, false);
+        vm.stopPrank();
+        assertFalse(emergency(ALICE, DOCTOR), "ended for good");
     }
 
     function test_countedPerEntityAndDay() public {

@@ -4,9 +4,10 @@ pragma solidity 0.8.37;
 import {IConsentRegistry} from "../../contracts/interfaces/IConsentRegistry.sol";
 import {IIdentityRegistry} from "../../contracts/interfaces/IIdentityRegistry.sol";
 import {Consortium} from "./support/Consortium.sol";
+import {TypedData} from "./support/TypedData.sol";
 import {Wallet} from "./support/Wallet.sol";
 
-/// @notice Who speaks for a party: custody and its end, change of controller, guardians and recovery.
+/// @notice Who speaks for a party: custody and its end, change of controller.
 contract CustodyTest is Consortium {
     string private constant NAME = "Consentry IdentityRegistry";
 
@@ -92,6 +93,70 @@ contract CustodyTest is Consortium {
         assertEq(identity.custodianOf(CAROL), 0, "free");
     }
 
+    function test_aRevokedPartyIsNotHandedOver() public {
+        vm.prank(admin);
+        identity.setStatus(B, IIdentityRegistry.Status.Revoked);
+        bytes memory acceptance = changeSignature(B, stranger, NOW, STRANGER_KEY);
+        vm.prank(b);
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IIdentityRegistry.InvalidStatus.selector,
+                B,
+                IIdentityRegistry.Status.Revoked,
+                IIdentityRegistry.Status.Active
+            )
+        );
+        identity.changeController(B, stranger, NOW, "", acceptance);
+    }
+
+    function test_anOperatorHandsOverPatientsInCustodyAndNotItsEntity() public {
+        vm.prank(a);
+        identity.addOperator(A, stranger);
+        bytes memory acceptance = changeSignature(A, carol, NOW, CAROL_KEY);
+        vm.prank(stranger);
+        vm.expectRevert(abi.encodeWithSelector(IIdentityRegistry.NotAuthorised.selector, A, stranger));
+        identity.changeController(A, carol, NOW, "", acceptance);
+        acceptance = changeSignature(CAROL, carol, NOW, CAROL_KEY);
+        vm.prank(stranger);
+        identity.changeController(CAROL, carol, NOW, "", acceptance);
+        assertEq(identity.controllerOf(CAROL), carol, "claimed");
+    }
+
+    function test_aHandoverIsNotReplayedOnceItWasUndone() public {
+        bytes memory agreement = changeSignature(ALICE, stranger, NOW, ALICE_KEY);
+        bytes memory acceptance = changeSignature(ALICE, stranger, NOW, STRANGER_KEY);
+        identity.changeController(ALICE, stranger, NOW, agreement, acceptance);
+        bytes memory back = changeSignature(ALICE, alice, NOW, ALICE_KEY);
+        vm.prank(stranger);
+        identity.changeController(ALICE, alice, NOW, "", back);
+        vm.expectRevert(abi.encodeWithSelector(IIdentityRegistry.NotAuthorised.selector, ALICE, address(this)));
+        identity.changeController(ALICE, stranger, NOW, agreement, acceptance);
+    }
+
+    function test_aSuspendedCustodianGivesNothingAndTakesEverythingAway() public {
+        IConsentRegistry.Grant memory consent = grantOf(CAROL, B);
+        consents.grantSigned(consent, signed(consent, A_KEY));
+        vm.prank(admin);
+        identity.setStatus(A, IIdentityRegistry.Status.Suspended);
+        consent.grantee = DOCTOR;
+        bytes memory by = signed(consent, A_KEY);
+        vm.expectRevert(abi.encodeWithSelector(IConsentRegistry.InvalidSignature.selector, CAROL));
+        consents.grantSigned(consent, by);
+        IConsentRegistry.Revocation memory revocation = revocationOf(CAROL, B);
+        consents.revokeSigned(revocation, signed(revocation, A_KEY));
+        assertFalse(mayRead(CAROL, B), "revoked");
+        uint64 nonce = consents.revocationNonce(CAROL);
+        by = signature(TypedData.emergencyVeto(CAROL, true, nonce, NOW), A_KEY);
+        consents.setEmergencyVetoSigned(CAROL, true, nonce, NOW, by);
+        assertTrue(consents.emergencyVetoed(CAROL), "vetoed");
+        by = signature(TypedData.emergencyVeto(CAROL, false, ++nonce, NOW), A_KEY);
+        vm.expectRevert(abi.encodeWithSelector(IConsentRegistry.InvalidSignature.selector, CAROL));
+        consents.setEmergencyVetoSigned(CAROL, false, nonce, NOW, by);
+        vm.prank(a);
+        vm.expectRevert(abi.encodeWithSelector(IConsentRegistry.NotAuthorised.selector, CAROL, a));
+        consents.setEmergencyVeto(CAROL, false);
+    }
+
     function test_changePatientToANewKey() public {
         bytes memory acceptance = changeSignature(ALICE, stranger, NOW, STRANGER_KEY);
         vm.prank(alice);
@@ -137,100 +202,6 @@ contract CustodyTest is Consortium {
         consents.grantSigned(consent, stranger_);
         consents.grantSigned(consent, signed(consent, CAROL_KEY));
         assertTrue(mayRead(CAROL, B), "granted by a contract wallet");
-    }
-
-    // ------------------------------------------------------------------ guardians
-
-    function test_recoveryTakesTheGuardianAndTheDelay() public {
-        vm.prank(stranger);
-        vm.expectRevert(abi.encodeWithSelector(IIdentityRegistry.NotAuthorised.selector, ALICE, stranger));
-        identity.proposeRecovery(ALICE, stranger);
-        vm.prank(alice);
-        identity.setGuardian(ALICE, doctor);
-        vm.prank(doctor);
-        identity.proposeRecovery(ALICE, stranger);
-        (address proposed, uint40 from) = identity.recoveryOf(ALICE);
-        assertEq(proposed, stranger, "proposed");
-        assertEq(from, NOW + RECOVERY_DELAY, "delay");
-        vm.warp(from - 1);
-        vm.expectRevert(abi.encodeWithSelector(IIdentityRegistry.RecoveryNotDue.selector, from));
-        identity.completeRecovery(ALICE);
-        vm.warp(from);
-        identity.completeRecovery(ALICE);
-        assertEq(identity.controllerOf(ALICE), stranger, "recovered");
-        vm.expectRevert(abi.encodeWithSelector(IIdentityRegistry.NoRecovery.selector, ALICE));
-        identity.completeRecovery(ALICE);
-        // And the consent registry knows.
-        IConsentRegistry.Grant memory consent = grantOf(ALICE, B);
-        vm.prank(stranger);
-        consents.grant(consent);
-    }
-
-    function test_thePresentControllerStopsARecovery() public {
-        vm.prank(alice);
-        identity.setGuardian(ALICE, doctor);
-        vm.prank(doctor);
-        identity.proposeRecovery(ALICE, stranger);
-        bytes32 structHash = keccak256(
-            abi.encode(
-                keccak256("CancelRecovery(bytes32 party,uint256 nonce,uint256 deadline)"),
-                ALICE,
-                identity.nonces(ALICE),
-                uint256(NOW)
-            )
-        );
-        bytes memory by = signature(address(identity), NAME, structHash, STRANGER_KEY);
-        vm.expectRevert(abi.encodeWithSelector(IIdentityRegistry.NotAuthorised.selector, ALICE, address(this)));
-        identity.cancelRecoverySigned(ALICE, NOW, by);
-        by = signature(address(identity), NAME, structHash, ALICE_KEY);
-        identity.cancelRecoverySigned(ALICE, NOW, by);
-        vm.warp(NOW + RECOVERY_DELAY);
-        vm.expectRevert(abi.encodeWithSelector(IIdentityRegistry.NoRecovery.selector, ALICE));
-        identity.completeRecovery(ALICE);
-    }
-
-    function test_aNewGuardianEndsTheRecoveryOfTheOld() public {
-        vm.prank(alice);
-        identity.setGuardian(ALICE, doctor);
-        vm.prank(doctor);
-        identity.proposeRecovery(ALICE, stranger);
-        bytes32 structHash = keccak256(
-            abi.encode(
-                keccak256("SetGuardian(bytes32 party,address guardian,uint256 nonce,uint256 deadline)"),
-                ALICE,
-                b,
-                identity.nonces(ALICE),
-                uint256(NOW)
-            )
-        );
-        bytes memory by = signature(address(identity), NAME, structHash, ALICE_KEY);
-        identity.setGuardianSigned(ALICE, b, NOW, by);
-        assertEq(identity.guardianOf(ALICE), b, "guardian");
-        (address proposed,) = identity.recoveryOf(ALICE);
-        assertEq(proposed, address(0), "cancelled");
-        vm.expectRevert(abi.encodeWithSelector(IIdentityRegistry.NotAuthorised.selector, ALICE, address(this)));
-        identity.setGuardianSigned(ALICE, b, NOW, by);
-    }
-
-    function test_theAdministratorRecoversEntitiesNotPatients() public {
-        vm.prank(admin);
-        identity.proposeRecovery(A, stranger);
-        vm.warp(NOW + RECOVERY_DELAY);
-        identity.completeRecovery(A);
-        assertTrue(identity.operates(A, stranger), "recovered");
-        assertTrue(identity.speaksFor(CAROL, stranger), "custody follows");
-        bytes32[2] memory patients = [ALICE, CAROL];
-        for (uint256 i = 0; i < 2; ++i) {
-            vm.prank(admin);
-            vm.expectRevert(abi.encodeWithSelector(IIdentityRegistry.NotAuthorised.selector, patients[i], admin));
-            identity.proposeRecovery(patients[i], admin);
-        }
-    }
-
-    function test_noGuardianInCustody() public {
-        vm.prank(a);
-        vm.expectRevert(abi.encodeWithSelector(IIdentityRegistry.NotAuthorised.selector, CAROL, a));
-        identity.setGuardian(CAROL, stranger);
     }
 
     function changeSignature(bytes32 party, address controller, uint256 deadline, uint256 privateKey)

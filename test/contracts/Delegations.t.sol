@@ -232,12 +232,50 @@ contract DelegationsTest is Consortium {
         consents.grantSigned(consent, by);
     }
 
+    function test_whatThePatientSignedBeforeADelegateRevokedIsVoidForThatWord() public {
+        IConsentRegistry.Grant memory consent = grantOf(ALICE, B);
+        bytes memory by = signed(consent, ALICE_KEY);
+        IConsentRegistry.Grant memory other = grantOf(ALICE, A);
+        bytes memory otherBy = signed(other, ALICE_KEY);
+        vm.warp(NOW + 5);
+        vm.prank(doctor);
+        consents.revokeAsDelegate(DOCTOR, ALICE, B, one(GENERAL), CAN_READ);
+        vm.expectPartialRevert(IConsentRegistry.InvalidNonce.selector);
+        consents.grantSigned(consent, by);
+        consents.grantSigned(other, otherBy);
+        assertTrue(mayRead(ALICE, A), "another word");
+    }
+
     function test_aProxyOrNobodyIsNoDelegate() public {
         IConsentRegistry.Delegation memory delegation = boundsOf(ALICE, one(GENERAL));
         delegation.delegate = keccak256("unknown");
         vm.prank(alice);
         vm.expectRevert(abi.encodeWithSelector(IConsentRegistry.NotADelegate.selector, delegation.delegate));
         consents.delegate(delegation);
+        delegation.delegate = keccak256("ursula");
+        vm.prank(admin);
+        identity.registerProxy(registration(delegation.delegate, stranger), B);
+        vm.prank(alice);
+        vm.expectRevert(abi.encodeWithSelector(IConsentRegistry.NotADelegate.selector, delegation.delegate));
+        consents.delegate(delegation);
+    }
+
+    function test_whatADelegateSignedEndsWithItsDeadlineAndTheNextRevocation() public {
+        IConsentRegistry.Grant memory consent = within();
+        bytes memory by = signature(TypedData.hash(DOCTOR, consent), DOCTOR_KEY);
+        vm.warp(consent.deadline + 1);
+        vm.expectRevert(abi.encodeWithSelector(IConsentRegistry.SignatureExpired.selector, consent.deadline));
+        consents.grantAsDelegateSigned(DOCTOR, consent, by);
+        vm.warp(NOW);
+        vm.prank(alice);
+        consents.revoke(ALICE, B, one(GENERAL), CAN_READ);
+        vm.expectPartialRevert(IConsentRegistry.InvalidNonce.selector);
+        consents.grantAsDelegateSigned(DOCTOR, consent, by);
+        // A delegate that resigns leaves the patient's signatures alone.
+        uint64 nonce = consents.revocationNonce(ALICE);
+        vm.prank(doctor);
+        consents.revokeDelegation(ALICE, DOCTOR, one(GENERAL));
+        assertEq(consents.revocationNonce(ALICE), nonce, "not the delegate's to void");
     }
 
     function delegates(address sender, IConsentRegistry.Delegation memory delegation) private {

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IIdentityRegistry} from "../../contracts/interfaces/IIdentityRegistry.sol";
+import {IRetirable} from "../../contracts/interfaces/IRetirable.sol";
 import {Consortium} from "./support/Consortium.sol";
 
 /// @notice A patient expects providers by commitment; only a provider that matches one is authenticated.
@@ -72,6 +73,65 @@ contract ExpectedProvidersTest is Consortium {
         vm.prank(a);
         vm.expectPartialRevert(IIdentityRegistry.WrongKind.selector);
         identity.expectProviders(A, commitments);
+    }
+
+    function test_nobodyElseWithdrawsAndOnlyWhatIsExpected() public {
+        bytes32 expected = commitment(DOCTOR);
+        vm.prank(alice);
+        identity.expectProviders(ALICE, one(expected));
+        address[3] memory others = [stranger, doctor, a];
+        for (uint256 i = 0; i < others.length; ++i) {
+            vm.prank(others[i]);
+            vm.expectRevert(abi.encodeWithSelector(IIdentityRegistry.NotAuthorised.selector, ALICE, others[i]));
+            identity.withdrawExpectation(ALICE, expected);
+        }
+        vm.prank(alice);
+        vm.expectRevert(abi.encodeWithSelector(IIdentityRegistry.NotExpected.selector, ALICE));
+        identity.withdrawExpectation(ALICE, commitment(B));
+    }
+
+    function test_aSuspendedCustodianWithdrawsAndExpectsNothingNew() public {
+        bytes32[] memory commitments = one(commitment(DOCTOR));
+        vm.prank(a);
+        identity.expectProviders(CAROL, commitments);
+        vm.prank(admin);
+        identity.setStatus(A, IIdentityRegistry.Status.Suspended);
+        vm.prank(a);
+        vm.expectRevert(abi.encodeWithSelector(IIdentityRegistry.NotAuthorised.selector, CAROL, a));
+        identity.expectProviders(CAROL, commitments);
+        vm.prank(a);
+        identity.withdrawExpectation(CAROL, commitments[0]);
+        assertFalse(identity.isExpected(CAROL, commitments[0]), "withdrawn");
+    }
+
+    function test_aPatientIsNoProvider() public {
+        vm.prank(alice);
+        identity.expectProviders(ALICE, one(commitment(ALICE)));
+        vm.prank(alice);
+        vm.expectRevert(
+            abi.encodeWithSelector(IIdentityRegistry.WrongKind.selector, ALICE, IIdentityRegistry.Kind.Patient)
+        );
+        identity.authenticateProvider(ALICE, ALICE, GENERAL_INFORMATION, PRIMARY_INFORMATION);
+    }
+
+    function test_onceRetiredNothingIsExpectedOrMetAndAllCanBeWithdrawn() public {
+        bytes32[] memory commitments = one(commitment(DOCTOR));
+        vm.prank(alice);
+        identity.expectProviders(ALICE, commitments);
+        vm.prank(admin);
+        IRetirable(address(identity)).retire(address(log));
+        bytes memory reason = abi.encodeWithSelector(IRetirable.RetiredInFavourOf.selector, address(log));
+        vm.prank(alice);
+        vm.expectRevert(reason);
+        identity.expectProviders(ALICE, commitments);
+        vm.expectRevert(reason);
+        identity.expectProvidersSigned(ALICE, commitments, NOW, "");
+        vm.prank(doctor);
+        vm.expectRevert(reason);
+        identity.authenticateProvider(ALICE, DOCTOR, GENERAL_INFORMATION, PRIMARY_INFORMATION);
+        vm.prank(alice);
+        identity.withdrawExpectation(ALICE, commitments[0]);
+        assertFalse(identity.isExpected(ALICE, commitments[0]), "withdrawn");
     }
 
     function test_signedTwin() public {

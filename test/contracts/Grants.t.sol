@@ -3,7 +3,6 @@ pragma solidity 0.8.37;
 
 import {IConsentRegistry} from "../../contracts/interfaces/IConsentRegistry.sol";
 import {IIdentityRegistry} from "../../contracts/interfaces/IIdentityRegistry.sol";
-import {IRetirable} from "../../contracts/interfaces/IRetirable.sol";
 import {Consortium} from "./support/Consortium.sol";
 
 /// @notice Granting: who may, what is refused, what is written, and that nothing else changes.
@@ -152,72 +151,5 @@ contract GrantsTest is Consortium {
         vm.prank(alice);
         consents.grant(wide);
         assertEq(vm.load(address(consents), consents.slotOf(ALICE, B, GENERAL, READ)), before, "untouched");
-    }
-
-    function test_pausingStopsGrantsAndNothingThatTakesRightsAway() public {
-        IConsentRegistry.Grant memory consent = grantOf(ALICE, B);
-        vm.prank(alice);
-        consents.grant(consent);
-        vm.prank(stranger);
-        vm.expectRevert(abi.encodeWithSelector(IRetirable.NotAdministrator.selector, stranger));
-        consents.pauseGrants();
-        vm.prank(admin);
-        consents.pauseGrants();
-        assertTrue(consents.grantsPaused(), "paused");
-        assertTrue(mayRead(ALICE, B), "what was granted stands");
-        refusesAllGiving(abi.encodeWithSelector(IConsentRegistry.GrantsArePaused.selector));
-        takesEverythingAway();
-        vm.prank(admin);
-        consents.unpauseGrants();
-        consent = grantOf(ALICE, B);
-        vm.prank(alice);
-        consents.grant(consent);
-        assertTrue(mayRead(ALICE, B), "open again");
-    }
-
-    function test_aRetiredRegistryGivesNothingAndTakesEverythingAway() public {
-        IConsentRegistry.Grant memory consent = grantOf(ALICE, B);
-        vm.prank(alice);
-        consents.grant(consent);
-        vm.prank(admin);
-        IRetirable(address(consents)).retire(address(anchors));
-        assertEq(IRetirable(address(consents)).successor(), address(anchors), "pointer");
-        refusesAllGiving(abi.encodeWithSelector(IRetirable.RetiredInFavourOf.selector, address(anchors)));
-        takesEverythingAway();
-    }
-
-    function refusesAllGiving(bytes memory reason) private {
-        IConsentRegistry.Grant memory consent = grantOf(ALICE, B);
-        bytes memory by = signed(consent, ALICE_KEY);
-        IConsentRegistry.CompactGrant memory lean = compact(consent, ALICE_KEY);
-        vm.prank(alice);
-        vm.expectRevert(reason);
-        consents.grant(consent);
-        vm.expectRevert(reason);
-        consents.grantSigned(consent, by);
-        vm.expectRevert(reason);
-        consents.grantCompact(lean);
-        vm.prank(a);
-        vm.expectRevert(reason);
-        consents.admit(A, one("x"), one(0), IConsentRegistry.CareTerms(1, 1, 1, NOW, OPEN_END, 0));
-        vm.prank(b);
-        vm.expectRevert(reason);
-        consents.breakGlass(ALICE, B, "reason");
-        vm.prank(alice);
-        vm.expectRevert(reason);
-        consents.setEmergencyVeto(ALICE, false);
-    }
-
-    function takesEverythingAway() private {
-        vm.startPrank(alice);
-        consents.revoke(ALICE, B, one(GENERAL), CAN_READ);
-        assertFalse(mayRead(ALICE, B), "revoked");
-        consents.revokeLabel(ALICE, B, GENERAL, CAN_READ);
-        consents.revokeAll(ALICE);
-        consents.setEmergencyVeto(ALICE, true);
-        consents.revokeDelegation(ALICE, DOCTOR, one(GENERAL));
-        vm.stopPrank();
-        IConsentRegistry.Revocation memory revocation = revocationOf(ALICE, B);
-        consents.revokeSigned(revocation, signed(revocation, ALICE_KEY));
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {IConsentRegistry} from "../../contracts/interfaces/IConsentRegistry.sol";
 import {IIdentityRegistry} from "../../contracts/interfaces/IIdentityRegistry.sol";
 import {IRetirable} from "../../contracts/interfaces/IRetirable.sol";
 import {Consortium} from "./support/Consortium.sol";
@@ -141,6 +142,16 @@ contract IdentityRegistryTest is Consortium {
         vm.prank(admin);
         identity.setValidity(short.id, NOW, OPEN_END);
         assertTrue(identity.isActive(short.id), "prolonged");
+        vm.prank(admin);
+        vm.expectRevert(abi.encodeWithSelector(IIdentityRegistry.InvalidValidity.selector, NOW, NOW));
+        identity.setValidity(short.id, NOW, NOW);
+        // A practitioner's is its entity's to change.
+        address[2] memory others = [admin, a];
+        for (uint256 i = 0; i < 2; ++i) {
+            vm.prank(others[i]);
+            vm.expectRevert(abi.encodeWithSelector(IIdentityRegistry.NotAuthorised.selector, DOCTOR, others[i]));
+            identity.setValidity(DOCTOR, NOW, OPEN_END);
+        }
         assertFalse(identity.isActive(keccak256("unknown")), "unknown");
     }
 
@@ -182,8 +193,24 @@ contract IdentityRegistryTest is Consortium {
         vm.prank(stranger);
         vm.expectRevert(abi.encodeWithSelector(IIdentityRegistry.NotAuthorised.selector, A, stranger));
         identity.addOperator(A, alice);
+        vm.prank(stranger);
+        vm.expectRevert(abi.encodeWithSelector(IIdentityRegistry.NotAuthorised.selector, A, stranger));
+        identity.removeOperator(A, stranger);
+        vm.prank(admin);
+        identity.setStatus(A, IIdentityRegistry.Status.Suspended);
+        vm.prank(a);
+        vm.expectRevert(abi.encodeWithSelector(IIdentityRegistry.NotAuthorised.selector, A, a));
+        identity.addOperator(A, alice);
+        vm.prank(doctor);
+        vm.expectRevert(
+            abi.encodeWithSelector(IIdentityRegistry.WrongKind.selector, DOCTOR, IIdentityRegistry.Kind.Practitioner)
+        );
+        identity.addOperator(DOCTOR, alice);
+        // A hot key is withdrawn whatever the standing.
         vm.prank(a);
         identity.removeOperator(A, stranger);
+        vm.prank(admin);
+        identity.setStatus(A, IIdentityRegistry.Status.Active);
         assertFalse(identity.operates(A, stranger), "removed");
     }
 
@@ -195,6 +222,10 @@ contract IdentityRegistryTest is Consortium {
         vm.prank(admin);
         identity.registerEntity(pending);
         assertFalse(identity.isActive(id), "pending");
+        // Not even by who registered it.
+        vm.prank(admin);
+        vm.expectPartialRevert(IIdentityRegistry.InvalidStatus.selector);
+        identity.setStatus(id, IIdentityRegistry.Status.Active);
 
         vm.prank(stranger);
         vm.expectRevert(abi.encodeWithSelector(IIdentityRegistry.NotExpected.selector, id));
@@ -220,12 +251,18 @@ contract IdentityRegistryTest is Consortium {
         assertEq(identity.party(A).keyCommitment, keccak256(next), "commitment");
         vm.prank(a);
         identity.changeEndpoint(A, "https://new.example");
+        vm.prank(b);
+        vm.expectRevert(abi.encodeWithSelector(IIdentityRegistry.NotAuthorised.selector, A, b));
+        identity.changeEndpoint(A, "https://elsewhere.example");
         vm.prank(alice);
         vm.expectPartialRevert(IIdentityRegistry.WrongKind.selector);
         identity.changeEndpoint(ALICE, "https://alice.example");
     }
 
     function test_administrationIsHandedOverInTwoSteps() public {
+        vm.prank(stranger);
+        vm.expectRevert(abi.encodeWithSelector(IRetirable.NotAdministrator.selector, stranger));
+        identity.proposeAdministrator(stranger);
         vm.prank(admin);
         identity.proposeAdministrator(stranger);
         assertEq(identity.administrator(), admin, "not yet");
@@ -248,11 +285,22 @@ contract IdentityRegistryTest is Consortium {
         vm.prank(stranger);
         vm.expectRevert(abi.encodeWithSelector(IRetirable.NotAdministrator.selector, stranger));
         IRetirable(address(consents)).retire(next);
-        vm.startPrank(admin);
+        vm.prank(admin);
         IRetirable(address(consents)).retire(next);
+        vm.prank(stranger);
+        vm.expectRevert(abi.encodeWithSelector(IRetirable.NotAdministrator.selector, stranger));
+        identity.connectConsentRegistry(next);
+        vm.startPrank(admin);
         identity.connectConsentRegistry(next);
         vm.stopPrank();
         assertEq(identity.consentRegistry(), next, "connected");
+        // Nor the first one, if nobody would answer there.
+        IIdentityRegistry fresh = IIdentityRegistry(
+            vm.deployCode("IdentityRegistry.sol:IdentityRegistry", abi.encode(admin, RECOVERY_DELAY))
+        );
+        vm.prank(admin);
+        vm.expectRevert(abi.encodeWithSelector(IRetirable.InvalidSuccessor.selector, stranger));
+        fresh.connectConsentRegistry(stranger);
     }
 
     function test_aRetiredRegistryRegistersNothingMore() public {
@@ -261,11 +309,34 @@ contract IdentityRegistryTest is Consortium {
         vm.startPrank(admin);
         vm.expectRevert(abi.encodeWithSelector(IRetirable.InvalidSuccessor.selector, stranger));
         retirable.retire(stranger);
+        vm.expectRevert(abi.encodeWithSelector(IRetirable.InvalidSuccessor.selector, address(identity)));
+        retirable.retire(address(identity));
+        bytes32 pending = keccak256("pending");
+        IIdentityRegistry.Registration memory waiting = registration(pending, stranger);
+        waiting.credential = keccak256(abi.encode(pending, bytes32(0), bytes32(0)));
+        identity.registerEntity(waiting);
         retirable.retire(next);
         vm.expectRevert(abi.encodeWithSelector(IRetirable.RetiredInFavourOf.selector, next));
         identity.registerEntity(registration(keccak256("x"), stranger));
         vm.expectRevert(abi.encodeWithSelector(IRetirable.RetiredInFavourOf.selector, next));
+        identity.registerProxy(registration(keccak256("x"), stranger), A);
+        vm.expectRevert(abi.encodeWithSelector(IRetirable.RetiredInFavourOf.selector, next));
         retirable.retire(address(consents));
+        vm.stopPrank();
+        IIdentityRegistry.Registration memory nurse = registration(keccak256("nurse"), stranger);
+        nurse.endpoint = "";
+        vm.startPrank(a);
+        vm.expectRevert(abi.encodeWithSelector(IRetirable.RetiredInFavourOf.selector, next));
+        identity.registerPractitioner(A, nurse);
+        vm.expectRevert(abi.encodeWithSelector(IRetirable.RetiredInFavourOf.selector, next));
+        identity.registerPatients(A, one("x"), oneAddress(address(0)), one(0));
+        vm.expectRevert(abi.encodeWithSelector(IRetirable.RetiredInFavourOf.selector, next));
+        consents.admit(A, one("x"), one(0), IConsentRegistry.CareTerms(1, 1, 1, NOW, OPEN_END, 0));
+        vm.stopPrank();
+        vm.prank(stranger);
+        vm.expectRevert(abi.encodeWithSelector(IRetirable.RetiredInFavourOf.selector, next));
+        identity.authenticate(pending, 0, 0);
+        vm.startPrank(admin);
         // What takes rights away goes on.
         identity.setStatus(A, IIdentityRegistry.Status.Revoked);
         vm.stopPrank();

@@ -124,6 +124,21 @@ contract MerkleTest is Consortium {
         assertTrue(log.verifyConsistency(6, MerkleTree.node(k, i), 7, hash, proof), "PROOF(6, D[7])");
     }
 
+    /// @dev Proofs that go on above the root of the size that is claimed: right as hashes, wrong for that size.
+    function test_aProofEndsWithTheTree() public view {
+        bytes32[] memory d = leavesOf(7, 4);
+        bytes32 g = MerkleTree.node(d[0], d[1]);
+        assertTrue(anchors.verifyLeaf(g, 2, d[1], 1, one(d[0])), "the second of two");
+        assertFalse(anchors.verifyLeaf(g, 1, d[1], 0, one(d[0])), "not the only one");
+        bytes32 left = keccak256("a tree of four leaves to the left");
+        bytes32 first = MerkleTree.node(left, MerkleTree.node(g, d[2]));
+        bytes32 second = MerkleTree.node(left, MerkleTree.node(g, MerkleTree.node(d[2], d[3])));
+        bytes32[] memory proof = new bytes32[](4);
+        (proof[0], proof[1], proof[2], proof[3]) = (d[2], d[3], g, left);
+        assertTrue(log.verifyConsistency(7, first, 8, second, proof), "from 7 to 8");
+        assertFalse(log.verifyConsistency(3, first, 4, second, proof), "not from 3 to 4");
+    }
+
     function test_leafHash() public view {
         assertEq(anchors.leafHashOf("leaf"), sha256(abi.encodePacked(bytes1(0), "leaf")), "0x00 before the leaf");
     }

@@ -125,6 +125,9 @@ contract RevocationsTest is Consortium {
         }
         vm.expectRevert(IConsentRegistry.InvalidLabels.selector);
         consents.revoke(ALICE, B, new bytes32[](0), CAN_READ);
+        consents.revoke(ALICE, B, new bytes32[](64), CAN_READ);
+        vm.expectRevert(IConsentRegistry.InvalidLabels.selector);
+        consents.revoke(ALICE, B, new bytes32[](65), CAN_READ);
         vm.stopPrank();
     }
 }
