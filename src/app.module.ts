@@ -65,7 +65,7 @@ async function assemble(site: Site): Promise<Composition> {
       interactions: gateway.interactions,
       xml: fhirXml,
       ...access,
-      readBlock: ownBlocks(storage.blocks, vault.author.id),
+      readBlock: ownBlocks(storage.blocks, shared.kept, vault.author.id),
       checks: [
         { name: 'database', check: async () => void (await storage.database.query('SELECT 1')) },
         { name: 'chain', check: async () => ledger.requireFresh() },

@@ -14,10 +14,10 @@ import type { Vault } from './vault.js'
 /** Who imports what is shared, and purges what no longer is. */
 export function composeExchange(
   site: Site,
-  { keys, blocks }: Storage,
+  { keys }: Storage,
   { database, index, records, mirror }: Records,
   { freshness }: Ledger,
-  { remote, feeds, policies, turns }: Shared,
+  { remote, feeds, policies, turns, kept }: Shared,
   { capsuleKeys }: Vault,
   { trail }: Audit,
 ): ExchangeWorker {
@@ -34,7 +34,7 @@ export function composeExchange(
     feeds,
     capsules: new OpenedCapsules(entity, keys.encryption, keys.operator, keys.master, database, clock),
     remote,
-    blocks,
+    blocks: kept,
     records,
     index,
     audit: trail,
@@ -47,7 +47,7 @@ export function composeExchange(
     policies,
     turns,
     records,
-    blocks,
+    blocks: kept,
     audit: trail,
     forgetKeys: () => capsuleKeys.forgetAll(),
   })

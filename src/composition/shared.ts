@@ -1,4 +1,5 @@
 import { Feeds } from '../exchange/feeds.js'
+import { ForeignBlocks } from '../exchange/foreign-blocks.js'
 import { PatientTurns } from '../exchange/patient-turns.js'
 import { SharedPolicies } from '../exchange/policies.js'
 import { RemoteBlocks } from '../exchange/remote-blocks.js'
@@ -12,6 +13,8 @@ export interface Shared {
   readonly feeds: Feeds
   readonly policies: SharedPolicies
   readonly turns: PatientTurns
+  /** What is kept of it. */
+  readonly kept: ForeignBlocks
 }
 
 export function composeShared({ clock }: Site, { keys, blocks }: Storage, { database, mirror }: Records): Shared {
@@ -22,5 +25,6 @@ export function composeShared({ clock }: Site, { keys, blocks }: Storage, { data
     feeds: new Feeds(keys.id, database, mirror, remote),
     policies: new SharedPolicies(keys.id, keys.encryption, database, mirror, remote, turns, clock),
     turns,
+    kept: new ForeignBlocks(database, blocks),
   }
 }

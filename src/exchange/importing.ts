@@ -18,13 +18,13 @@ import type { BlindIndex } from '../records/blind-index.js'
 import type { Sql } from '../records/database.js'
 import type { RecordStore } from '../records/record-store.js'
 import type { NewVersion } from '../records/types.js'
-import type { BlockStore } from '../vault/blocks/block-store.js'
 import type { Block } from '../vault/envelope.js'
 import { anchorLeaf } from '../vault/anchor-leaf.js'
 import { capsulesOf, chunksOf, open } from '../vault/open.js'
 import { contentHashOf, type Payload } from '../vault/payload.js'
 import { feedTag } from './feed-tag.js'
 import type { Feeds } from './feeds.js'
+import type { ForeignBlocks } from './foreign-blocks.js'
 import { capsuleIdOf, type OpenedCapsule, type OpenedCapsules } from './opened-capsules.js'
 import type { PatientTurns } from './patient-turns.js'
 import type { SharedPolicies, SharedPolicy } from './policies.js'
@@ -50,7 +50,7 @@ export interface ImportParts {
   readonly feeds: Feeds
   readonly capsules: OpenedCapsules
   readonly remote: RemoteBlocks
-  readonly blocks: BlockStore
+  readonly blocks: ForeignBlocks
   readonly records: RecordStore
   readonly index: BlindIndex
   readonly audit: AuditTrail
@@ -247,13 +247,14 @@ export class Importing {
       ({ item }) => openings.has(item.labels) && item.policies.every((policy) => shared.has(nameOf(policy))),
     )
     if (outcomes.length === 0) return { imported: 0, refused: 0 }
-    // Before the blocks, so that a purge finds them although the process ended before their rows were there.
-    await this.#mark(outcomes.map(({ item }) => ({ item, state: 'seen', reason: null })))
-    const blocks = outcomes.flatMap((outcome) => outcome.blocks)
-    await this.parts.blocks.put(blocks)
     const policies = new Set(outcomes.flatMap(({ item }) => item.policies.map(nameOf)))
     await this.parts.capsules.keep([...opened.values()].filter(({ foreign }) => policies.has(nameOf(foreign.policy))))
     const verdicts = await this.#requireSamePatient(patient, outcomes)
+    const accepted = verdicts.filter(({ result }) => 'version' in result)
+    await this.parts.blocks.put(
+      patient,
+      accepted.map(({ item, blocks }) => ({ cid: item.cid, blocks })),
+    )
     await this.#commit(
       patient,
       verdicts.flatMap(({ result }) => ('version' in result ? [result.version] : [])),
@@ -450,7 +451,7 @@ export class Importing {
 
 interface Mark {
   readonly item: FeedItem
-  readonly state: 'seen' | 'imported' | 'refused'
+  readonly state: 'imported' | 'refused'
   readonly reason: string | null
 }
 

@@ -1,11 +1,9 @@
 import type { AuditTrail } from '../audit/audit-trail.js'
 import type { ConsentMirror } from '../consent/mirror.js'
 import type { PartyId, PatientId } from '../consent/permit.js'
-import { ConsentryError } from '../errors.js'
 import type { Sql } from '../records/database.js'
 import type { RecordStore } from '../records/record-store.js'
-import type { BlockStore } from '../vault/blocks/block-store.js'
-import { chunkLinksOf } from '../vault/envelope.js'
+import type { ForeignBlocks } from './foreign-blocks.js'
 import { heldLabels } from './held-labels.js'
 import type { PatientTurns } from './patient-turns.js'
 import type { SharedPolicies } from './policies.js'
@@ -18,7 +16,7 @@ export interface PurgeParts {
   readonly policies: SharedPolicies
   readonly turns: PatientTurns
   readonly records: RecordStore
-  readonly blocks: BlockStore
+  readonly blocks: ForeignBlocks
   readonly audit: AuditTrail
   /** Opened keys of this patient must leave the memory. */
   readonly forgetKeys: () => void
@@ -44,9 +42,8 @@ export class Purging {
     await parts.policies.forget(patient, labels)
     const reference = await this.#reference(patient)
     // Blocks before the rows that name them, so that a crash in between leaves none that nobody knows of any more.
-    await this.#forgetBlocks(await this.#cidsOfRows(patient, labels))
+    await parts.blocks.forget(patient, labels)
     const { removed } = await parts.records.purge({ patient, labels })
-    await this.#forgetBlocks(await this.#cidsWithoutRow(patient))
     parts.forgetKeys()
     await this.#forgetLinks(patient)
     await parts.sql.query(`UPDATE feed_item SET state = 'seen', patient = NULL WHERE patient = $1`, [bytes(patient)])
@@ -84,45 +81,6 @@ export class Purging {
     const { mirror, entity, clock } = this.parts
     const held = await heldLabels(mirror, entity, patient, clock())
     return BigInt.asIntN(64, EVERY_LABEL ^ held)
-  }
-
-  async #cidsOfRows(patient: PatientId, labels: bigint): Promise<string[]> {
-    const { rows } = await this.parts.sql.query<{ cid: string }>(
-      `SELECT v.cid FROM resource r JOIN resource_version v ON v.resource_pk = r.pk
-       WHERE r.source IS NOT NULL AND r.patient = $1 AND (r.labels & $2) <> 0 AND v.cid IS NOT NULL`,
-      [bytes(patient), labels],
-    )
-    return rows.map(({ cid }) => cid)
-  }
-
-  /** What was fetched and refused, not taken because its id is ours, or not yet committed when the process ended. */
-  async #cidsWithoutRow(patient: PatientId): Promise<string[]> {
-    const { rows } = await this.parts.sql.query<{ cid: string }>(
-      `SELECT DISTINCT f.cid FROM feed_item f WHERE f.patient = $1
-         AND NOT EXISTS (SELECT 1 FROM resource r JOIN resource_version v ON v.resource_pk = r.pk
-           WHERE r.patient = $1 AND v.cid = f.cid)`,
-      [bytes(patient)],
-    )
-    return rows.map(({ cid }) => cid)
-  }
-
-  /** Envelopes and the chunks that they link; chunks first, because only their envelope names them. */
-  async #forgetBlocks(cids: readonly string[]): Promise<void> {
-    const { blocks } = this.parts
-    const chunks = await Promise.all(cids.map((cid) => this.#chunksOf(cid)))
-    await blocks.delete(chunks.flat())
-    await blocks.delete(cids)
-  }
-
-  async #chunksOf(cid: string): Promise<string[]> {
-    try {
-      const envelope = (await this.parts.blocks.get([cid])).get(cid)
-      return envelope === undefined ? [] : chunkLinksOf(cid, envelope)
-    } catch (error) {
-      // An altered block goes too; its chunks are found by nobody.
-      if (error instanceof ConsentryError && error.kind === 'integrity') return []
-      throw error
-    }
   }
 
   /** Links of imported Patients that are no longer here. */

@@ -25,23 +25,24 @@ export function blockGateway(server: FastifyInstance, read: BlockReader, rate: R
       if (!raw) throw new ConsentryError('not-acceptable', `Only raw blocks are served: ?format=raw or Accept: ${RAW}.`)
       const cid = parseCid(request.params.cid)
       const etag = `"${cid}.raw"`
-      void reply.headers({ etag, 'cache-control': FOREVER, 'x-ipfs-path': `/ipfs/${cid}`, vary: 'Accept' })
-      const held = request.headers['if-none-match']
-      if (
-        held !== undefined &&
-        (held.trim() === '*' || held.split(',').some((tag) => tag.trim().replace(/^W\//, '') === etag))
-      )
-        return reply.code(304).send()
       const block = await read(cid)
+      // What is not here now may be here later, so this answer is not kept.
       if (block === undefined) {
-        // What is not here now may be here later.
-        void reply.header('cache-control', 'no-store').removeHeader('etag')
-        throw new ConsentryError('not-found', 'This node has no block of that CID.')
+        void reply.header('cache-control', 'no-store')
+        throw new ConsentryError('not-found', 'This node has no block of that CID to give.')
       }
+      void reply.headers({ etag, 'cache-control': FOREVER, 'x-ipfs-path': `/ipfs/${cid}`, vary: 'Accept' })
+      if (isHeld(request.headers['if-none-match'], etag)) return reply.code(304).send()
       void reply.type(RAW).header('content-disposition', `attachment; filename="${cid}.bin"`)
       return reply.send(Buffer.from(block.buffer, block.byteOffset, block.byteLength))
     },
   )
+}
+
+/** If-None-Match, https://www.rfc-editor.org/rfc/rfc9110#name-if-none-match */
+function isHeld(held: string | undefined, etag: string): boolean {
+  if (held === undefined) return false
+  return held.trim() === '*' || held.split(',').some((tag) => tag.trim().replace(/^W\//, '') === etag)
 }
 
 /** SHA-256, raw or dag-cbor: the only ones we make, and version 0 has neither codec. The canonical base32 text comes back. */

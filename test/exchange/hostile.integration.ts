@@ -3,6 +3,12 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
 import { randomId } from '../ledger/support/consortium.js'
 import { ENGINES, type OpenDatabase } from '../records/open.js'
 import { ownBlocks } from '../../src/gateway/own-blocks.js'
+import type { BlockStore } from '../../src/vault/blocks/block-store.js'
+import type { Block } from '../../src/vault/cid.js'
+import { decodeEnvelope, encodeEnvelope } from '../../src/vault/envelope.js'
+import { newCapsuleKey } from '../../src/vault/keys.js'
+import { SecretKey } from '../../src/vault/pre/index.js'
+import { seal, type Sealed } from '../../src/vault/seal.js'
 import { observation, TwoHospitals } from './two-hospitals.js'
 
 /** A hospital that the patient trusts, and that shares what would harm others. */
@@ -62,16 +68,71 @@ it('items that nobody can import do not stand before those that can be', async (
   expect(await ids()).toContain('sound')
 })
 
-it('what was imported is its author’s to give: /ipfs answers as if it were not here', async () => {
+const party = (id: string) => Buffer.from(id.slice(2), 'hex')
+
+/** A record of B’s own, in its block store: so large that it has chunks. */
+async function ours(): Promise<Sealed> {
+  const note = [{ text: randomBytes(300_000).toString('base64') }]
+  const body = Buffer.from(JSON.stringify(observation('ours', 1, { note })))
+  const keys = [newCapsuleKey(SecretKey.random().publicKey)]
+  const author = { id: party(world.b.id), key: SecretKey.random() }
+  const [sealed] = seal([{ id: 'Observation/ours', version: 1, body, keys }], author)
+  await world.blocks.put((sealed as Sealed).blocks)
+  return sealed as Sealed
+}
+const cidsOf = ({ blocks }: Sealed): string[] => blocks.map(({ cid }) => cid)
+
+it.each<[string, (own: Sealed) => Promise<string>]>([
+  ['names a block of ours as its own', async ({ cid }) => cid],
+  [
+    'links our chunks from an envelope of its own',
+    async (own) => {
+      const { sig: _, signed: __, ...envelope } = decodeEnvelope((own.blocks[0] as Block).bytes)
+      const forged = { ...envelope, author: party(world.a.id), capsules: [world.capsuleKey('general').capsule] }
+      const { cid, bytes } = encodeEnvelope(forged, (message) => world.a.key.sign(message))
+      world.served.set(cid, bytes)
+      return cid
+    },
+  ],
+])('whoever %s makes no purge take it', async (_what, name) => {
+  const own = await ours()
   await world.grant()
-  await world.publish([{ id: 'theirs', resource: observation('theirs') }])
+  await world.publish([
+    { id: 'x', resource: observation('x'), cid: await name(own) },
+    { id: 'sound', resource: observation('sound') },
+  ])
+  await world.work()
+  expect(await ids()).toEqual(['sound'])
+  await world.revoke()
+  await world.work()
+  expect(await ids()).toEqual([])
+  expect(await world.blocks.has(cidsOf(own))).toEqual(new Set(cidsOf(own)))
+  const give = ownBlocks(world.blocks, world.kept, party(world.b.id))
+  for (const cid of cidsOf(own)) expect(await give(cid)).toBeInstanceOf(Uint8Array)
+})
+
+it('what was imported is its author’s to give, chunks too: /ipfs answers as if it were not here', async () => {
+  await world.grant()
+  const note = [{ text: randomBytes(300_000).toString('base64') }]
+  const [theirs] = await world.publish([{ id: 'theirs', resource: observation('theirs', 1, { note }) }])
   expect(await world.work()).toMatchObject({ imported: 1 })
-  const { rows } = await world.database.query<{ cid: string }>(
-    "SELECT v.cid FROM resource r JOIN resource_version v ON v.resource_pk = r.pk WHERE r.id = 'theirs'",
-  )
-  const cid = rows[0]?.cid as string
-  expect((await world.blocks.get([cid])).size).toBe(1)
-  const party = (id: string) => Buffer.from(id.slice(2), 'hex')
-  expect(await ownBlocks(world.blocks, party(world.b.id))(cid)).toBeUndefined()
-  expect(await ownBlocks(world.blocks, party(world.a.id))(cid)).toBeInstanceOf(Uint8Array)
+  const cids = cidsOf(theirs as Sealed)
+  expect((await world.blocks.has(cids)).size).toBeGreaterThan(2)
+  for (const cid of cids) {
+    expect(await ownBlocks(world.blocks, world.kept, party(world.b.id))(cid)).toBeUndefined()
+  }
+})
+
+it('what is not here is not looked for elsewhere', async () => {
+  const own = await ours()
+  const asked: string[] = []
+  const network = {
+    has: async () => new Set<string>(),
+    get: async (cids: readonly string[]) => {
+      asked.push(...cids)
+      return world.blocks.get(cids)
+    },
+  } as unknown as BlockStore // a Kubo, which would fetch what it has not
+  expect(await ownBlocks(network, world.kept, party(world.b.id))(own.cid)).toBeUndefined()
+  expect(asked).toEqual([])
 })

@@ -18,6 +18,7 @@ import { OpenedCapsules } from '../../src/exchange/opened-capsules.js'
 import { PatientTurns } from '../../src/exchange/patient-turns.js'
 import { SharedPolicies } from '../../src/exchange/policies.js'
 import { Purging } from '../../src/exchange/purging.js'
+import { ForeignBlocks } from '../../src/exchange/foreign-blocks.js'
 import { RemoteBlocks } from '../../src/exchange/remote-blocks.js'
 import { sealInline } from '../../src/gateway/bodies.js'
 import { GatewayChainSink } from '../../src/gateway/chain-sink.js'
@@ -70,6 +71,7 @@ export class TwoHospitals {
   readonly capsuleKeys = new Map<LabelCode, CapsuleKey>()
   proxies: TestProxy[] = []
   blocks!: LocalBlockStore
+  kept!: ForeignBlocks
   records!: RecordStore
   mirror!: ConsentMirror
   sink!: GatewayChainSink
@@ -128,7 +130,8 @@ export class TwoHospitals {
     this.policies = new SharedPolicies(id, encryption, database, this.mirror, remote, turns, clock)
     this.sink = new GatewayChainSink(database, this.mirror, [this.feeds])
     const common = { entity: id, clock, sql: database, mirror: this.mirror, policies: this.policies, turns }
-    const stores = { records: this.records, blocks: this.blocks, audit }
+    this.kept = new ForeignBlocks(database, this.blocks)
+    const stores = { records: this.records, blocks: this.kept, audit }
     this.importing = new Importing({
       ...common,
       ...stores,

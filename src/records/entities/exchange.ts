@@ -135,3 +135,18 @@ export class SharedPolicyEntity {
   @Column({ type: 'jsonb' })
   proxies!: unknown
 }
+
+/** A block of another entity that is kept here. */
+@Entity('foreign_block')
+@Index('foreign_block_patient', ['patient'])
+export class ForeignBlockEntity {
+  @PrimaryColumn({ type: 'text', primaryKeyConstraintName: 'foreign_block_pkey' })
+  cid!: string
+
+  /** The CID of the envelope that it is a chunk of, or its own. */
+  @Column({ type: 'text' })
+  envelope!: string
+
+  @Column({ type: 'bytea' })
+  patient!: Buffer
+}

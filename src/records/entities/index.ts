@@ -1,6 +1,13 @@
 import { AuditHeadEntity, AuditNodeEntity } from './audit-log.js'
 import { ConsentLinkEntity } from './consent-link.js'
-import { CapsuleKeyEntity, FeedEntity, FeedItemEntity, PatientLinkEntity, SharedPolicyEntity } from './exchange.js'
+import {
+  CapsuleKeyEntity,
+  FeedEntity,
+  FeedItemEntity,
+  ForeignBlockEntity,
+  PatientLinkEntity,
+  SharedPolicyEntity,
+} from './exchange.js'
 import { ClaimEntity, OrderedEntity, ReferenceEntity } from './index-rows.js'
 import {
   ChainBlockEntity,
@@ -35,6 +42,7 @@ export const ENTITIES = [
   CapsuleKeyEntity,
   FeedEntity,
   FeedItemEntity,
+  ForeignBlockEntity,
   SharedPolicyEntity,
   ConsentLinkEntity,
 ]
