@@ -27,6 +27,8 @@ export interface Served {
   /** For a type that has instances here; an empty list leaves it out. */
   readonly interactions: (type: string) => readonly TypeInteraction[]
   readonly system: readonly SystemInteraction[]
+  /** Types whose compartments can be searched. */
+  readonly compartments?: readonly string[]
   readonly operations?: readonly ServedOperation[]
   readonly conditional?: {
     readonly create?: boolean
@@ -94,7 +96,9 @@ export function capabilityStatement(served: Served, server: ServerDescription): 
         security: security(server),
         resource: types.map((type) => resourceOf(type, served)),
         ...listOf('interaction', served.system.map(codeOf)),
+        ...listOf('searchParam', served.system.includes('search-system') ? commonSearchParams() : []),
         ...listOf('operation', systemOperations.map(operationOf)),
+        ...listOf('compartment', (served.compartments ?? []).map(compartmentUrl)),
       },
     ],
   }
@@ -128,6 +132,15 @@ function searchParams(type: string): { name: string; definition: string; type: s
     return parameter ? [{ name: code, definition: parameter.url, type: parameter.kind }] : []
   })
 }
+
+/** Of all types: Binary has no others. */
+function commonSearchParams(): ReturnType<typeof searchParams> {
+  return searchParams('Binary').filter(({ name }) => name.startsWith('_'))
+}
+
+/** `http://hl7.org/fhir/CompartmentDefinition/relatedPerson`: R4 writes the first letter small. */
+const compartmentUrl = (type: string): string =>
+  `http://hl7.org/fhir/CompartmentDefinition/${type.charAt(0).toLowerCase()}${type.slice(1)}`
 
 const codeOf = (code: string): { code: string } => ({ code })
 

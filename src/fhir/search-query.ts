@@ -3,9 +3,9 @@ import { isResourceType } from './definitions/structures.js'
 import type { CodesOf } from './search/coded.js'
 import { type ClauseContext, parseClause } from './search/parse-clause.js'
 import { FOR_THE_EDGE, noResultParameters, RESULT_PARAMETERS, type ResultParameters } from './search/parse-result.js'
-import type { Clause, SearchQuery } from './search/query.js'
+import type { Clause, SearchQuery, SystemQuery } from './search/query.js'
 import { printable, Refusal } from './search/refusal.js'
-import { requireServedClause, servedCodes } from './search/served.js'
+import { asksColumns, requireServedClause, servedCodes } from './search/served.js'
 import { r4Terminology } from './terminology.js'
 
 export type * from './search/query.js'
@@ -53,14 +53,70 @@ export interface SearchOptions {
  */
 export function parseSearch(
   type: string,
-  params: readonly (readonly [name: string, value: string])[],
+  params: Params,
   handling: Handling = 'strict',
   options: SearchOptions = {},
 ): SearchQuery {
-  if (!isResourceType(type)) throw new ConsentryError('not-found', `${printable(type)} is no resource type of R4.`)
+  return parseFor(type, params, handling, contextFor(params, options))
+}
+
+/**
+ * The same for a search of several types, https://hl7.org/fhir/R4/search.html#2.21.1.2: "when searching across all types, only parameters common to
+ * all types" may be used. What lenient handling leaves out for one type is left out for all.
+ *
+ * @param types at least one
+ * @throws ConsentryError as `parseSearch`
+ */
+export function parseSystemSearch(
+  types: readonly string[],
+  params: Params,
+  handling: Handling = 'strict',
+  options: SearchOptions = {},
+): SystemQuery {
+  const context = contextFor(params, options)
+  const [first = '', ...others] = types
+  const { type: _, clauses, ...results } = parseFor(first, params, handling, context)
+  requireSortOfSeveral(types, results.sort)
+  // what asks columns alone is the same for every type
+  const alike = results.ignored.length === 0 && clauses.every(asksColumns)
+  const rest = alike
+    ? others.map((type) => ({ type, clauses }))
+    : others.map((type) => parseFor(type, params, handling, context))
+  const ignored = new Map(results.ignored.map((each) => [each.name, each]))
+  for (const each of rest) if ('ignored' in each) for (const left of each.ignored) ignored.set(left.name, left)
+  if (ignored.size > results.ignored.length) {
+    const kept = params.filter(([name]) => !ignored.has(printable(name)))
+    return { ...parseSystemSearch(types, kept, handling, options), ignored: [...ignored.values()] }
+  }
+  return {
+    ...results,
+    searched: [{ type: first, clauses }, ...rest.map(({ type, clauses: of }) => ({ type, clauses: of }))],
+  }
+}
+
+/**
+ * The value of `_type` as type names, each once; undefined if it is not given.
+ *
+ * @throws ConsentryError `malformed` for what is no type of R4
+ */
+export function typesAsked(params: Params): string[] | undefined {
+  const names = params
+    .flatMap(([name, value]) => (name === '_type' ? value.split(',') : []))
+    .filter((name) => name !== '')
+  if (names.length === 0) return undefined
+  if (names.every(isResourceType)) return [...new Set(names)]
+  throw new ConsentryError('malformed', '_type must name resource types of R4, separated by commas.', {
+    code: 'value',
+    expression: ['_type'],
+  })
+}
+
+type Params = readonly (readonly [name: string, value: string])[]
+
+function contextFor(params: Params, options: SearchOptions): ClauseContext {
   const limits = { ...SEARCH_LIMITS, ...options.limits }
   requireLimits(params, limits)
-  const context: ClauseContext = {
+  return {
     base: options.base,
     budget: { values: limits.values, steps: limits.steps },
     depth: limits.depth,
@@ -68,12 +124,28 @@ export function parseSearch(
     now: options.now ?? Date.now(),
     servedCodes,
   }
+}
+
+function parseFor(type: string, params: Params, handling: Handling, context: ClauseContext): SearchQuery {
+  if (!isResourceType(type)) throw new ConsentryError('not-found', `${printable(type)} is no resource type of R4.`)
   const search = new Search(type, handling)
   for (const [name, value] of params) search.take(name, value, context)
   return search.finish()
 }
 
-function requireLimits(params: readonly (readonly [string, string])[], limits: SearchLimits): void {
+/** The index orders the values of each type under a key of its own, so values of two types have no common order. */
+function requireSortOfSeveral(types: readonly string[], sort: SearchQuery['sort']): void {
+  const other = sort.find(({ param }) => !SORTED_COLUMNS.has(param))
+  if (types.length < 2 || other === undefined) return
+  throw new ConsentryError('malformed', 'A search of several types is sorted by _lastUpdated or _id.', {
+    code: 'not-supported',
+    expression: ['_sort'],
+  })
+}
+
+const SORTED_COLUMNS: ReadonlySet<string> = new Set(['_id', '_lastUpdated'])
+
+function requireLimits(params: Params, limits: SearchLimits): void {
   if (params.length > limits.parameters) {
     throw new ConsentryError('malformed', `A search has at most ${limits.parameters} parameters.`, {
       code: 'too-costly',

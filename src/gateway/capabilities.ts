@@ -1,4 +1,5 @@
 import { capabilityStatement, interactionsFor, type TypeInteraction } from '../fhir/capability-statement.js'
+import { compartmentTypes } from '../fhir/search/compartment-clause.js'
 import { stringify } from '../fhir/json.js'
 import type { FhirInteractions, InteractionResponse, OpenRequest } from './interaction.js'
 import { operationDefinition } from './operation-input.js'
@@ -56,6 +57,7 @@ function statementOf(parts: GatewayParts, served: FhirInteractions, operations: 
         ...(served.transaction ? (['transaction', 'batch'] as const) : []),
         ...SYSTEM_INTERACTIONS.filter((interaction) => served[interaction] !== undefined),
       ],
+      compartments: served['search-compartment'] === undefined ? [] : compartmentTypes(),
       operations: Object.keys(operations)
         .map((place) => {
           const [type, name = ''] = /^(?:([A-Za-z*]+)\/(?:\[id\]\/)?)?\$(.+)$/.exec(place)?.slice(1) ?? []

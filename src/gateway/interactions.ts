@@ -10,7 +10,7 @@ import type { GatewayParts } from './parts.js'
 import { patch } from './patch.js'
 import { read, vread } from './read.js'
 import { refused } from './refused.js'
-import { searchType } from './search.js'
+import { searchCompartment, searchSystem, searchType } from './search.js'
 import { transaction } from './transaction.js'
 import { update } from './update.js'
 
@@ -29,6 +29,8 @@ export function interactionsOf(parts: GatewayParts, operations: OperationTable):
     patch: patch(parts),
     delete: deleteResource(parts),
     'search-type': searchType(parts),
+    'search-system': searchSystem(parts),
+    'search-compartment': searchCompartment(parts),
     transaction: transaction(parts, () => interactions),
     operation: operation(parts, operations),
     refused: refused(parts),

@@ -1,7 +1,7 @@
 import { allows, requireScope } from '../auth/allows.js'
 import type { Principal } from '../auth/principal.js'
 import { ConsentryError } from '../errors.js'
-import type { Clause, Filter } from '../fhir/search/query.js'
+import type { Clause, Filter, Searched } from '../fhir/search/query.js'
 import type { GatewayParts } from './parts.js'
 import { scopeClauses } from './scope-filter.js'
 
@@ -17,9 +17,20 @@ export async function searchCondition(
   type: string,
   clauses: readonly Clause[],
 ): Promise<Clause[]> {
-  const scope = scopeClauses(parts, type, requireScope(principal, type, 'search-type'))
-  const reached = clauses.map((clause) => withinScopes(parts, principal, clause))
-  return [...(await withLinkedPatients(parts, reached)), ...scope]
+  const [only] = await searchConditions(parts, principal, [{ type, clauses }])
+  return [...(only?.clauses ?? [])]
+}
+
+/** The same for several types. Patients are looked up once for all of them. */
+export async function searchConditions(
+  parts: GatewayParts,
+  principal: Principal,
+  searched: readonly Searched[],
+): Promise<Searched[]> {
+  const scopes = searched.map(({ type }) => scopeClauses(parts, type, requireScope(principal, type, 'search-type')))
+  const reached = searched.map(({ clauses }) => clauses.map((clause) => withinScopes(parts, principal, clause)))
+  const meant = await withLinkedPatients(parts, reached)
+  return searched.map(({ type }, i) => ({ type, clauses: [...(meant[i] ?? []), ...(scopes[i] ?? [])] }))
 }
 
 function withinScopes(parts: GatewayParts, principal: Principal, clause: Clause): Clause {
@@ -58,23 +69,22 @@ function withinScopes(parts: GatewayParts, principal: Principal, clause: Clause)
  * One patient may stand here as several Patient resources (ours and imported ones): a search for one of them is a
  * search for the patient. One query for all of a search.
  */
-async function withLinkedPatients(parts: GatewayParts, clauses: readonly Clause[]): Promise<Clause[]> {
+async function withLinkedPatients(parts: GatewayParts, searched: readonly Clause[][]): Promise<Clause[][]> {
   const asked = new Set<string>()
-  for (const clause of clauses) {
+  for (const clause of searched.flat()) {
     mapFilters(clause, (filter) => {
       for (const id of patientIds(filter)) asked.add(id)
       return filter
     })
   }
-  if (asked.size === 0) return [...clauses]
+  if (asked.size === 0) return [...searched]
   const aliases = await parts.patients.aliases([...asked])
-  return clauses.map((clause) =>
-    mapFilters(clause, (filter) => {
-      if (filter.kind !== 'reference') return filter
-      const others = patientIds(filter).flatMap((id) => (aliases.get(id) ?? []).filter((alias) => alias !== id))
-      return { ...filter, values: [...filter.values, ...others.map((id) => ({ types: ['Patient'], id }))] }
-    }),
-  )
+  const meant = (filter: Filter): Filter => {
+    if (filter.kind !== 'reference') return filter
+    const others = patientIds(filter).flatMap((id) => (aliases.get(id) ?? []).filter((alias) => alias !== id))
+    return { ...filter, values: [...filter.values, ...others.map((id) => ({ types: ['Patient'], id }))] }
+  }
+  return searched.map((clauses) => clauses.map((clause) => mapFilters(clause, meant)))
 }
 
 function patientIds(filter: Filter): string[] {

@@ -14,6 +14,7 @@ import type {
   QuantityValue,
   ReferenceValue,
   ReverseChain,
+  Searched,
   Several,
   TokenValue,
 } from './search-query.js'
@@ -32,6 +33,44 @@ export class ClauseCompiler {
 
   /** All clauses and the consent condition. */
   condition(type: string, clauses: readonly Clause[]): string {
+    return joint([...this.#asked(type, clauses), this.permitted])
+  }
+
+  /**
+   * The same for several types, each with its own clauses. Types of which the same columns are asked are one alternative, and so are those of
+   * which tokens are asked that name the type: both ask the index once.
+   */
+  conditionOfSeveral(searched: readonly Searched[]): string {
+    const [only] = searched
+    if (searched.length === 1 && only !== undefined) return this.condition(only.type, only.clauses)
+    const columns = new Map<string, { types: string[]; clauses: readonly Clause[] }>()
+    const tokens: bigint[] = []
+    const alternatives: string[] = []
+    for (const { type, clauses } of searched) {
+      const single = this.#anyToken(type, clauses)
+      const alike = JSON.stringify(clauses)
+      if (single !== undefined) tokens.push(...single)
+      else if (!clauses.every(asksColumns)) alternatives.push(joint(this.#asked(type, clauses)))
+      else if (columns.has(alike)) columns.get(alike)?.types.push(type)
+      else columns.set(alike, { types: [type], clauses })
+    }
+    if (tokens.length > 0) alternatives.push(this.#anyOf(tokens.map((token) => [token])))
+    for (const { types, clauses } of columns.values()) {
+      const asked = clauses.map((clause) => this.#condition('', clause))
+      alternatives.push(joint([`r.type = ANY (${this.parameters.bind(types)}::text[]) AND NOT r.deleted`, ...asked]))
+    }
+    const any = alternatives.map((alternative) => `(${alternative})`).join(' OR ') || 'false'
+    return joint([any, this.permitted])
+  }
+
+  /** The tokens of which a row has one, if that is all that is asked. */
+  #anyToken(type: string, clauses: readonly Clause[]): bigint[] | undefined {
+    const [clause, ...more] = flat(clauses)
+    const groups = clause === undefined || more.length > 0 ? undefined : this.#groups(type, clause)
+    return groups?.every(({ length }) => length === 1) ? groups.flat() : undefined
+  }
+
+  #asked(type: string, clauses: readonly Clause[]): string[] {
     const required: bigint[] = []
     const conditions: string[] = []
     let anyToken = false
@@ -46,7 +85,7 @@ export class ClauseCompiler {
     }
     if (required.length > 0) conditions.unshift(`r.tokens @> ${this.#bigints(required)}`)
     else if (!anyToken) conditions.unshift(`r.type = ${this.parameters.bind(type)} AND NOT r.deleted`)
-    return [...conditions, this.permitted].map((condition) => `(${condition})`).join(' AND ')
+    return conditions
   }
 
   /** Tokens of which all of one group are required; `undefined` for what is no matter of tokens alone. */
@@ -54,6 +93,16 @@ export class ClauseCompiler {
     if (clause.is === 'missing') {
       if (clause.missing || COLUMNS.has(clause.param)) return undefined
       return [[this.index.token('present', type, clause.param, '')]]
+    }
+    if (clause.is === 'any') {
+      const groups = clause.clauses.map((each) => this.#groups(type, each))
+      return groups.length > 0 && groups.every((each) => each !== undefined) ? groups.flat() : undefined
+    }
+    if (clause.is === 'all') {
+      const groups = clause.clauses.map((each) => this.#groups(type, each))
+      return groups.length > 0 && groups.every((each) => each?.length === 1)
+        ? [groups.flatMap((each) => each?.[0] ?? [])]
+        : undefined
     }
     if (clause.is !== 'filter' || clause.modifier === 'not' || clause.modifier === 'not-in') return undefined
     return this.#tokens(type, clause)
@@ -284,6 +333,25 @@ export class ClauseCompiler {
 const COLUMNS: ReadonlySet<string> = new Set(['_id', '_lastUpdated'])
 const START: Ends = { lo: 'o.lo', hi: 'o.lo' }
 const END: Ends = { lo: 'o.hi', hi: 'o.hi' }
+
+const joint = (conditions: readonly string[]): string => conditions.map((condition) => `(${condition})`).join(' AND ')
+
+/** True for what asks columns of a row alone, which is the same for every type. */
+function asksColumns(clause: Clause): boolean {
+  switch (clause.is) {
+    case 'filter':
+    case 'missing':
+      return COLUMNS.has(clause.param)
+    case 'all':
+    case 'any':
+      return clause.clauses.every(asksColumns)
+    case 'none':
+      return asksColumns(clause.clause)
+    case 'chain':
+    case 'has':
+      return false
+  }
+}
 
 /** Clauses of which all hold anyway are as good as given one by one, and so find their tokens in the index. */
 function flat(clauses: readonly Clause[]): Clause[] {

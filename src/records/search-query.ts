@@ -3,10 +3,9 @@
  * gateway passes them on as they are; texts come normalised for comparison.
  */
 
-export interface SearchQuery {
-  readonly type: string
-  /** All of them hold; the values inside of one are alternatives. */
-  readonly clauses: readonly Clause[]
+export interface SearchQuery extends Searched {
+  /** More types that are searched at once; such a search is sorted by columns alone. */
+  readonly also?: readonly Searched[]
   /** Absent: by last change, the newest first. */
   readonly sort?: readonly SortKey[]
   /** Rows a page; 0: only the total. */
@@ -14,6 +13,12 @@ export interface SearchQuery {
   readonly total: boolean
   /** `next` or `previous` of another page. */
   readonly cursor?: string | undefined
+}
+
+export interface Searched {
+  readonly type: string
+  /** All of them hold; the values inside of one are alternatives. */
+  readonly clauses: readonly Clause[]
 }
 
 /** `ordered`: a date, number or quantity; `text`: a string, code or URL. `param` is empty for the other two. */

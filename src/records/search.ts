@@ -41,7 +41,8 @@ export async function search(
   filter: RowFilter,
 ): Promise<SearchResult> {
   const sort = query.sort ?? []
-  const context = JSON.stringify([query.type, ...sort])
+  // columns are ordered alike whatever the types
+  const context = JSON.stringify([query.also === undefined ? query.type : '*', ...sort])
   const from = query.cursor === undefined ? undefined : index.cursors.open(query.cursor, context)
   const { text, values } = compileSearch(index, query, filter, from)
   const { rows } = await database.query<Row>(text, values)
@@ -69,7 +70,8 @@ export async function search(
 export function compileSearch(index: BlindIndex, query: SearchQuery, filter: RowFilter, from?: Place): CompiledSearch {
   const parameters = new Parameters()
   const compiler = new ClauseCompiler(index, parameters, parameters.filter(filter))
-  const condition = compiler.condition(query.type, query.clauses)
+  const condition = compiler.conditionOfSeveral([query, ...(query.also ?? [])])
+  requireSortOfSeveral(query)
   const paging = pagingFor(index, parameters, query.type, query.sort ?? [], from)
   const total = query.total ? `(SELECT count(*) FROM resource r WHERE ${condition}${paging.counted})` : 'NULL::bigint'
   const context = `SELECT pg_current_snapshot()::text AS snapshot, ${total} AS total, ${paging.lost(condition)} AS lost`
@@ -91,6 +93,14 @@ function placeOf(row: Found, sort: readonly SortKey[], snapshot: string, back: b
     return Buffer.isBuffer(key) ? key.toString('hex') : key === null ? null : String(key)
   })
   return { snapshot, back, keys, pk: row.pk }
+}
+
+/** Bytes of order are comparable within one parameter of one type. */
+function requireSortOfSeveral({ also, sort = [] }: SearchQuery): void {
+  if (also === undefined || sort.every(({ by }) => by === 'lastUpdated' || by === 'id')) return
+  throw new ConsentryError('not-supported', 'A search of several types is sorted by columns alone.', {
+    expression: ['_sort'],
+  })
 }
 
 function lostOrder(): ConsentryError {

@@ -303,6 +303,15 @@ describe.each(ENGINES)('search on $name', ({ name, open }) => {
             const { rows, total } = await store.search({ type, clauses, count: 50, total: true }, filter)
             expect(rows.map(({ id }) => id).sort()).toEqual(expected.sort())
             expect(total).toBe(expected.length)
+            // several types at once find what each of them finds
+            const alike = decoys.filter((_, i) => clauses.every((one) => fulfils(resources[i]?.values ?? [], one)))
+            const both = await store.search(
+              { type, clauses, also: [{ type: `${type}x`, clauses }], count: 50, total: true },
+              filter,
+            )
+            const names = [...expected, ...alike.map(({ id }) => id)].sort()
+            expect(both.rows.map(({ id }) => id).sort()).toEqual(names)
+            expect(both.total).toBe(names.length)
           }
         },
       ),

@@ -24,6 +24,22 @@ export function compilePatientCompartment(source) {
   )
 }
 
+/**
+ * Every CompartmentDefinition of R4 as `{ compartment: { type: [parameter, …] } }`: a resource of the type is in the compartment when one of the
+ * search parameters refers to its owner; `{def}` is the owner itself.
+ *
+ * @param {import('./source.mjs').Source} source
+ */
+export function compileCompartments(source) {
+  return sorted(
+    ['device', 'encounter', 'patient', 'practitioner', 'relatedPerson'].map((name) => {
+      const { code, resource } = source.read(`CompartmentDefinition-${name}`)
+      const types = resource.flatMap(({ code: type, param = [] }) => (param.length === 0 ? [] : [[type, param]]))
+      return [code, sorted(types)]
+    }),
+  )
+}
+
 function pathsOf(type, parameter) {
   const members = parameter.expression
     .split('|')

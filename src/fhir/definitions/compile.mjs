@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { dirname, join } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { fileURLToPath } from 'node:url'
-import { compilePatientCompartment } from './compile-compartments.mjs'
+import { compileCompartments, compilePatientCompartment } from './compile-compartments.mjs'
 import { compileProfiles, compileTerminology } from './compile-conformance.mjs'
 import { compileStructures } from './compile-structures.mjs'
 import { compileSummary } from './compile-summary.mjs'
@@ -24,6 +24,7 @@ const outputs = [
   'structures.json',
   'value-sets.json',
   'patient-compartment.json',
+  'compartments.json',
   'profiles.json',
   'terminology.json',
   'summary.json',
@@ -44,6 +45,7 @@ async function compile() {
   write('structures.json', structures)
   write('value-sets.json', compileValueSets(source, structures))
   write('patient-compartment.json', compilePatientCompartment(source))
+  write('compartments.json', compileCompartments(source))
   write('profiles.json', compileProfiles(source))
   write('terminology.json', compileTerminology(source))
   write('summary.json', compileSummary(source, structures.resources))

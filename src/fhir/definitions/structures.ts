@@ -46,6 +46,9 @@ export type ValueSets = Readonly<Record<string, Readonly<Record<string, readonly
 /** Places in a type whose reference to a Patient makes it part of that patient's compartment. */
 export type Compartment = Readonly<Record<string, readonly (readonly [parameter: string, path: string])[]>>
 
+/** By the type of the owner and the type inside: search parameters that refer to the owner, `{def}` for the owner itself. */
+export type Compartments = Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>
+
 /** Elements that a summary shows and elements that must be there, by type and by path inside it (`Patient.contact`). */
 export type SummaryElements = Readonly<
   Record<string, { readonly summary: readonly string[]; readonly mandatory: readonly string[] }>
@@ -54,6 +57,7 @@ export type SummaryElements = Readonly<
 export const structures = table<Structures>('structures.json')
 export const valueSets = table<ValueSets>('value-sets.json')
 export const patientCompartment = table<Compartment>('patient-compartment.json')
+export const compartments = table<Compartments>('compartments.json')
 /** The extensions and profiles of R4 itself, as StructureDefinitions with differentials only. */
 export const baseProfiles = table<readonly Resource[]>('profiles.json')
 /** The CodeSystems and ValueSets of R4 itself. */

@@ -2,10 +2,22 @@
  * A search as a value, https://hl7.org/fhir/R4/search.html. General enough for all of R4; `parseSearch` refuses
  * what is not served before it hands one out (see served.ts).
  */
-export interface SearchQuery {
+export interface SearchQuery extends Searched, ResultOptions {}
+
+/** A search of several types at once, `GET [base]?_type=…`. */
+export interface SystemQuery extends ResultOptions {
+  readonly searched: readonly Searched[]
+}
+
+/** What is asked of the resources of one type. */
+export interface Searched {
   readonly type: string
   /** All of them hold; the values inside of one are alternatives. */
   readonly clauses: readonly Clause[]
+}
+
+/** How the answer is to be given, https://hl7.org/fhir/R4/search.html#return */
+export interface ResultOptions {
   /** In the order of precedence; empty: the server's own order. */
   readonly sort: readonly SortKey[]
   readonly includes: readonly Include[]

@@ -53,6 +53,23 @@ export function requireServedClause(type: string, clause: Clause): void {
   }
 }
 
+/** True for what asks columns of a record alone, which is the same for every type. */
+export function asksColumns(clause: Clause): boolean {
+  switch (clause.is) {
+    case 'filter':
+    case 'missing':
+      return COLUMNS.has(clause.param)
+    case 'all':
+    case 'any':
+      return clause.clauses.every(asksColumns)
+    case 'none':
+      return asksColumns(clause.clause)
+    case 'chain':
+    case 'has':
+      return false
+  }
+}
+
 /** AuditEvents, of which every request writes one, are indexed by what they are asked for. */
 const LEAN: ReadonlySet<string> = new Set(['AuditEvent'])
 const NOT_OF_LEAN: ReadonlySet<Modifier> = new Set(['contains', 'text', 'of-type', 'below'])

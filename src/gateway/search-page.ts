@@ -1,0 +1,98 @@
+import { ConsentryError, type Issue } from '../errors.js'
+import { searchsetBundle, type SearchsetEntry } from '../fhir/bundle.js'
+import { searchParametersOf, sortBy } from '../fhir/search-query.js'
+import type { ResultOptions, SystemQuery } from '../fhir/search/query.js'
+import { type Subset, subsetOf } from '../fhir/subset.js'
+import type { SearchQuery as RecordQuery, SortKey } from '../records/search-query.js'
+import type { RowFilter } from '../records/types.js'
+import { disclose, trace } from './disclose.js'
+import { included } from './including.js'
+import type { InteractionRequest, InteractionResponse } from './interaction.js'
+import { pageSize } from './page-size.js'
+import type { GatewayParts } from './parts.js'
+import { searchConditions } from './search-condition.js'
+import type { Trail } from './trail.js'
+
+/** A search as it was asked: of what types, and where. */
+export interface Asked extends SystemQuery {
+  /** Below the base, for the links of the page. */
+  readonly path: string
+}
+
+/** One page of a search: its rows, what they include, and the audit records before any of it is opened. */
+export async function searchPage(
+  parts: GatewayParts,
+  request: InteractionRequest,
+  trail: Trail,
+  query: Asked,
+): Promise<InteractionResponse> {
+  const count = query.summary === 'count' ? 0 : pageSize(parts.limits, query.count)
+  const [first, ...also] = await searchConditions(parts, request.principal, query.searched)
+  if (first === undefined) throw new ConsentryError('internal', 'A search is of no type.')
+  const asked: RecordQuery = {
+    ...first,
+    ...(also.length === 0 ? {} : { also }),
+    ...(query.sort.length === 0 ? {} : { sort: query.sort.map((key) => sortKey(first.type, key)) }),
+    count,
+    total: count === 0 || query.total !== 'none',
+    ...(query.cursor === undefined ? {} : { cursor: query.cursor }),
+  }
+  const filter = await parts.access.filter(request.principal, 'read')
+  const page = await parts.records.search(asked, filter)
+  const again = async (now: RowFilter) => (await parts.records.search({ ...asked, count: 0 }, now)).total
+  trail.opened.count(filter, page.total, again)
+  const besides = await included(parts, request.principal, query, page.rows, filter)
+  const rows = [...page.rows, ...besides.rows]
+  const permit = await parts.access.permit(request.principal, 'read', rows)
+  await trace(parts, trail, rows)
+  const bodies = await disclose(parts, request, trail, permit, rows, {
+    interaction: request.interaction,
+    query: queryText(request),
+  })
+  const entries = rows.map(({ type, id }, i): SearchsetEntry => {
+    const mode = i < page.rows.length ? 'match' : 'include'
+    return { type, id, resource: shown(query, mode, bodies[i] as Uint8Array), mode }
+  })
+  const body = searchsetBundle(
+    { ...query, type: query.path },
+    entries,
+    {
+      base: request.baseUrl,
+      ...(page.total === null ? {} : { total: page.total }),
+      ...(page.next === null || count === 0 ? {} : { next: page.next }),
+      ...(page.previous === null || count === 0 ? {} : { previous: page.previous }),
+    },
+    besides.more ? [cutShort(parts)] : [],
+  )
+  return { status: 200, headers: {}, body }
+}
+
+/** `_elements` names elements of the searched type, so included resources stay whole. */
+function shown({ summary, elements }: ResultOptions, mode: 'match' | 'include', body: Uint8Array): Uint8Array {
+  const subset: Subset = {
+    ...(summary === 'true' || summary === 'text' || summary === 'data' ? { summary } : {}),
+    ...(elements.length > 0 && mode === 'match' ? { elements } : {}),
+  }
+  return Object.keys(subset).length === 0 ? body : subsetOf(body, subset)
+}
+
+function sortKey(type: string, { param, descending }: ResultOptions['sort'][number]): SortKey {
+  const parameter = searchParametersOf(type).get(param)
+  const by = parameter && sortBy(parameter)
+  if (by === undefined) throw new ConsentryError('malformed', 'The search cannot be sorted by this parameter.')
+  return { by, param, descending }
+}
+
+function cutShort({ limits }: GatewayParts): Issue {
+  return {
+    severity: 'warning',
+    code: 'too-costly',
+    diagnostics: `More than ${limits.maxIncluded} resources would be included; ask for smaller pages with _count.`,
+    expression: ['_include'],
+  }
+}
+
+/** What is asked, for the trail. */
+export function queryText(request: InteractionRequest): string {
+  return new URLSearchParams(request.params.map(([name, value]): [string, string] => [name, value])).toString()
+}
