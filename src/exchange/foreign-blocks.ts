@@ -47,7 +47,21 @@ export class ForeignBlocks {
          WHERE r.patient = $1 AND r.source IS NOT NULL AND (r.labels & $2) = 0 AND v.cid = f.envelope)`,
       [bytes(patient), labels],
     )
-    const cids = rows.map(({ cid }) => cid)
+    await this.#remove(rows.map(({ cid }) => cid))
+  }
+
+  /** Envelopes that came to nothing in the end, unless a record is sealed in one. In the turn of their patient. */
+  async drop(patient: PatientId, envelopes: readonly string[]): Promise<void> {
+    if (envelopes.length === 0) return
+    const { rows } = await this.sql.query<{ cid: string }>(
+      `SELECT f.cid FROM foreign_block f WHERE f.patient = $1 AND f.envelope = ANY($2::text[]) AND NOT EXISTS (
+         SELECT 1 FROM resource r JOIN resource_version v ON v.resource_pk = r.pk WHERE r.patient = $1 AND v.cid = f.envelope)`,
+      [bytes(patient), envelopes],
+    )
+    await this.#remove(rows.map(({ cid }) => cid))
+  }
+
+  async #remove(cids: readonly string[]): Promise<void> {
     if (cids.length === 0) return
     await this.store.delete(cids)
     await this.sql.query('DELETE FROM foreign_block WHERE cid = ANY($1::text[])', [cids])

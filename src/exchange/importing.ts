@@ -5,11 +5,10 @@ import type { PartyId, PatientId, Permit, RecordSubject } from '../consent/permi
 import { categoryBits, isCategory, purposeMask, purposesOf } from '../consent/terms.js'
 import { ConsentryError } from '../errors.js'
 import { clinicalCategories } from '../fhir/clinical-categories.js'
-import { patientReferences } from '../fhir/compartments.js'
 import { parseJson } from '../fhir/json.js'
 import { labelsOf } from '../fhir/labels-of.js'
 import { isResourceType } from '../fhir/definitions/structures.js'
-import { parseReference } from '../fhir/references.js'
+import { parseReference, referencesOf } from '../fhir/references.js'
 import { indexValues } from '../fhir/search-parameters.js'
 import type { Resource, ValidResource } from '../fhir/types.js'
 import { validate } from '../fhir/validate.js'
@@ -22,6 +21,7 @@ import type { Block } from '../vault/envelope.js'
 import { anchorLeaf } from '../vault/anchor-leaf.js'
 import { capsulesOf, chunksOf, open } from '../vault/open.js'
 import { contentHashOf, type Payload } from '../vault/payload.js'
+import { Committing, type Sound } from './committing.js'
 import { feedTag } from './feed-tag.js'
 import type { Feeds } from './feeds.js'
 import type { ForeignBlocks } from './foreign-blocks.js'
@@ -38,6 +38,8 @@ const MAX_CHUNKS = 512
 const MAX_VERSION = 2_147_483_647
 /** Written by each server itself: nobody's trail is taken from somebody else. */
 const NOT_SHARED: ReadonlySet<string> = new Set(['AuditEvent', 'Bundle', 'Parameters', 'OperationOutcome'])
+
+const OF_ANOTHER = 'The record names another patient than the one who shares it.'
 
 export interface ImportParts {
   readonly entity: PartyId
@@ -78,10 +80,8 @@ interface Opening {
 /** What an item came to, opened outside of its patient's turn, with the blocks that were fetched for it. */
 interface Outcome {
   readonly item: FeedItem
-  readonly result: { readonly version: NewVersion } | { readonly refused: string }
+  readonly result: { readonly sound: Sound } | { readonly refused: string }
   readonly blocks: readonly Block[]
-  /** Ids of the Patients in whose compartments the record says that it is. */
-  readonly named: readonly string[]
 }
 
 /** Whom an import is about and what became of it, for the worker's report. */
@@ -99,7 +99,11 @@ export class Importing {
   /** Where the next round goes on: what cannot be imported now must not stand before what can. */
   #after: Place | null = null
 
-  constructor(private readonly parts: ImportParts) {}
+  readonly #committing: Committing
+
+  constructor(private readonly parts: ImportParts) {
+    this.#committing = new Committing(parts)
+  }
 
   /**
    * One round; `imported` and `refused` are zero when nothing could be done. The feed of one author and patient that fails
@@ -198,7 +202,7 @@ export class Importing {
     const outcomes: Outcome[] = []
     const items = permitted.filter((item) => {
       const reason = faultOf(envelopes.get(item.cid) as Uint8Array)
-      if (reason !== null) outcomes.push({ item, result: { refused: reason }, blocks: [], named: [] })
+      if (reason !== null) outcomes.push({ item, result: { refused: reason }, blocks: [] })
       return reason === null
     })
     const chunks = await this.parts.remote.get(
@@ -225,10 +229,10 @@ export class Importing {
           },
         )
         const version = this.#version(item, payload, base)
-        outcomes.push({ item, result: { version }, blocks, named: patientsNamedBy(payload.body) })
+        outcomes.push({ item, result: { sound: { version, named: patientsNamedBy(payload.body) } }, blocks })
       } catch (error) {
         if (!(error instanceof ConsentryError) || error.kind === 'unavailable') throw error
-        outcomes.push({ item, result: { refused: error.message }, blocks, named: [] })
+        outcomes.push({ item, result: { refused: error.message }, blocks })
       }
     }
     return await this.parts.turns.take(patient, () => this.#settle(patient, origin, outcomes, opened))
@@ -249,25 +253,28 @@ export class Importing {
     if (outcomes.length === 0) return { imported: 0, refused: 0 }
     const policies = new Set(outcomes.flatMap(({ item }) => item.policies.map(nameOf)))
     await this.parts.capsules.keep([...opened.values()].filter(({ foreign }) => policies.has(nameOf(foreign.policy))))
-    const verdicts = await this.#requireSamePatient(patient, outcomes)
-    const accepted = verdicts.filter(({ result }) => 'version' in result)
+    const sound = outcomes.flatMap(({ item, result, blocks }) =>
+      'sound' in result ? [{ item, blocks, ...result }] : [],
+    )
     await this.parts.blocks.put(
       patient,
-      accepted.map(({ item, blocks }) => ({ cid: item.cid, blocks })),
+      sound.map(({ item, blocks }) => ({ cid: item.cid, blocks })),
     )
-    await this.#commit(
+    const others = await this.#committing.commit(
       patient,
-      verdicts.flatMap(({ result }) => ('version' in result ? [result.version] : [])),
+      sound.map((each) => each.sound),
     )
-    await this.#mark(
-      verdicts.map(({ item, result }) =>
-        'version' in result
-          ? { item, state: 'imported', reason: null }
-          : { item, state: 'refused', reason: result.refused },
-      ),
+    await this.parts.blocks.drop(
+      patient,
+      sound.filter((each) => others.has(each.sound)).map(({ item }) => item.cid),
     )
-    const imported = verdicts.filter(({ result }) => 'version' in result).length
-    return { imported, refused: verdicts.length - imported }
+    const marks = outcomes.map(({ item, result }): Mark => {
+      const reason = 'refused' in result ? result.refused : others.has(result.sound) ? OF_ANOTHER : null
+      return { item, state: reason === null ? 'imported' : 'refused', reason }
+    })
+    await this.#mark(marks)
+    const imported = marks.filter(({ state }) => state === 'imported').length
+    return { imported, refused: marks.length - imported }
   }
 
   /** For each set of labels the permit to open, or nothing. */
@@ -364,73 +371,6 @@ export class Importing {
     }
   }
 
-  /** Versions of one resource one after the other; what is there already in this or a later version stays. */
-  async #commit(patient: PatientId, versions: readonly NewVersion[]): Promise<void> {
-    const patients = versions.filter(({ type, deleted }) => type === 'Patient' && !deleted)
-    if (patients.length > 0)
-      await this.#link(
-        patient,
-        patients.map(({ id }) => id),
-      )
-    const rounds: NewVersion[][] = []
-    for (const version of [...versions].sort((a, b) => a.version - b.version)) {
-      const name = `${version.type}/${version.id}`
-      const round = rounds.find((r) => !r.some((v) => `${v.type}/${v.id}` === name))
-      if (round) round.push(version)
-      else rounds.push([version])
-    }
-    for (const round of rounds) {
-      const present = await this.parts.records.resolve(round)
-      const fresh = round.filter((version, i) => {
-        const row = present[i] ?? null
-        // An id that is our own, or of another author, is not overwritten by what somebody shares.
-        return row === null || (row.version < version.version && row.source !== null && row.origin === version.origin)
-      })
-      if (fresh.length === 0) continue
-      const audit = this.parts.audit.records([
-        {
-          interaction: '$import',
-          outcome: '0',
-          recorded: this.parts.clock(),
-          requestId: 'exchange',
-          agent: { self: true },
-          patients: [{ id: patient, reference: await this.#reference(patient) }],
-          data: fresh.map(({ type, id, version }) => ({ reference: `${type}/${id}`, version })),
-        },
-      ])
-      await this.parts.records.commit({ versions: fresh, audit })
-    }
-  }
-
-  /** What an author says of another patient of ours than the one who shares it would be found in that patient's record. */
-  async #requireSamePatient(patient: PatientId, outcomes: readonly Outcome[]): Promise<Outcome[]> {
-    const { rows } = await this.parts.sql.query<{ local_id: string }>(
-      'SELECT local_id FROM patient_link WHERE local_id = ANY($1::text[]) AND patient <> $2',
-      [[...new Set(outcomes.flatMap(({ named }) => named))], Buffer.from(patient.slice(2), 'hex')],
-    )
-    const others = new Set(rows.map(({ local_id }) => local_id))
-    return outcomes.map((outcome) =>
-      'version' in outcome.result && outcome.named.some((id) => others.has(id))
-        ? { ...outcome, result: { refused: 'The record names another patient than the one who shares it.' } }
-        : outcome,
-    )
-  }
-
-  async #link(patient: PatientId, localIds: readonly string[]): Promise<void> {
-    await this.parts.sql.query(
-      `INSERT INTO patient_link (local_id, patient, imported) SELECT unnest($1::text[]), $2, true ON CONFLICT DO NOTHING`,
-      [localIds, Buffer.from(patient.slice(2), 'hex')],
-    )
-  }
-
-  async #reference(patient: PatientId): Promise<string> {
-    const { rows } = await this.parts.sql.query<{ local_id: string }>(
-      'SELECT local_id FROM patient_link WHERE patient = $1 ORDER BY imported LIMIT 1',
-      [Buffer.from(patient.slice(2), 'hex')],
-    )
-    return `Patient/${rows[0]?.local_id ?? 'unknown'}`
-  }
-
   async #mark(marks: readonly Mark[]): Promise<void> {
     await this.parts.sql.query(
       `UPDATE feed_item f SET state = i.state, reason = i.reason, patient = i.patient
@@ -481,13 +421,16 @@ function nameOf({ policyKey }: SharedPolicy): string {
   return Buffer.from(policyKey.toBytes()).toString('hex')
 }
 
+/** Ids of Patients that a record refers to, wherever it does, and its own if it is one. */
 function patientsNamedBy(body: Uint8Array): string[] {
   const resource = parseJson(body) as unknown as Resource
-  const named = patientReferences(resource).flatMap(({ reference }) => {
-    const parsed = parseReference(reference)
-    return parsed.kind === 'relative' && parsed.type === 'Patient' ? [parsed.id] : []
+  const named = referencesOf(resource).flatMap(({ reference: { reference } }) => {
+    const parsed = typeof reference === 'string' ? parseReference(reference) : null
+    return parsed?.kind === 'relative' && parsed.type === 'Patient' ? [parsed.id] : []
   })
-  return resource.resourceType === 'Patient' && resource.id !== undefined ? [...named, resource.id] : named
+  return [
+    ...new Set(resource.resourceType === 'Patient' && resource.id !== undefined ? [...named, resource.id] : named),
+  ]
 }
 
 /** The body of a deleted version has a type, an id and `meta`, and nothing else. */

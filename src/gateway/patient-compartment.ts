@@ -29,7 +29,8 @@ export interface Placement {
  * registered already. A reference that places a resource in a compartment must resolve here or among the intents:
  * an unknown patient has no consent to ask.
  *
- * @throws ConsentryError `invalid` for a reference to an unknown patient, and for a resource of several patients.
+ * @throws ConsentryError `invalid` for a reference to an unknown patient, and for a resource of several patients; `conflict`
+ *   for a new Patient whose id another entity's records name.
  */
 export async function patientsOf(
   parts: GatewayParts,
@@ -51,7 +52,9 @@ export async function patientsOf(
   for (const { localId, patient } of linked) known.set(localId, patient)
   const unregistered = fresh.filter(({ id }) => !known.has(id)).map(({ id }) => id)
   if (unregistered.length > 0) {
-    for (const [localId, patient] of await parts.patients.admitNew(unregistered)) known.set(localId, patient)
+    const done = await parts.patients.admitNew(unregistered)
+    if ('taken' in done) throw takenIds(done.taken, intents)
+    for (const [localId, patient] of done.admitted) known.set(localId, patient)
   }
   const patients = intents.map(
     (_, i) => onePatient(wanted[i] ?? [], known) ?? unchanged(previous[i] ?? null, wanted[i] ?? []),
@@ -124,6 +127,19 @@ function onePatient(wanted: readonly LocalPatient[], known: ReadonlyMap<string, 
   }
   const [first] = patients
   return first === undefined ? null : { id: first[0], reference: first[1] }
+}
+
+/** Whoever got such an id would be whom records of another entity speak of. */
+export function takenIds(taken: readonly string[], intents: readonly Intent[]): ConsentryError {
+  const refused = intents.filter(({ type, id }) => type === 'Patient' && taken.includes(id))
+  return new ConsentryError('conflict', 'Records that another entity shares with this one name a Patient of this id.', {
+    issues: refused.slice(0, 20).map(({ id, at }) => ({
+      severity: 'error',
+      code: 'duplicate',
+      diagnostics: `Patient/${id} is named by records that another entity shares with this one, where it is somebody else: create the Patient under another id, or with POST, which gives one.`,
+      expression: [`${at}.id`],
+    })),
+  })
 }
 
 /** A delete leaves the resource in the compartment where it was. */

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import type { PatientId } from '../consent/permit.js'
 import { ConsentryError } from '../errors.js'
-import type { Sql } from '../records/database.js'
+import type { Database } from '../records/database.js'
+import { foreignAmong, lockPatientIds } from '../records/foreign-patients.js'
 
 /** What makes a patient known on the ledger: registration in custody and the care grant, mirrored when it resolves. */
 export interface PatientAdmission {
@@ -21,7 +22,7 @@ export interface CustodyKeys {
  */
 export class Patients {
   constructor(
-    private readonly sql: Sql,
+    private readonly sql: Pick<Database, 'query' | 'transaction'>,
     private readonly admission: PatientAdmission,
     private readonly keys: CustodyKeys,
   ) {}
@@ -67,14 +68,18 @@ export class Patients {
   /**
    * Registers new patients in our custody and waits until the mirror shows their care grant: the one wait for a
    * block in the life of a write. A patient whose write fails afterwards stays registered under its random id.
+   * @returns `taken`: ids that another entity's records name; nobody is registered then
    */
-  async admitNew(localIds: readonly string[]): Promise<Map<string, PatientId>> {
-    await this.link(
+  async admitNew(
+    localIds: readonly string[],
+  ): Promise<{ readonly admitted: ReadonlyMap<string, PatientId> } | { readonly taken: readonly string[] }> {
+    const taken = await this.link(
       localIds.map((localId) => {
         const patient: PatientId = `0x${randomBytes(32).toString('hex')}`
         return { localId, patient, wrappedRoot: this.keys.create(patient) }
       }),
     )
+    if (taken.length > 0) return { taken }
     // What is read back may be older: the link of an attempt that ended between here and its commit. It is used again.
     const links = await this.own(localIds)
     await this.admission.admit(
@@ -83,24 +88,34 @@ export class Patients {
         verifyingKey: this.keys.verifyingKey(patient, wrappedRoot),
       })),
     )
-    return new Map(links.map(({ localId, patient }) => [localId, patient]))
+    return { admitted: new Map(links.map(({ localId, patient }) => [localId, patient])) }
   }
 
-  /** Links Patient resources to patients; a resource that is linked already stays as it is. */
+  /**
+   * Links new Patient resources of ours to patients; a resource that is linked already stays as it is.
+   * @returns ids that records of other entities name, who would then speak of somebody else; nothing is linked then
+   */
   async link(
-    links: readonly { localId: string; patient: PatientId; wrappedRoot?: Uint8Array; imported?: boolean }[],
-  ): Promise<void> {
-    await this.sql.query(
-      `INSERT INTO patient_link (local_id, patient, wrapped_root, imported)
-       SELECT * FROM unnest($1::text[], $2::bytea[], $3::bytea[], $4::boolean[])
-       ON CONFLICT (local_id) DO NOTHING`,
-      [
-        links.map((l) => l.localId),
-        links.map((l) => bytes(l.patient)),
-        links.map((l) => (l.wrappedRoot ? Buffer.from(l.wrappedRoot) : null)),
-        links.map((l) => l.imported ?? false),
-      ],
-    )
+    links: readonly { localId: string; patient: PatientId; wrappedRoot?: Uint8Array }[],
+  ): Promise<readonly string[]> {
+    const localIds = links.map(({ localId }) => localId)
+    return this.sql.transaction(async (tx) => {
+      await lockPatientIds(tx, localIds)
+      const taken = await foreignAmong(tx, localIds)
+      if (taken.length > 0) return taken
+      await tx.query(
+        `INSERT INTO patient_link (local_id, patient, wrapped_root, imported)
+         SELECT local_id, patient, wrapped_root, false
+         FROM unnest($1::text[], $2::bytea[], $3::bytea[]) AS i(local_id, patient, wrapped_root)
+         ON CONFLICT (local_id) DO NOTHING`,
+        [
+          localIds,
+          links.map((l) => bytes(l.patient)),
+          links.map((l) => (l.wrappedRoot ? Buffer.from(l.wrappedRoot) : null)),
+        ],
+      )
+      return []
+    })
   }
 
   private async own(localIds: readonly string[]) {

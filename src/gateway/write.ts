@@ -13,7 +13,7 @@ import type { Intent } from './intent.js'
 import type { InteractionRequest } from './interaction.js'
 import type { GatewayParts } from './parts.js'
 import { isForeign, notForOthers } from './missing.js'
-import { type CompartmentPatient, patientsOf } from './patient-compartment.js'
+import { type CompartmentPatient, patientsOf, takenIds } from './patient-compartment.js'
 import { requireConformance } from './require-conformance.js'
 import type { Trail } from './trail.js'
 import { occurrence } from './occurrence.js'
@@ -39,7 +39,8 @@ const ATTEMPTS = 5
  * decision → seal → blocks durable → one SQL transaction with versions, index, audit and what waits to be anchored.
  * All of the intents happen or none.
  *
- * @throws ConsentryError `precondition-failed` (If-Match), `conflict` (claimed by a concurrent conditional create),
+ * @throws ConsentryError `precondition-failed` (If-Match), `conflict` (claimed by a concurrent conditional create, or a Patient's id that
+ * records of another entity name),
  * `forbidden` and `unavailable` as the decision says, `invalid` for an unknown patient and for what breaks a profile of
  * ours that it claims.
  */
@@ -90,7 +91,8 @@ async function attemptWrite(
   intents.forEach((intent, i) => checkBasis(intent, previous[i] ?? null))
   intents.forEach((intent, i) => refuseShared(intent, previous[i] ?? null))
   await refuseLedgers(parts, intents)
-  if (links.length > 0) await parts.patients.link(links)
+  const taken = links.length > 0 ? await parts.patients.link(links) : []
+  if (taken.length > 0) throw takenIds(taken, intents)
 
   const { versions, bodies } = await sealVersions(
     parts,

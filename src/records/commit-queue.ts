@@ -1,6 +1,7 @@
 import { ConsentryError } from '../errors.js'
-import type { Database } from './database.js'
+import type { Database, Session } from './database.js'
 import { databaseError, isRetryable, isUnavailable, violates } from './database-errors.js'
+import { rememberPatientIds, takePatientIds } from './foreign-patients.js'
 import { claim, deleteIndexRows, lock, verdict } from './optimistic-lock.js'
 import type { RowKeys } from './row-keys.js'
 import type { Change, Committed, NewAuditRecord, NewVersion } from './types.js'
@@ -110,7 +111,8 @@ export class CommitQueue {
     const fresh = group.flatMap(({ versions }) => versions.filter(mayBeNew))
     const keys = await this.keys.take(fresh.length)
     const isNew = group.every(
-      ({ change, versions }) => !change.claims?.length && versions.every((v) => v.version === 1),
+      ({ change, versions }) =>
+        !change.claims?.length && !change.foreignPatients?.length && versions.every((v) => v.version === 1),
     )
     for (let attempt = 1; ; attempt++) {
       try {
@@ -148,6 +150,7 @@ export class CommitQueue {
         if (verdicts[i] !== undefined || lost.length === 0) return
         verdicts[i] = { committed: false, conflicts: lost.map(({ key }) => ({ kind: 'claim', key })) }
       })
+      await refuseNames(session, group, verdicts)
 
       const written = group.filter((_, i) => verdicts[i] === undefined)
       const versions = written.flatMap((pending) => pending.versions)
@@ -159,8 +162,28 @@ export class CommitQueue {
         rowKeys.filter((_, i) => (versions[i] as NewVersion).version > 1),
       )
       if (written.length > 0) await session.run(WRITE, parameters({ versions, keys: rowKeys, outbox, now: Date.now() }))
+      const keyOf = new Map(versions.map(({ type, id }, i) => [`${type}/${id}`, rowKeys[i] as bigint]))
+      await rememberPatientIds(session, written.flatMap(foreignPatientsOf), ({ type, id }) => {
+        return keyOf.get(`${type}/${id}`) as bigint
+      })
       return verdicts
     })
+  }
+}
+
+const foreignPatientsOf = ({ change }: Pending) => change.foreignPatients ?? []
+
+/** Members that still fit take the ids of Patients that they name, or conflict. */
+async function refuseNames(session: Session, group: readonly Pending[], verdicts: Verdict[]): Promise<void> {
+  const fit = group.flatMap((pending, i) => (verdicts[i] === undefined ? [{ pending, i }] : []))
+  const owners = fit.flatMap(({ pending, i }) => foreignPatientsOf(pending).map(() => i))
+  const refused = await takePatientIds(
+    session,
+    fit.flatMap(({ pending }) => foreignPatientsOf(pending)),
+  )
+  for (const { i } of fit) {
+    const conflicts = refused.flatMap((conflict, at) => (conflict !== undefined && owners[at] === i ? [conflict] : []))
+    if (conflicts.length > 0) verdicts[i] = { committed: false, conflicts }
   }
 }
 

@@ -6,6 +6,7 @@ import { History1763600200000 } from '../../migrations/1763600200000-history.js'
 import { ConsentLinks1763600300000 } from '../../migrations/1763600300000-consent-links.js'
 import { Compartment1763600400000 } from '../../migrations/1763600400000-compartment.js'
 import { ForeignBlocks1763600500000 } from '../../migrations/1763600500000-foreign-blocks.js'
+import { ForeignPatients1763600600000 } from '../../migrations/1763600600000-foreign-patients.js'
 import { ENTITIES } from './entities/index.js'
 
 export interface ConnectionOptions {
@@ -54,6 +55,7 @@ export function dataSourceOptions(options: ConnectionOptions): DataSourceOptions
       ConsentLinks1763600300000,
       Compartment1763600400000,
       ForeignBlocks1763600500000,
+      ForeignPatients1763600600000,
     ],
     migrationsTransactionMode: 'all',
     // an idle connection that breaks is replaced; whoever uses one hears of it from the statement

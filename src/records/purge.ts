@@ -28,6 +28,8 @@ const PURGE: Statement = {
     DELETE FROM reference f USING gone WHERE f.source_pk = gone.pk
   ), ordereds AS (
     DELETE FROM ordered o USING gone WHERE o.resource_pk = gone.pk
+  ), named AS (
+    DELETE FROM foreign_patient f USING gone WHERE f.resource_pk = gone.pk
   ), keys AS (
     DELETE FROM capsule_key WHERE imported AND patient = $1
       AND ($2::bytea IS NULL OR author = $2) AND ($3::bigint IS NULL OR label_mask & $3 <> 0)

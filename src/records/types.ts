@@ -62,12 +62,24 @@ export interface Claim {
   readonly snapshot: string
 }
 
+/** Patients whom an imported record names. The ids are its author's: none of them may become a Patient of ours. */
+export interface ForeignPatients extends Ref {
+  /** Whose record it is. An id that is already this patient's here may be named. */
+  readonly patient: Hex
+  /** Logical ids, its own among them if it is a Patient. */
+  readonly named: readonly string[]
+  /** The record is the patient's Patient resource, and is linked as such. */
+  readonly isPatient: boolean
+}
+
 /** All or nothing. */
 export interface Change {
   readonly versions?: readonly NewVersion[]
   readonly audit?: readonly NewAuditRecord[]
   readonly outbox?: readonly NewOutbox[]
   readonly claims?: readonly Claim[]
+  /** Of the imported records among the versions. */
+  readonly foreignPatients?: readonly ForeignPatients[]
 }
 
 export type Conflict =
@@ -81,6 +93,13 @@ export type Conflict =
       readonly current: { readonly version: number; readonly deleted: boolean } | null
     }
   | { readonly kind: 'claim'; readonly key: bigint }
+  | {
+      /** The imported record names Patients who are others than the one whose record it is. */
+      readonly kind: 'patient'
+      readonly type: string
+      readonly id: string
+      readonly localIds: readonly string[]
+    }
 
 export type Committed =
   { readonly committed: true } | { readonly committed: false; readonly conflicts: readonly Conflict[] }

@@ -150,3 +150,14 @@ export class ForeignBlockEntity {
   @Column({ type: 'bytea' })
   patient!: Buffer
 }
+
+/** An id of a Patient of another entity, and an imported record that names it. */
+@Entity('foreign_patient')
+@Index('foreign_patient_resource', ['resourcePk'])
+export class ForeignPatientEntity {
+  @PrimaryColumn({ name: 'local_id', type: 'text', primaryKeyConstraintName: 'foreign_patient_pkey' })
+  localId!: string
+
+  @PrimaryColumn({ name: 'resource_pk', type: 'bigint', primaryKeyConstraintName: 'foreign_patient_pkey' })
+  resourcePk!: bigint
+}

@@ -5,6 +5,7 @@ import {
   FeedEntity,
   FeedItemEntity,
   ForeignBlockEntity,
+  ForeignPatientEntity,
   PatientLinkEntity,
   SharedPolicyEntity,
 } from './exchange.js'
@@ -43,6 +44,7 @@ export const ENTITIES = [
   FeedEntity,
   FeedItemEntity,
   ForeignBlockEntity,
+  ForeignPatientEntity,
   SharedPolicyEntity,
   ConsentLinkEntity,
 ]
