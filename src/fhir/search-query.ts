@@ -1,11 +1,14 @@
 import { ConsentryError, type Issue } from '../errors.js'
 import { isResourceType } from './definitions/structures.js'
+import { asksColumns } from './search/clause-reach.js'
 import type { CodesOf } from './search/coded.js'
 import { type ClauseContext, parseClause } from './search/parse-clause.js'
 import { FOR_THE_EDGE, noResultParameters, RESULT_PARAMETERS, type ResultParameters } from './search/parse-result.js'
+import { parseFilterExpression } from './search/parse-filter.js'
+import { parseList } from './search/parse-list.js'
 import type { Clause, SearchQuery, SystemQuery } from './search/query.js'
 import { printable, Refusal } from './search/refusal.js'
-import { asksColumns, requireServedClause, servedCodes } from './search/served.js'
+import { requireServedClause, servedCodes } from './search/served.js'
 import { r4Terminology } from './terminology.js'
 
 export type * from './search/query.js'
@@ -24,7 +27,7 @@ export interface SearchLimits {
   readonly length: number
   /** Steps of all chains together. */
   readonly steps: number
-  /** References that one chain may go through. */
+  /** References that one chain may go through, and parentheses that a `_filter` may open. */
   readonly depth: number
 }
 
@@ -160,6 +163,12 @@ function requireLimits(params: Params, limits: SearchLimits): void {
   }
 }
 
+/** Parameters that no SearchParameter defines but R4's text. */
+const SPECIAL_PARAMETERS: Readonly<Record<string, typeof parseClause>> = {
+  _filter: parseFilterExpression,
+  _list: parseList,
+}
+
 class Search {
   readonly #clauses: Clause[] = []
   readonly #results: ResultParameters = noResultParameters()
@@ -188,7 +197,8 @@ class Search {
       result(value, this.#results, this.type)
       return true
     }
-    const clause = parseClause(this.type, name, value, context)
+    const special = Object.hasOwn(SPECIAL_PARAMETERS, name) ? SPECIAL_PARAMETERS[name] : parseClause
+    const clause = special?.(this.type, name, value, context)
     if (clause === undefined) return false
     requireServedClause(this.type, clause)
     this.#clauses.push(clause)

@@ -1,7 +1,8 @@
 import { ConsentryError } from '../errors.js'
 import { int8Array } from './array-parameter.js'
-import { type BlindIndex, referenceParameter } from './blind-index.js'
+import type { BlindIndex } from './blind-index.js'
 import { askedTokens, hasOrderedPart } from './composite-index.js'
+import { referenceParameter } from './index-names.js'
 import { type Bytes, dateRange, type Ends, instantRange, numberRange } from './ranges.js'
 import type { Parameters } from './parameters.js'
 import type {
@@ -117,9 +118,10 @@ export class ClauseCompiler {
         refuse(filter, ['not', 'in', 'not-in', 'above', 'below', 'of-type', 'text'])
         return filter.values.flatMap((value) => this.#codeTokens(type, param, value))
       case 'string':
-        refuse(filter, ['exact', 'contains'])
+        refuse(filter, ['exact', 'contains', 'whole'])
         return filter.values.flatMap(({ value, normal }) => {
           if (modifier === 'exact') return [one(this.index.token('exact', type, param, value))]
+          if (modifier === 'whole') return this.index.wholeTokens(type, param, normal).map(one)
           if (modifier === 'contains') return this.index.partTokens(type, param, normal)
           return this.index.prefixTokens(type, param, normal).map(one)
         })

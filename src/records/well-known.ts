@@ -48,6 +48,13 @@ export class WellKnown {
     return found
   }
 
+  /** Values of strings whose normal form is this. */
+  stringsLike(normal: string): string[] {
+    const found: string[] = []
+    for (const [value, whole] of this.#strings) if (whole === normal) found.push(value)
+    return found
+  }
+
   /** Values of strings whose normal form contains the text. */
   stringsWith(normal: string): string[] {
     const found: string[] = []

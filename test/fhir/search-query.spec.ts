@@ -189,7 +189,7 @@ describe('parseSearch: what is refused', () => {
   it.each([
     ['Patient', 'phonetic=smith', 'phonetic'],
     ['Patient', '_text=x', '_text'],
-    ['Patient', '_filter=x', '_filter'],
+    ['Patient', '_contained=true', '_contained'],
     ['Location', 'near=1|2', 'near'],
     ['Patient', '_sort=identifier', '_sort'],
     ['AuditEvent', '_sort=outcome', '_sort'],
@@ -221,7 +221,7 @@ describe('parseSearch: what is refused', () => {
     ['Patient', 'link.link.link.link.link.link.name=x', 'too-costly', 'chained through too many'],
     ['Patient', 'gender:bogus=x', 'not-supported', ':missing'],
     ['Observation', 'subject:Medication=1', 'not-supported', ':Patient'],
-    ['Patient', '_query=x', 'not-supported', 'not served'],
+    ['Patient', '_query=x', 'not-supported', 'defines none'],
     ['Patient', 'birthdate=2000-13', 'value', 'yyyy-mm-dd'],
     ['Patient', 'birthdate=xx2000', 'value', 'yyyy-mm-dd'],
     ['Patient', 'telecom=phone|555', 'value', 'without |'],

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { BlindIndex, joined, LONGEST_PART, LONGEST_PREFIX } from '../../src/records/blind-index.js'
+import { BlindIndex } from '../../src/records/blind-index.js'
+import { joined } from '../../src/records/entry-lists.js'
+import { LONGEST_PART, LONGEST_PREFIX } from '../../src/records/string-parts.js'
 import type { IndexValue } from '../../src/records/search-query.js'
 
 const index = new BlindIndex(new Uint8Array(32).fill(1))
@@ -19,11 +21,11 @@ describe('blind index', () => {
   it('gives each value as many tokens as there are ways to ask for it, and one that it is there', () => {
     expect(tokens({ param: 'code', kind: 'token', system: 's', code: 'c' })).toHaveLength(1 + 3)
     expect(tokens({ param: 'code', kind: 'token', code: 'c' })).toHaveLength(1 + 2)
-    expect(tokens({ param: 'name', kind: 'string', value: 'Ab', normal: 'ab' })).toHaveLength(1 + 3 + 3)
+    expect(tokens({ param: 'name', kind: 'string', value: 'Ab', normal: 'ab' })).toHaveLength(1 + 3 + 3 + 1)
     expect(tokens({ param: 'name', kind: 'string', value: 'Ab', normal: 'ab', word: true })).toHaveLength(1 + 2)
     const long = 'a'.repeat(200)
     expect(tokens({ param: 'name', kind: 'string', value: long, normal: long })).toHaveLength(
-      1 + LONGEST_PREFIX + LONGEST_PART + 1,
+      1 + LONGEST_PREFIX + LONGEST_PART + 1 + 1,
     )
   })
 

@@ -84,7 +84,7 @@ const plain: fc.Arbitrary<Clause> = fc.oneof(
       values,
       ...(not ? { modifier: 'not' } : {}),
     })),
-  fc.tuple(some(text), few('', 'exact', 'contains')).map(([texts, modifier]): Clause => ({
+  fc.tuple(some(text), few('', 'exact', 'contains', 'whole')).map(([texts, modifier]): Clause => ({
     is: 'filter',
     param: 'name',
     kind: 'string',
@@ -228,6 +228,7 @@ function fulfils(values: readonly IndexValue[], asked: Clause): boolean {
     case 'string':
       return any('string', (one: { value: string; normal: string; word?: true }) =>
         asked.values.some((v) => {
+          if (asked.modifier === 'whole') return !one.word && one.normal === v.normal
           if (asked.modifier === 'exact') return !one.word && one.value === v.value
           return asked.modifier === 'contains'
             ? !one.word && one.normal.includes(v.normal)

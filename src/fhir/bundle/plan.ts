@@ -1,6 +1,7 @@
 import { ConsentryError, type Issue } from '../../errors.js'
 import { parseReference, referencesOf } from '../references.js'
 import { parseSearch, type SearchQuery } from '../search-query.js'
+import { asksOthers } from '../search/clause-reach.js'
 import type { Bundle, BundleEntry, Resource } from '../types.js'
 import { type EntryRequest, METHODS, parseEntryRequest, parseQuery } from './request-url.js'
 
@@ -162,7 +163,7 @@ class Planner {
   #query(type: string, text: string, params: EntryRequest['params'] | undefined, expression: string): SearchQuery {
     try {
       const query = parseSearch(type, params ?? parseQuery(text, expression), 'strict', { base: this.base })
-      if (query.clauses.some(({ is }) => is === 'chain' || is === 'has')) {
+      if (query.clauses.some(asksOthers)) {
         throw fault(
           'A condition inside a Bundle may not be chained: it must be told of one resource alone.',
           expression,

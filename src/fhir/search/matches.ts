@@ -164,6 +164,7 @@ type StringIndex = Extract<IndexValue, { kind: 'string' }>
 
 function stringMatches(wanted: StringValue, found: StringIndex, modifier: Filter['modifier']): boolean {
   if (modifier === 'exact') return !found.word && found.value === wanted.value
+  if (modifier === 'whole') return !found.word && found.normal === wanted.normal
   return modifier === 'contains' ? found.normal.includes(wanted.normal) : found.normal.startsWith(wanted.normal)
 }
 

@@ -42,35 +42,44 @@ const MODIFIERS: Readonly<Record<FilterKind, readonly Modifier[]>> = {
  * @throws Refusal
  */
 export function parseClause(type: string, name: string, value: string, context: ClauseContext): Clause | undefined {
+  return parsePath(type, name, context, (of, parameter, modifier) =>
+    modifier === 'missing' ? parseMissing(parameter, value) : parseFilter(of, parameter, modifier, value, context),
+  )
+}
+
+/** What is asked of the parameter at the end of a path, in each type that the path leads to. */
+export type AtEnd = (type: string, parameter: SearchParameter, modifier: string | undefined) => Clause | undefined
+
+/** Follows the chains of a name, forward and reverse, to the parameter at its end. @throws Refusal */
+export function parsePath(type: string, name: string, context: ClauseContext, atEnd: AtEnd): Clause | undefined {
   if (--context.budget.steps < 0) throw new Refusal('too-costly', 'is chained through too many resources')
-  if (name.startsWith('_has:')) return parseReverseChain(name, value, context)
+  if (name.startsWith('_has:')) return parseReverseChain(name, context, atEnd)
   const dot = name.indexOf('.')
   const head = dot < 0 ? name : name.slice(0, dot)
   const [code = '', modifier, ...more] = head.split(':')
   const parameter = searchParametersOf(type).get(code)
   if (parameter === undefined) throw unknownParameter(type, code, context)
   if (more.length > 0) throw new Refusal('invalid', 'has more than one modifier')
-  if (dot >= 0) return parseChain(parameter, modifier, name.slice(dot + 1), value, context)
-  if (modifier === 'missing') return parseMissing(parameter, value)
-  return parseFilter(type, parameter, modifier, value, context)
+  return dot < 0
+    ? atEnd(type, parameter, modifier)
+    : parseChain(parameter, modifier, name.slice(dot + 1), context, atEnd)
 }
 
-/** Parameters of R4 that no SearchParameter defines. */
-const OF_R4: ReadonlySet<string> = new Set([
-  '_list',
-  '_filter',
-  '_contained',
-  '_containedType',
-  '_type',
-  '_score',
-  '_has',
-])
+/** Parameters of R4 that no SearchParameter defines and that are not served here, and why. */
+const OF_R4: Readonly<Record<string, string>> = {
+  _contained: 'is not served: what is contained is found with the resource that contains it',
+  _containedType: 'is not served: what is contained is found with the resource that contains it',
+  _type: 'belongs to a search of the system or of a compartment; the type is in the path here',
+  _score: 'is not served: what a search finds is not ranked',
+  _has: 'needs the form _has:Type:reference:parameter',
+}
 
 function unknownParameter(type: string, code: string, { servedCodes }: ClauseContext): Refusal {
   const served = `served for ${type} are ${servedCodes(type).join(', ')}`
-  return OF_R4.has(code)
-    ? new Refusal('not-supported', `is a parameter of R4 that is not served yet; ${served}`, true)
-    : new Refusal('not-supported', `is unknown: ${type} has no search parameter ${printable(code)}; ${served}`, true)
+  const why = Object.hasOwn(OF_R4, code) ? OF_R4[code] : undefined
+  return why === undefined
+    ? new Refusal('not-supported', `is unknown: ${type} has no search parameter ${printable(code)}; ${served}`, true)
+    : new Refusal('not-supported', why, true)
 }
 
 /** One reference further. */
@@ -79,7 +88,7 @@ function deeper(context: ClauseContext): ClauseContext {
   return { ...context, depth: context.depth - 1 }
 }
 
-function parseReverseChain(name: string, value: string, context: ClauseContext): Clause | undefined {
+function parseReverseChain(name: string, context: ClauseContext, atEnd: AtEnd): Clause | undefined {
   const [, type = '', param = '', ...rest] = name.split(':')
   if (!isResourceType(type) || rest.length === 0) {
     throw new Refusal('invalid', 'is not of the form _has:Type:reference:parameter')
@@ -88,7 +97,7 @@ function parseReverseChain(name: string, value: string, context: ClauseContext):
   if (reference === undefined) throw unknownParameter(type, param, context)
   if (reference.kind !== 'reference')
     throw new Refusal('invalid', `goes through ${type}.${param}, which is no reference`)
-  const clause = parseClause(type, rest.join(':'), value, deeper(context))
+  const clause = parsePath(type, rest.join(':'), deeper(context), atEnd)
   return clause && { is: 'has', type, param, clause }
 }
 
@@ -96,8 +105,8 @@ function parseChain(
   parameter: SearchParameter,
   modifier: string | undefined,
   rest: string,
-  value: string,
   context: ClauseContext,
+  atEnd: AtEnd,
 ): Clause | undefined {
   if (parameter.kind !== 'reference')
     throw new Refusal('invalid', `goes through ${parameter.code}, which is no reference`)
@@ -110,13 +119,14 @@ function parseChain(
   if (types.length === 0) throw unknownParameter(only ?? parameter.targets.join(' or '), next ?? rest, context)
   const inner = deeper(context)
   const targets = types.flatMap((type) => {
-    const clause = parseClause(type, rest, value, inner)
+    const clause = parsePath(type, rest, inner, atEnd)
     return clause === undefined ? [] : [{ type, clause }]
   })
   return targets.length === 0 ? undefined : { is: 'chain', param: parameter.code, targets }
 }
 
-function parseMissing({ code, kind }: SearchParameter, value: string): Clause | undefined {
+/** `true` or `false`. @throws Refusal */
+export function parseMissing({ code, kind }: SearchParameter, value: string): Clause | undefined {
   if (value === '') return undefined
   if (value !== 'true' && value !== 'false') throw new Refusal('value', 'must be true or false with :missing')
   return { is: 'missing', param: code, kind, missing: value === 'true' }
@@ -128,7 +138,8 @@ function badModifier({ code, kind, targets }: SearchParameter, modifier: string)
   return new Refusal('not-supported', `has no modifier :${printable(modifier)}; ${code} is a ${kind} and has ${known}`)
 }
 
-function parseFilter(
+/** @throws Refusal */
+export function parseFilter(
   type: string,
   parameter: SearchParameter,
   modifier: string | undefined,

@@ -37,7 +37,7 @@ export interface ResultOptions {
 
 export type Clause = Filter | Missing | Chain | ReverseChain | Several | Not
 
-/** `_filter`: all of the clauses hold, or any of them. */
+/** `_filter` and compartments: all of the clauses hold, or any of them. */
 export interface Several {
   readonly is: 'all' | 'any'
   readonly clauses: readonly Clause[]
@@ -73,9 +73,12 @@ export interface FilterOf<Kind extends string, Value> {
 
 export type FilterKind = Filter['kind']
 
-/** `[type]` of a reference is not here: it narrows `ReferenceValue.types`. */
+/**
+ * `[type]` of a reference is not here: it narrows `ReferenceValue.types`. `whole` is no modifier of a URL: `_filter` asks so for a string that is
+ * the same in its normal form.
+ */
 export type Modifier =
-  'exact' | 'contains' | 'text' | 'not' | 'above' | 'below' | 'in' | 'not-in' | 'of-type' | 'identifier'
+  'exact' | 'contains' | 'text' | 'not' | 'above' | 'below' | 'in' | 'not-in' | 'of-type' | 'identifier' | 'whole'
 
 /** `gender:missing=true` */
 export interface Missing {

@@ -53,26 +53,9 @@ export function requireServedClause(type: string, clause: Clause): void {
   }
 }
 
-/** True for what asks columns of a record alone, which is the same for every type. */
-export function asksColumns(clause: Clause): boolean {
-  switch (clause.is) {
-    case 'filter':
-    case 'missing':
-      return COLUMNS.has(clause.param)
-    case 'all':
-    case 'any':
-      return clause.clauses.every(asksColumns)
-    case 'none':
-      return asksColumns(clause.clause)
-    case 'chain':
-    case 'has':
-      return false
-  }
-}
-
 /** AuditEvents, of which every request writes one, are indexed by what they are asked for. */
 const LEAN: ReadonlySet<string> = new Set(['AuditEvent'])
-const NOT_OF_LEAN: ReadonlySet<Modifier> = new Set(['contains', 'text', 'of-type', 'below'])
+const NOT_OF_LEAN: ReadonlySet<Modifier> = new Set(['contains', 'text', 'of-type', 'below', 'whole'])
 
 function requireServedFilter(type: string, { param, kind, modifier }: Filter): void {
   requireServedParameter(type, param)
@@ -86,6 +69,7 @@ function requireServedFilter(type: string, { param, kind, modifier }: Filter): v
   }
   if (
     modifier !== undefined &&
+    modifier !== 'whole' &&
     (!SERVED.modifiers[kind]?.includes(modifier) || (param === '_id' && modifier !== 'not'))
   ) {
     throw new Refusal('not-supported', `cannot be asked with :${modifier} yet; ${modifiersOf(kind)}`)
@@ -96,6 +80,8 @@ function requireServedParameter(type: string, param: string): void {
   const parameter = searchParametersOf(type).get(param)
   if (parameter === undefined || !isServed(parameter)) {
     const served = servedCodes(type).join(', ')
+    const why = WITHHELD[param]
+    if (why !== undefined) throw new Refusal('not-supported', why, param !== '_query')
     // "Servers SHALL refuse to process a search request if they do not recognize the _query parameter value"
     const leave = param !== '_query'
     throw new Refusal(
@@ -104,6 +90,16 @@ function requireServedParameter(type: string, param: string): void {
       leave,
     )
   }
+}
+
+/** Parameters of R4 that are left out on purpose, and what to do instead; src/fhir/README.md says why. */
+const WITHHELD: Readonly<Partial<Record<string, string>>> = {
+  _text:
+    'is not served: an index of all words of narratives would give them away; search by codes, or use :text on them',
+  _content:
+    'is not served: an index of all words of a resource would give them away; search by codes, or use :text on them',
+  _query: 'names a query, and this server defines none',
+  phonetic: 'is not served: there is no phonetic index here; search by name, whose words are found by their beginnings',
 }
 
 function modifiersOf(kind: FilterKind): string {

@@ -1,0 +1,218 @@
+import { compositeRows, compositeTokens } from './composite-index.js'
+import { ascending, push, referenceName } from './entry-lists.js'
+import { type IndexNames, referenceParameter } from './index-names.js'
+import { Memory } from './memory.js'
+import type { CanonicalAmount, IndexValue } from './search-query.js'
+import { partsOf, prefixesOf } from './string-parts.js'
+import { pair } from './token-kind.js'
+import type { IndexEntries, OrderedEntry, ReferenceEntry } from './types.js'
+
+/**
+ * Types whose index answers no `:missing`, `:contains`, `:text`, `:below` and no order of texts, because every request
+ * writes one of them; searches refuse these (fhir/search/served.ts).
+ */
+const LEAN: ReadonlySet<string> = new Set(['AuditEvent'])
+
+/** Codes and strings whose tokens are kept together; some kilobytes each for a long string. */
+const REMEMBERED_LISTS = 8_192
+
+/** Writes what search parameters find as what the database may hold. */
+export class IndexWriter {
+  /** All tokens of codes and strings that come again and again. */
+  readonly #lists = new Memory<readonly bigint[]>(REMEMBERED_LISTS)
+
+  constructor(private readonly names: IndexNames) {}
+
+  entries(type: string, values: Iterable<IndexValue>): IndexEntries {
+    const tokens: bigint[] = []
+    const references = new Map<string, ReferenceEntry>()
+    const ordered: OrderedEntry[] = []
+    const sorted = new SortRange()
+    const present = new Set<string>()
+    const lean = LEAN.has(type)
+    for (const value of values) {
+      if (!lean && !present.has(value.param)) {
+        present.add(value.param)
+        tokens.push(this.names.token('present', type, value.param, ''))
+      }
+      switch (value.kind) {
+        case 'token':
+          this.#addToken(tokens, type, value, lean)
+          if (value.sortable && !lean) sorted.add(value.param, value.code ?? '')
+          break
+        case 'string':
+          push(tokens, this.#tokensOfString(type, value, lean))
+          if (!value.word && !lean) sorted.add(value.param, value.normal)
+          break
+        case 'uri':
+          tokens.push(this.names.token('uri', type, value.param, value.value))
+          if (lean) break
+          for (const place of value.within ?? []) tokens.push(this.names.token('within', type, value.param, place))
+          if (value.sortable) sorted.add(value.param, value.value)
+          break
+        case 'reference':
+          this.#addReference(tokens, references, type, value)
+          break
+        case 'date': {
+          const parameter = this.names.parameter(type, value.param)
+          const [lo, hi] = this.names.orderedDates(parameter, value.lo, value.hi)
+          ordered.push({ parameter, lo, hi, unit: null })
+          break
+        }
+        case 'number':
+          ordered.push({ ...this.#point(this.names.parameter(type, value.param), value.value), unit: null })
+          break
+        case 'quantity':
+          ordered.push(this.#quantity(this.names.parameter(type, value.param), type, value))
+          if (value.canonical) {
+            const parameter = this.names.token('order-canonical', type, value.param, '')
+            ordered.push(this.#canonical(parameter, type, value.param, value.canonical))
+          }
+          break
+        case 'composite':
+          push(tokens, compositeTokens(this.names, type, value))
+          ordered.push(...this.#compositeRows(type, value))
+      }
+    }
+    for (const [param, { least, greatest }] of sorted.ranges) {
+      const lo = this.names.orderedText(type, param, least)
+      ordered.push({
+        parameter: this.names.sortParameter(type, param),
+        lo,
+        hi: least === greatest ? lo : this.names.orderedText(type, param, greatest),
+        unit: null,
+      })
+    }
+    return { tokens: ascending(tokens), references: [...references.values()], ordered }
+  }
+
+  #addToken(tokens: bigint[], type: string, value: Extract<IndexValue, { kind: 'token' }>, lean: boolean): void {
+    const { param, system, code } = value
+    if (code !== undefined) {
+      push(tokens, this.#tokensOfCode('', type, param, system, code))
+      if (lean) return
+      for (const of of value.types ?? []) tokens.push(this.names.typedToken(type, param, of.system, of.code, code))
+    } else if (system !== undefined) tokens.push(this.names.token('system', type, param, system))
+    if (lean) return
+    for (const word of value.words ?? []) tokens.push(this.names.token('word', type, param, word))
+  }
+
+  #compositeRows(type: string, value: Extract<IndexValue, { kind: 'composite' }>): OrderedEntry[] {
+    return compositeRows(value).flatMap(({ param, code, system, values }) => {
+      const own = this.names.codeOfRow(type, param, system ?? '', code)
+      const parameter = this.names.token('order-code', type, param, code)
+      return values.flatMap((parts) => {
+        const rows = parts.map((part): OrderedEntry => {
+          if (part.kind === 'date') {
+            const [lo, hi] = this.names.orderedDates(parameter, part.lo, part.hi)
+            return { parameter, lo, hi, unit: [] }
+          }
+          if (part.kind === 'number') return { ...this.#point(parameter, part.value), unit: [] }
+          return this.#quantity(parameter, type, { ...part, param })
+        })
+        const [first, second] = rows
+        if (first === undefined) return []
+        const units = rows.flatMap(({ unit }) => unit ?? [])
+        const [part] = parts
+        // two numbers are the two ends of one row: start and end of a place in a sequence
+        const row = { ...first, hi: second?.lo ?? first.hi, unit: [own, ...units] }
+        if (part?.kind !== 'quantity' || part.canonical === undefined) return [row]
+        const under = this.names.token('order-canonical', type, param, code)
+        const canonical = this.#canonical(under, type, param, part.canonical)
+        return [row, { ...canonical, unit: [own, ...(canonical.unit ?? [])] }]
+      })
+    })
+  }
+
+  #canonical(parameter: bigint, type: string, param: string, { unit, ...amount }: CanonicalAmount): OrderedEntry {
+    return { ...this.#span(parameter, amount), unit: [this.names.token('unit-dimension', type, param, unit)] }
+  }
+
+  #tokensOfCode(
+    prefix: '' | 'identifier-',
+    type: string,
+    param: string,
+    system: string | undefined,
+    code: string,
+  ): readonly bigint[] {
+    return this.#lists.of(`${prefix}code|${type}|${param}|${pair(system ?? '-', code)}|${system === undefined}`, () => {
+      const exact = this.names.exactCode(prefix, type, param, system ?? '', code)
+      if (this.names.wellKnown.hasCode(system, code)) return [exact]
+      return [
+        exact,
+        this.names.token(`${prefix}code`, type, param, code),
+        ...(system === undefined ? [] : [this.names.token(`${prefix}system`, type, param, system)]),
+      ]
+    })
+  }
+
+  #tokensOfString(type: string, value: Extract<IndexValue, { kind: 'string' }>, lean: boolean): readonly bigint[] {
+    const { param, normal, word } = value
+    return this.#lists.of(`string|${type}|${param}|${word === true}|${pair(normal, value.value)}`, () => {
+      const exact = word ? [] : [this.names.token('exact', type, param, value.value)]
+      // a word has no exact token, which would be found by `:exact`
+      if (!word && this.names.wellKnown.hasString(value.value)) return exact
+      const prefixes = prefixesOf(normal).map((beginning) => this.names.token('prefix', type, param, beginning))
+      if (word || lean) return [...prefixes, ...exact]
+      const parts = Array.from(partsOf(normal), (part) => this.names.token('part', type, param, part))
+      return [...prefixes, ...parts, this.names.token('whole', type, param, normal), ...exact]
+    })
+  }
+
+  #addReference(
+    tokens: bigint[],
+    references: Map<string, ReferenceEntry>,
+    type: string,
+    value: Extract<IndexValue, { kind: 'reference' }>,
+  ): void {
+    const { param, identifier, url } = value
+    if (value.type !== undefined && value.id !== undefined) {
+      tokens.push(this.names.token('reference', type, param, `${value.type}/${value.id}`))
+      const entry = { parameter: referenceParameter(type, param), targetType: value.type, targetId: value.id }
+      references.set(referenceName(entry), entry)
+    }
+    if (url !== undefined) {
+      tokens.push(this.names.token('url', type, param, url))
+      if (value.version !== undefined) tokens.push(this.names.token('url', type, param, `${url}|${value.version}`))
+    }
+    if (identifier) push(tokens, this.#tokensOfCode('identifier-', type, param, identifier.system, identifier.value))
+  }
+
+  #point(parameter: bigint, value: string): { parameter: bigint; lo: Uint8Array; hi: Uint8Array } {
+    const at = this.names.orderedNumber(parameter, value)
+    return { parameter, lo: at, hi: at }
+  }
+
+  #span(parameter: bigint, { value, lo, hi }: { value?: string; lo?: string; hi?: string }) {
+    if (value !== undefined) return this.#point(parameter, value)
+    return {
+      parameter,
+      lo: this.names.orderedNumber(parameter, lo ?? '-Infinity'),
+      hi: this.names.orderedNumber(parameter, hi ?? 'Infinity'),
+    }
+  }
+
+  #quantity(parameter: bigint, type: string, value: Extract<IndexValue, { kind: 'quantity' }>): OrderedEntry {
+    const { param, system, code, unit } = value
+    const units = new Set<bigint>()
+    if (code !== undefined) {
+      units.add(this.names.unitToken(type, param, undefined, code))
+      if (system !== undefined) units.add(this.names.unitToken(type, param, system, code))
+    }
+    if (system !== undefined) units.add(this.names.token('unit-system-code', type, param, system))
+    if (unit !== undefined) units.add(this.names.unitToken(type, param, undefined, unit))
+    return { ...this.#span(parameter, value), unit: [...units] }
+  }
+}
+
+/** The first and the last text of each parameter, for ascending and descending order. */
+class SortRange {
+  readonly ranges = new Map<string, { least: string; greatest: string }>()
+
+  add(param: string, text: string): void {
+    const range = this.ranges.get(param)
+    if (range === undefined) this.ranges.set(param, { least: text, greatest: text })
+    else if (text < range.least) range.least = text
+    else if (text > range.greatest) range.greatest = text
+  }
+}
