@@ -1,6 +1,6 @@
 import { ConsentryError, type ErrorKind } from '../errors.js'
 import type { Handler, InteractionRequest, InteractionResponse } from './interaction.js'
-import { occurrence } from './occurrence.js'
+import { occurrence, refusalDescription } from './occurrence.js'
 import type { GatewayParts } from './parts.js'
 import { Trail } from './trail.js'
 
@@ -29,12 +29,12 @@ export async function recordFailure(
   trail: Trail,
   error: unknown,
 ): Promise<void> {
-  const kind = error instanceof ConsentryError ? error.kind : 'internal'
+  const { kind, issues } = error instanceof ConsentryError ? error : { kind: 'internal' as const, issues: [] }
   const audit = parts.audit.records([
     occurrence(request, parts.clock(), {
       interaction: request.interaction === 'operation' ? `$${request.operation}` : request.interaction,
       outcome: OUTCOME[kind] ?? '4',
-      outcomeDescription: kind,
+      outcomeDescription: refusalDescription(kind, issues),
       ...trail.told,
       ...(trail.query === undefined ? {} : { query: trail.query }),
     }),

@@ -2,6 +2,7 @@ import { ConsentryError } from '../errors.js'
 import { parseJson } from '../fhir/json.js'
 import type { Resource } from '../fhir/types.js'
 import type { InteractionRequest, InteractionResponse } from './interaction.js'
+import type { GatewayParts } from './parts.js'
 
 /** Media types that mean the resource; `application/xml` and `text/xml` are documents like any other here. */
 const FHIR = /^(?:application\/(?:fhir\+json|fhir\+xml|json)|text\/json|json|xml)$/
@@ -21,6 +22,22 @@ export function binaryOf({ headers, body, id }: InteractionRequest): Resource | 
     ...(context === undefined ? {} : { securityContext: { reference: context } }),
     data: Buffer.from(body ?? []).toString('base64'),
   }
+}
+
+/** A body that is the bytes of the Binary says nothing of its context: what is there keeps the one that it has. */
+export async function withContext<R extends Resource>(
+  parts: GatewayParts,
+  { headers }: InteractionRequest,
+  binary: R,
+  id: string,
+): Promise<R> {
+  const type = mediaType(headers['content-type'])
+  if (type === '' || FHIR.test(type) || binary['securityContext'] !== undefined) return binary
+  const [before] = await parts.records.read([{ type: 'Binary', id }])
+  const patient = before && !before.deleted ? before.patient : null
+  if (patient === null) return binary
+  const [localId] = (await parts.patients.localIds([patient])).get(patient) ?? []
+  return localId === undefined ? binary : { ...binary, securityContext: { reference: `Patient/${localId}` } }
 }
 
 /**

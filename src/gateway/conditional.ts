@@ -2,10 +2,12 @@ import { ConsentryError } from '../errors.js'
 import { parseQuery } from '../fhir/bundle.js'
 import { criteriaOf, parseSearch, type SearchQuery } from '../fhir/search-query.js'
 import type { Claim, ResourceRow } from '../records/types.js'
+import { trace } from './disclose.js'
 import type { InteractionRequest } from './interaction.js'
 import type { GatewayParts } from './parts.js'
 import { searchOptions } from './scope-filter.js'
 import { searchCondition } from './search-condition.js'
+import type { Trail } from './trail.js'
 
 /** What a condition meets: one resource, or none and the right to create it. */
 export type Condition =
@@ -17,22 +19,24 @@ type Params = readonly (readonly [string, string])[]
 export function conditionalCreate(
   parts: GatewayParts,
   request: InteractionRequest,
+  trail: Trail,
   type: string,
   condition: string,
 ): Promise<Condition> {
   const place = 'If-None-Exist'
-  return meet(parts, request, type, parseQuery(condition.slice(condition.indexOf('?') + 1), place), place)
+  return meet(parts, request, trail, type, parseQuery(condition.slice(condition.indexOf('?') + 1), place), place)
 }
 
 /**
  * The condition in the URL of a conditional update, patch or delete (https://hl7.org/fhir/R4/http.html#cond-update), among
- * what the caller may read: what it finds is told, so it is a search.
+ * what the caller may read: what it finds is told, so it is a search. That several match is told too, so the trail names them.
  *
  * @throws ConsentryError `precondition-failed` for several matches or a condition that selects everything
  */
 export async function meet(
   parts: GatewayParts,
   request: InteractionRequest,
+  trail: Trail,
   type: string,
   params: Params = request.params,
   place = 'http.query',
@@ -42,7 +46,10 @@ export async function meet(
   const filter = await parts.access.filter(request.principal, 'read')
   const { matches, snapshot } = await parts.records.match([{ type, clauses }], filter)
   const [existing, second] = matches[0] ?? []
-  if (second !== undefined) throw severalMatch(type, place)
+  if (second !== undefined) {
+    await trace(parts, trail, matches[0] ?? [])
+    throw severalMatch(type, place)
+  }
   return existing ? { existing } : { claim: { key: parts.index.claim(type, criteriaOf(query)), snapshot } }
 }
 
@@ -50,6 +57,7 @@ export async function meet(
 export async function meetAll(
   parts: GatewayParts,
   request: InteractionRequest,
+  trail: Trail,
   type: string,
   params: Params,
   most: number,
@@ -60,7 +68,10 @@ export async function meetAll(
   const filter = await parts.access.filter(request.principal, 'read')
   const asked = { type, clauses, count: most + 1, total: false }
   const { rows } = await parts.records.search(asked, filter)
-  if (rows.length > most) throw severalMatch(type, place, '; _count=n says that up to n may be deleted together')
+  if (rows.length > most) {
+    await trace(parts, trail, rows)
+    throw severalMatch(type, place, '; _count=n says that up to n may be deleted together')
+  }
   return rows
 }
 

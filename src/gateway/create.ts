@@ -7,6 +7,7 @@ import { retried } from './contention.js'
 import { recordAccess, trace } from './disclose.js'
 import { resourceOf } from './input.js'
 import type { Handler, InteractionRequest, InteractionResponse } from './interaction.js'
+import type { PutIntent } from './intent.js'
 import type { GatewayParts } from './parts.js'
 import { etag, lastModified, writtenResponse } from './represent.js'
 import type { Trail } from './trail.js'
@@ -33,17 +34,19 @@ async function createOnce(
   resource: ValidResource,
 ): Promise<InteractionResponse> {
   const condition = request.headers['if-none-exist']
-  const found = condition === undefined ? null : await conditionalCreate(parts, request, type, condition)
+  const found = condition === undefined ? null : await conditionalCreate(parts, request, trail, type, condition)
   if (found?.existing) {
     const { id, version, lastUpdated } = found.existing
     await trace(parts, trail, [found.existing])
     // Nothing is created: what the condition found is told.
     await recordAccess(parts, request, trail, { interaction: 'search-type', query: `${type}?${condition}` })
     const location = `${request.baseUrl}/${type}/${id}/_history/${version}`
-    return { status: 200, headers: { location, etag: etag(version), 'last-modified': lastModified(lastUpdated) } }
+    const headers = { location, etag: etag(version), 'last-modified': lastModified(lastUpdated) }
+    return { status: 200, headers, lastUpdated }
   }
   const id = randomUUID()
   const claim = found ? { claim: found.claim } : {}
-  const [written] = await write(parts, request, trail, [{ kind: 'create', type, id, resource, at: type, ...claim }])
+  const intent: PutIntent = { kind: 'create', method: 'POST', type, id, resource, at: type, ...claim }
+  const [written] = await write(parts, request, trail, [intent])
   return writtenResponse(request, written as NonNullable<typeof written>)
 }

@@ -4,7 +4,7 @@ import { audited } from './audited.js'
 import { meetAll } from './conditional.js'
 import type { Handler, InteractionRequest, InteractionResponse } from './interaction.js'
 import type { GatewayParts } from './parts.js'
-import { etag, ifMatchVersion } from './represent.js'
+import { deletedResponse, ifMatchVersion } from './represent.js'
 import type { Trail } from './trail.js'
 import { write } from './write.js'
 
@@ -22,9 +22,7 @@ export function deleteResource(parts: GatewayParts): Handler {
     const [written] = await write(parts, request, trail, [
       { kind: 'delete', type, id, at: type, ...(ifMatch === undefined ? {} : { ifMatch }) },
     ])
-    const headers: Record<string, string> = {}
-    if (written && written.version > 0) headers['etag'] = etag(written.version)
-    return { status: 204, headers }
+    return deletedResponse(written as NonNullable<typeof written>)
   })
 }
 
@@ -39,18 +37,18 @@ async function conditionalDelete(
   type: string,
 ): Promise<InteractionResponse> {
   const condition = request.params.filter(([name]) => name !== '_count')
-  const rows = await meetAll(parts, request, type, condition, mostOf(parts, request))
+  const rows = await meetAll(parts, request, trail, type, condition, mostOf(parts, request))
   const ifMatch = ifMatchVersion(request)
-  if (rows.length > 0) {
-    // Only what fulfils the condition goes: a version that came meanwhile may not.
-    await write(
-      parts,
-      request,
-      trail,
-      rows.map(({ id, version }) => ({ kind: 'delete' as const, type, id, at: type, ifMatch: ifMatch ?? version })),
-    )
-  }
-  return { status: 204, headers: {} }
+  if (rows.length === 0) return deletedResponse({ version: 0 })
+  // Only what fulfils the condition goes: a version that came meanwhile may not.
+  const written = await write(
+    parts,
+    request,
+    trail,
+    rows.map(({ id, version }) => ({ kind: 'delete' as const, type, id, at: type, ifMatch: ifMatch ?? version })),
+  )
+  const [one] = written
+  return deletedResponse(one !== undefined && written.length === 1 ? one : { version: 0 })
 }
 
 function mostOf({ limits }: GatewayParts, { params }: InteractionRequest): number {

@@ -27,7 +27,7 @@ export class EntryAnswers {
   async ask(entry: ResolvedEntry, asked: ResolvedEntry): Promise<EntryResult> {
     const opened = new Opened()
     this.#opened.set(entry, opened)
-    return resultOf(await answer({ ...this.request, opened }, asked, this.interactions))
+    return resultOf(this.request, await answer({ ...this.request, opened }, asked, this.interactions))
   }
 
   async settle(results: Map<ResolvedEntry | ConsentryError, EntryResult>): Promise<void> {
@@ -70,12 +70,12 @@ async function answer(
   interactions: FhirInteractions,
 ): Promise<InteractionResponse> {
   const { interaction, method, type, id, vid, compartment, operation, params, resource, condition } = entry
-  const handler = interaction === 'capabilities' ? undefined : interactions[interaction]
+  const handler = interactions[interaction]
   if (!handler) throw new ConsentryError('not-supported', `${interaction} is not served.`)
   const headers = {
     // A Binary comes as the resource: what stands in a Bundle is FHIR.
     accept: 'application/fhir+json',
-    ...(request.headers.prefer === undefined ? {} : { prefer: request.headers.prefer }),
+    prefer: entryPreference(request),
     ...(entry.ifMatch === undefined ? {} : { 'if-match': entry.ifMatch }),
     ...(entry.ifNoneMatch === undefined ? {} : { 'if-none-match': entry.ifNoneMatch }),
     ...(entry.ifModifiedSince === undefined ? {} : { 'if-modified-since': entry.ifModifiedSince }),
@@ -100,18 +100,28 @@ async function answer(
   })
 }
 
-function resultOf({ status, headers, body }: InteractionResponse): EntryResult {
-  return {
+/** What a Bundle wrote is in it already: an entry says it again only if the client wants that (`Prefer: return=representation`). */
+export function entryPreference({ headers: { prefer = '' } }: InteractionRequest): string {
+  return /(?:^|[;,\s])return=/.test(prefer) ? prefer : `return=minimal${prefer === '' ? '' : `, ${prefer}`}`
+}
+
+/** An answer as an entry says it: the location relative to the base, the time as the resource has it. */
+export function resultOf(
+  { baseUrl }: InteractionRequest,
+  { status, headers, body, lastUpdated }: InteractionResponse,
+): EntryResult {
+  const { location, etag, 'last-modified': modified } = headers
+  const at = lastUpdated ?? (modified === undefined ? undefined : Date.parse(modified))
+  const told = {
     status,
-    ...(headers['location'] === undefined ? {} : { location: headers['location'] }),
-    ...(headers['etag'] === undefined ? {} : { etag: headers['etag'] }),
-    ...(headers['last-modified'] === undefined
-      ? {}
-      : { lastModified: new Date(headers['last-modified']).toISOString() }),
-    ...(body === undefined || headers['content-type'] !== undefined || Symbol.asyncIterator in Object(body)
-      ? {}
-      : { resource: body as Uint8Array | Resource }),
+    ...(location === undefined ? {} : { location: location.replace(`${baseUrl}/`, '') }),
+    ...(etag === undefined ? {} : { etag }),
+    ...(at === undefined ? {} : { lastModified: new Date(at).toISOString() }),
   }
+  if (body === undefined || headers['content-type'] !== undefined || Symbol.asyncIterator in Object(body)) return told
+  // What a write has to say of itself is its outcome; of anything else the outcome is the answer.
+  const isOutcome = location !== undefined && (body as Partial<Resource>).resourceType === 'OperationOutcome'
+  return { ...told, [isOutcome ? 'outcome' : 'resource']: body as Uint8Array | Resource }
 }
 
 export function withoutResource(result: EntryResult): EntryResult {

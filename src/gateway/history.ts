@@ -105,7 +105,9 @@ async function answer(
         id: row.id,
         version: row.version,
         lastModified: new Date(row.lastUpdated).toISOString(),
-        method: row.deleted ? 'DELETE' : row.version === 1 ? 'POST' : 'PUT',
+        // What this server wrote or imported itself had no request: the one that would do the same.
+        method: row.method ?? (row.deleted ? 'DELETE' : row.created ? 'POST' : 'PUT'),
+        created: row.created,
         ...(row.deleted ? {} : { resource: body.get(row) as Uint8Array }),
       })),
       {

@@ -6,6 +6,8 @@ export type Intent = PutIntent | DeleteIntent
 
 export interface PutIntent {
   readonly kind: 'create' | 'update'
+  /** As the client asked, for the history. */
+  readonly method: 'POST' | 'PUT' | 'PATCH'
   readonly type: string
   readonly id: string
   readonly resource: ValidResource

@@ -1,4 +1,5 @@
 import type { Principal } from '../auth/principal.js'
+import type { Issue } from '../errors.js'
 import type { Opened } from './opened.js'
 
 /** The interactions of https://hl7.org/fhir/R4/http.html by the specification's names. */
@@ -78,6 +79,8 @@ export interface InteractionResponse {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
   readonly body?: Uint8Array | string | object | AsyncIterable<Uint8Array | string>
+  /** Of the resource, milliseconds since the epoch: an entry of a Bundle says more than the seconds of a header. */
+  readonly lastUpdated?: number
 }
 
 export type Handler = (request: InteractionRequest) => Promise<InteractionResponse>
@@ -94,5 +97,12 @@ export type FhirInteractions = Partial<Record<Exclude<Interaction, 'capabilities
    * Told of what the edge refused before an interaction saw it, for the audit trail: with a status of 401 or 403, or
    * any but 429 where the principal is known.
    */
-  readonly refused?: (request: OpenRequest & { readonly principal?: Principal }, status: number) => Promise<void>
+  readonly refused?: (request: OpenRequest & { readonly principal?: Principal }, refusal: Refused) => Promise<void>
+}
+
+/** What a client was told in place of an answer. */
+export interface Refused {
+  /** HTTP status. */
+  readonly status: number
+  readonly issues: readonly Issue[]
 }

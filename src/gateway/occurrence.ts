@@ -1,4 +1,5 @@
 import type { AuditedAgent, Occurrence } from '../audit/occurrence.js'
+import type { Issue } from '../errors.js'
 import type { InteractionRequest } from './interaction.js'
 
 /** What the audit trail needs of a request; the interaction adds what it did and to whom. */
@@ -8,6 +9,12 @@ export function occurrence(
   what: Pick<Occurrence, 'interaction' | 'outcome' | 'patients' | 'data'> & Partial<Occurrence>,
 ): Occurrence {
   return { recorded: now, requestId: request.requestId, agent: agentOf(request), ...what }
+}
+
+/** What the trail says of a refusal: its kind and the codes of its issues. Diagnostics may name what a client wrote. */
+export function refusalDescription(kind: string, issues: readonly Issue[]): string {
+  const codes = [...new Set(issues.map(({ code }) => code))]
+  return codes.length === 0 ? kind : `${kind}: ${codes.join(', ')}`
 }
 
 /** One object for each request: what many records say of their agent is written once. */

@@ -16,6 +16,14 @@ export function operationDefinition(type: string | undefined, name: string): Res
   )
 }
 
+/** Operations of R4 that change something; ours say so in their definitions. */
+const CHANGING: ReadonlySet<string> = new Set(['meta-add', 'meta-delete'])
+
+export function changesSomething(type: string | undefined, name: string): boolean {
+  const definition = operationDefinition(type, name)
+  return definition === undefined ? CHANGING.has(name) : definition['affectsState'] !== false
+}
+
 /** The input of an operation of ours. @throws ConsentryError `malformed` when it is not as the definition says */
 export function operationInput(request: InteractionRequest): OperationInput {
   const definition = operationDefinition(request.type, request.operation as string)

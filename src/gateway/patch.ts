@@ -38,7 +38,7 @@ export function patch(parts: GatewayParts): Handler {
         const ifMatch = ifMatchVersion(request)
         const match = ifMatch === undefined ? {} : { ifMatch }
         return retried(async () => {
-          const id = request.id ?? (await matching(parts, request, type))
+          const id = request.id ?? (await matching(parts, request, trail, type))
           const intents = await patchIntents(parts, request, trail, [{ type, id, at: type, change, ...match }])
           const [written] = await write(parts, request, trail, intents)
           return writtenResponse(request, written as NonNullable<typeof written>)
@@ -87,7 +87,7 @@ export async function patchIntents(
   return targets.map(({ change, ...target }, i) => {
     const before = parseJson(bodies[i] as Uint8Array) as Resource
     const resource = patched(before, change(before), target.at, request.baseUrl)
-    return { ...target, kind: 'update', basis: (rows[i] as StoredVersion).version, resource }
+    return { ...target, kind: 'update', method: 'PATCH', basis: (rows[i] as StoredVersion).version, resource }
   })
 }
 
@@ -122,8 +122,8 @@ function patched(before: Resource, after: unknown, at: string, base: string): Va
   return validOrThrow(withLocalReferences(after as Resource, base))
 }
 
-async function matching(parts: GatewayParts, request: InteractionRequest, type: string): Promise<string> {
-  const { existing } = await meet(parts, request, type)
+async function matching(parts: GatewayParts, request: InteractionRequest, trail: Trail, type: string): Promise<string> {
+  const { existing } = await meet(parts, request, trail, type)
   if (existing !== undefined) return existing.id
   throw new ConsentryError('not-found', `No ${type} fulfils the condition.`, { expression: ['http.query'] })
 }

@@ -6,6 +6,7 @@ import type { Resource } from '../fhir/types.js'
 import type { StoredVersion } from '../records/types.js'
 import type { GatewayParts } from './parts.js'
 import type { Intent, PutIntent } from './intent.js'
+import type { KnownPatient } from './patients.js'
 
 /** Identifier system of the ledger's patient ids: links a Patient to one that is registered elsewhere. */
 export const PATIENT_ID_SYSTEM = 'https://consentry.health/fhir/sid/patient-id'
@@ -27,7 +28,7 @@ export interface Placement {
  *
  * A Patient that is new here is registered on the ledger, or linked if it carries the ledger's id of one who is
  * registered already. A reference that places a resource in a compartment must resolve here or among the intents:
- * an unknown patient has no consent to ask.
+ * an unknown patient has no consent to ask, and of a deleted one nothing new is said.
  *
  * @throws ConsentryError `invalid` for a reference to an unknown patient, and for a resource of several patients; `conflict`
  *   for a new Patient whose id another entity's records name.
@@ -38,11 +39,21 @@ export async function patientsOf(
   previous: readonly (StoredVersion | null)[],
 ): Promise<Placement> {
   const wanted = intents.map((intent) => (intent.kind === 'delete' ? [] : localPatientsOf(intent)))
-  const known = await parts.patients.ids([...new Set(wanted.flat().map(({ id }) => id))])
+  const linkedBefore = await parts.patients.known([...new Set(wanted.flat().map(({ id }) => id))])
+  const known = new Map([...linkedBefore].map(([localId, { id }]) => [localId, id]))
   const created = new Map(
     intents.flatMap((intent) => (intent.type === 'Patient' && intent.kind !== 'delete' ? [[intent.id, intent]] : [])),
   )
-  refuseUnknown(wanted, (id) => known.has(id) || created.has(id))
+  const deleted = new Set(
+    intents.flatMap((intent) => (intent.type === 'Patient' && intent.kind === 'delete' ? [intent.id] : [])),
+  )
+  refuseUnknown(wanted, (localId, i) => {
+    if (created.has(localId)) return 'present'
+    const { id, state = 'absent' } = linkedBefore.get(localId) ?? {}
+    // What is in the compartment can still be corrected, whatever became of the Patient.
+    if (id !== undefined && id === previous[i]?.patient && previous[i]?.deleted === false) return 'present'
+    return deleted.has(localId) ? 'deleted' : state
+  })
 
   const fresh = [...created.values()].filter(({ id }) => !known.has(id))
   const linked = fresh.flatMap((intent) => {
@@ -99,11 +110,23 @@ function requirePatientContext(binary: Resource, at: string): void {
 
 const ELSEWHERE = 'The reference is a URL that is not below this server’s base; refer to the Patient as Patient/[id].'
 
-function refuseUnknown(wanted: readonly LocalPatient[][], isKnown: (id: string) => boolean): void {
-  const unknown = wanted.flat().filter(({ id }) => !isKnown(id))
-  if (unknown.length === 0) return
-  const create = 'does not exist on this server: create the Patient first, or in the same transaction.'
-  throw unknownPatients(unknown.map(({ id, at }) => ({ at, what: `Patient/${id} ${create}` })))
+const REASON: Readonly<Record<Exclude<KnownPatient['state'], 'present'>, string>> = {
+  absent: 'does not exist on this server: create the Patient first, or in the same transaction.',
+  deleted: 'was deleted: nothing new can be said of it until it is written again.',
+}
+
+/** @param stateOf of a Patient, for the intent of that place */
+function refuseUnknown(
+  wanted: readonly LocalPatient[][],
+  stateOf: (localId: string, intent: number) => KnownPatient['state'],
+): void {
+  const unknown = wanted.flatMap((patients, i) =>
+    patients.flatMap(({ id, at }) => {
+      const state = stateOf(id, i)
+      return state === 'present' ? [] : [{ at, what: `Patient/${id} ${REASON[state]}` }]
+    }),
+  )
+  if (unknown.length > 0) throw unknownPatients(unknown)
 }
 
 function unknownPatients(places: readonly { readonly at: string; readonly what: string }[]): ConsentryError {
@@ -142,7 +165,7 @@ export function takenIds(taken: readonly string[], intents: readonly Intent[]): 
   })
 }
 
-/** A delete leaves the resource in the compartment where it was. */
+/** What names no patient, as a delete does, stays in the compartment where it was; `localPatients` knows the patient's name. */
 function unchanged(previous: StoredVersion | null, wanted: readonly LocalPatient[]): CompartmentPatient | null {
   if (previous === null || previous.patient === null || wanted.length > 0) return null
   return { id: previous.patient, reference: `${previous.type}/${previous.id}` }

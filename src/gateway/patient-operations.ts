@@ -21,8 +21,9 @@ function ledgerId(parts: GatewayParts): AuditedHandler {
   return async (request, trail) => {
     const filters = requireScope(request.principal, 'Patient', 'read')
     const [row] = await parts.records.read([{ type: 'Patient', id: request.id as string }])
+    if (row) await trace(parts, trail, [row])
+    else trail.touches(`Patient/${request.id}`)
     if (!row || row.deleted) throw missing(parts, request, `Patient/${request.id}`)
-    await trace(parts, trail, [row])
     const permit = await withoutExistence(parts, request, parts.access.permit(request.principal, 'read', [row]))
     await requireInsideScope(parts, request, row, filters)
     if (row.patient === null) throw new ConsentryError('not-found', 'This Patient is not known to the ledger.')

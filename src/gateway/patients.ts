@@ -16,6 +16,13 @@ export interface CustodyKeys {
   verifyingKey(patient: PatientId, wrappedRoot: Uint8Array): Uint8Array
 }
 
+/** A local Patient resource that is linked to a patient of the ledger. */
+export interface KnownPatient {
+  readonly id: PatientId
+  /** `absent`: linked, and never written. */
+  readonly state: 'present' | 'deleted' | 'absent'
+}
+
 /**
  * Local Patient resources and the random ids under which the ledger knows them. Several Patient resources may stand
  * for one patient (our own and imported ones).
@@ -27,14 +34,26 @@ export class Patients {
     private readonly keys: CustodyKeys,
   ) {}
 
-  /** The ledger's ids of local Patient resources; ids that are not linked are missing from the result. */
-  async ids(localIds: readonly string[]): Promise<Map<string, PatientId>> {
+  /** What is known of local Patient resources; ids that are not linked are missing from the result. */
+  async known(localIds: readonly string[]): Promise<Map<string, KnownPatient>> {
     if (localIds.length === 0) return new Map()
-    const { rows } = await this.sql.query<{ local_id: string; patient: Buffer }>(
-      'SELECT local_id, patient FROM patient_link WHERE local_id = ANY($1::text[])',
+    const { rows } = await this.sql.query<{
+      local_id: string
+      patient: Buffer
+      imported: boolean
+      deleted: boolean | null
+    }>(
+      `SELECT l.local_id, l.patient, l.imported, r.deleted FROM patient_link l
+       LEFT JOIN resource r ON r.type = 'Patient' AND r.id = l.local_id WHERE l.local_id = ANY($1::text[])`,
       [localIds],
     )
-    return new Map(rows.map((row) => [row.local_id, hex(row.patient)]))
+    return new Map(
+      rows.map(({ local_id, patient, imported, deleted }) => {
+        // Another entity may share what is about a patient without the Patient.
+        const state = deleted === true ? 'deleted' : deleted === false || imported ? 'present' : 'absent'
+        return [local_id, { id: hex(patient), state }]
+      }),
+    )
   }
 
   /** Every local Patient resource of these patients, our own first. */

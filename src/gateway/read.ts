@@ -65,8 +65,9 @@ async function respondWith(
   }
   const headers = { etag: etag(row.version), 'last-modified': lastModified(row.lastUpdated) }
   const [body] = await disclose(parts, request, trail, permit, [row], { interaction })
-  if (isUnchanged(request, row)) return { status: 304, headers }
-  const response = { status: 200, headers, body: body as Uint8Array }
+  const { lastUpdated } = row
+  if (isUnchanged(request, row)) return { status: 304, headers, lastUpdated }
+  const response = { status: 200, headers, body: body as Uint8Array, lastUpdated }
   return type === 'Binary' ? nativeBinary(request, response, response.body) : response
 }
 

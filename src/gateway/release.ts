@@ -25,6 +25,6 @@ export function released(
 }
 
 /** What is left of the answer to a write: that it was done. */
-export function withoutBody({ status, headers }: InteractionResponse): InteractionResponse {
-  return { status, headers }
+export function withoutBody({ body: _, ...rest }: InteractionResponse): InteractionResponse {
+  return rest
 }

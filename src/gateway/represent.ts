@@ -42,15 +42,20 @@ export function writtenResponse(request: InteractionRequest, written: Written): 
   const { type, id, version, lastUpdated, outcome, body } = written
   const headers: Record<string, string> = { etag: etag(version), 'last-modified': lastModified(lastUpdated) }
   headers['location'] = `${request.baseUrl}/${type}/${id}/_history/${version}`
-  const status = outcome === 'created' ? 201 : 200
+  const done = { status: outcome === 'created' ? 201 : 200, headers, lastUpdated }
   switch (preferredReturn(request)) {
     case 'minimal':
-      return { status, headers }
+      return done
     case 'OperationOutcome':
-      return { status, headers, body: outcomeOf(outcome) }
+      return { ...done, body: outcomeOf(outcome) }
     case 'representation':
-      return body === undefined ? { status, headers } : { status, headers, body }
+      return body === undefined ? done : { ...done, body }
   }
+}
+
+/** The answer to a delete, whether there was something or not. */
+export function deletedResponse({ version }: Pick<Written, 'version'>): InteractionResponse {
+  return { status: 204, headers: version > 0 ? { etag: etag(version) } : {} }
 }
 
 export function outcomeOf(outcome: Written['outcome']): object {

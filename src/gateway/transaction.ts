@@ -1,33 +1,27 @@
 import { requireScope, requireWriteScope } from '../auth/allows.js'
-import { ConsentryError, HTTP_STATUS } from '../errors.js'
-import {
-  type EntryResult,
-  planBundle,
-  resolveBundle,
-  type ResolvedBundle,
-  type ResolvedEntry,
-  responseBundle,
-} from '../fhir/bundle.js'
-import { criteriaOf } from '../fhir/search-query.js'
+import { ConsentryError } from '../errors.js'
+import { type EntryResult, planBundle, resolveBundle, type ResolvedEntry, responseBundle } from '../fhir/bundle.js'
 import type { Resource, ValidResource } from '../fhir/types.js'
-import type { Claim, ResourceRow } from '../records/types.js'
+import type { Claim } from '../records/types.js'
 import { audited } from './audited.js'
+import { batch } from './batch.js'
+import { lookUp } from './bundle-lookups.js'
 import { retried } from './contention.js'
-import { recordAccess, trace } from './disclose.js'
+import { EntryAnswers, entryPreference, patchIn, refusedResult, resultOf, withoutResource } from './entry-answers.js'
 import { bundleOf, refuseServerWritten } from './input.js'
-import type { FhirInteractions, Handler, InteractionRequest, InteractionResponse } from './interaction.js'
-import type { GatewayParts } from './parts.js'
-import { EntryAnswers, patchIn, refusedResult, withoutResource } from './entry-answers.js'
-import { changeOf, patchIntents, type PatchTarget } from './patch.js'
-import { etag, preferredReturn, versionOfEtag } from './represent.js'
 import type { Intent } from './intent.js'
-import { scopeClauses } from './scope-filter.js'
+import type { FhirInteractions, Handler, InteractionRequest } from './interaction.js'
+import { changesSomething } from './operation-input.js'
+import type { GatewayParts } from './parts.js'
+import { changeOf, patchIntents, type PatchTarget } from './patch.js'
+import { deletedResponse, versionOfEtag, writtenResponse } from './represent.js'
 import type { Trail } from './trail.js'
 import { write, type Written } from './write.js'
 
 /**
- * transaction and batch, https://hl7.org/fhir/R4/http.html#transaction. A transaction's writes are one write: all
- * or nothing. Its reads come after the writes. Entries of a batch are requests of their own.
+ * transaction and batch, https://hl7.org/fhir/R4/http.html#transaction. All of a transaction happens or nothing. Its writes
+ * are one write. What it reads by name is answered before that is committed, as it will be; what it searches or asks is
+ * asked before, as it is, and answered afterwards: either way a refusal refuses the transaction.
  */
 export function transaction(parts: GatewayParts, interactions: () => FhirInteractions): Handler {
   return audited(parts, async (request, trail) => {
@@ -37,17 +31,8 @@ export function transaction(parts: GatewayParts, interactions: () => FhirInterac
       const { found } = await lookUp(parts, request, trail, plan.lookups)
       return batch(parts, request, resolveBundle(plan, found, { base: request.baseUrl }), interactions(), refused)
     }
-    const answers = new EntryAnswers(parts, request, interactions())
-    const { resolved, entries, writing, written } = await retried(() => writeAll(parts, request, trail, plan))
-    const results = new Map(writing.map(({ entry }, i) => [entry, writtenResult(request, written[i] as Written)]))
-    // One after the other: each read is an interaction of its own, audited and decided as such.
-    for (const index of resolved.order) {
-      const entry = entries[index] as ResolvedEntry
-      if (!results.has(entry)) {
-        // The writes are committed: a read that is refused says so in its entry, and the others are still answered.
-        results.set(entry, await otherResult(answers, entry).catch(refusedResult))
-      }
-    }
+    const done = await retried(() => carryOut(parts, request, trail, plan, interactions()))
+    const { answers, entries, results } = done
     await answers.settle(results)
     const tells = await trail.opened.holds(parts.access, request.principal)
     const ordered = entries.map((entry) => {
@@ -59,74 +44,49 @@ export function transaction(parts: GatewayParts, interactions: () => FhirInterac
 }
 
 type Plan = ReturnType<typeof planBundle>
-type Lookups = Plan['lookups']
 
-/** Everything of a transaction that changes something, looked up and written anew if another writer was faster. */
-async function writeAll(parts: GatewayParts, request: InteractionRequest, trail: Trail, plan: Plan) {
+interface Writing {
+  readonly entry: ResolvedEntry
+  readonly intent: Intent
+}
+
+/** Looked up and written anew if another writer was faster. */
+async function carryOut(
+  parts: GatewayParts,
+  request: InteractionRequest,
+  trail: Trail,
+  plan: Plan,
+  interactions: FhirInteractions,
+) {
   const { found, claims } = await lookUp(parts, request, trail, plan.lookups)
   const resolved = resolveBundle(plan, found, { base: request.baseUrl })
   const entries = resolved.entries.map(requireResolved)
   requireScopes(request, entries)
-  const patches = entries.filter(({ action }) => action === 'patch')
-  const [puts, patched] = [
-    entries.flatMap((entry) => intentOf(entry, claims)),
-    patches.length === 0 ? [] : await patchIntents(parts, request, trail, patches.map(targetOf)),
-  ]
-  const writing = [...puts, ...patched.map((intent, i) => ({ entry: patches[i] as ResolvedEntry, intent }))]
-  const intents = writing.map(({ intent }) => intent)
-  const written = intents.length === 0 ? [] : await write(parts, request, trail, intents)
-  return { resolved, entries, writing, written }
-}
-
-function targetOf({ index, type = '', id = '', resource, ifMatch }: ResolvedEntry): PatchTarget {
-  const version = versionOfEtag(ifMatch, `Bundle.entry[${index}].request.ifMatch`)
-  const change = changeOf(patchIn(resource))
-  return {
-    type,
-    id,
-    at: `Bundle.entry[${index}].resource`,
-    change,
-    ...(version === undefined ? {} : { ifMatch: version }),
-  }
-}
-
-/** Conditions of entries and conditional references, in one query, among what the caller may read. */
-async function lookUp(
-  parts: GatewayParts,
-  request: InteractionRequest,
-  trail: Trail,
-  lookups: Lookups,
-): Promise<{ found: Map<string, string[]>; claims: Map<string, Claim> }> {
-  if (lookups.length === 0) return { found: new Map(), claims: new Map() }
-  const filter = await parts.access.filter(request.principal, 'read')
-  // What a condition finds is told in ids and references, so it is a search.
-  const queries = lookups.map(({ query: { type, clauses } }) => {
-    const scope = scopeClauses(parts, type, requireScope(request.principal, type, 'search-type'))
-    return { type, clauses: [...clauses, ...scope] }
+  const writing = await writingOf(parts, request, trail, entries, claims)
+  const asking = resolved.order.flatMap((index) => {
+    const entry = entries[index] as ResolvedEntry
+    return isWrite(entry) ? [] : [entry]
   })
-  const { matches, snapshot } = await parts.records.match(queries, filter)
-  await recordFound(parts, request, trail, matches.flat())
-  return {
-    found: new Map(lookups.map(({ key }, i) => [key, (matches[i] ?? []).map((row) => row.id)])),
-    claims: new Map(
-      lookups.map(
-        ({ key, query }) => [key, { key: parts.index.claim(query.type, criteriaOf(query)), snapshot }] as const,
-      ),
-    ),
-  }
-}
+  refuseInside(request, asking, writing)
 
-/** What a condition finds of a patient is told to whoever asks, in ids and references. */
-async function recordFound(
-  parts: GatewayParts,
-  request: InteractionRequest,
-  trail: Trail,
-  rows: readonly ResourceRow[],
-): Promise<void> {
-  const found = rows.filter(({ patient }) => patient !== null)
-  if (found.length === 0) return
-  await trace(parts, trail, found)
-  await recordAccess(parts, request, trail, { interaction: 'search-type' })
+  const answers = new EntryAnswers(parts, request, interactions)
+  const results = new Map<ResolvedEntry | ConsentryError, EntryResult>()
+  /** One after the other: each is an interaction of its own, audited and decided as such. */
+  const askAll = async (): Promise<void> => {
+    for (const entry of asking) results.set(entry, await otherResult(answers, entry).catch(refuseAt(entry)))
+  }
+  if (writing.length === 0) {
+    await askAll()
+    return { answers, entries, results }
+  }
+  const intents = writing.map(({ intent }) => intent)
+  const written = await write(parts, request, trail, intents, (versions) => parts.records.asIf(versions, askAll))
+  writing.forEach(({ entry }, i) => results.set(entry, writtenResult(request, written[i] as Written)))
+  for (const entry of asking.filter((one) => !isByName(one))) {
+    // Committed: what has come to be refused in between says so in its entry.
+    results.set(entry, await otherResult(answers, entry).catch(refusedResult))
+  }
+  return { answers, entries, results }
 }
 
 function requireResolved(entry: ResolvedEntry | ConsentryError): ResolvedEntry {
@@ -155,11 +115,80 @@ function requireScopes(request: InteractionRequest, entries: readonly ResolvedEn
   }
 }
 
-function intentOf(
-  entry: ResolvedEntry,
+function isWrite({ action }: ResolvedEntry): boolean {
+  return ['create', 'update', 'patch', 'delete'].includes(action)
+}
+
+/** Answered as the transaction will leave it, without a search. */
+function isByName({ action, interaction }: ResolvedEntry): boolean {
+  return action !== 'ask' || interaction === 'read' || interaction === 'vread' || interaction === 'capabilities'
+}
+
+/**
+ * What cannot be part of all or nothing: an operation with effects of its own, and a read under a granular scope of what the
+ * transaction writes, because the index does not know yet whether that is inside.
+ */
+function refuseInside(
+  { principal }: InteractionRequest,
+  asking: readonly ResolvedEntry[],
+  writing: readonly Writing[],
+): void {
+  const written = new Set(writing.map(({ intent }) => `${intent.type}/${intent.id}`))
+  for (const { index, type, id, operation, interaction } of asking) {
+    const expression = [`Bundle.entry[${index}].request.url`]
+    if (operation !== undefined && changesSomething(type, operation)) {
+      const text = `$${operation} changes something by itself, so it is no part of a transaction: ask for it alone or in a batch.`
+      throw new ConsentryError('malformed', text, { code: 'not-supported', expression })
+    }
+    const narrow = (interaction === 'read' || interaction === 'vread') && written.has(`${type}/${id}`)
+    if (narrow && requireScope(principal, type as string, interaction) !== null) {
+      const text = `Under a granular scope ${type}/${id} is not read in the transaction that writes it.`
+      throw new ConsentryError('forbidden', text, { code: 'security', expression })
+    }
+  }
+}
+
+/** A refusal of one entry, told of the whole. */
+function refuseAt({ index }: ResolvedEntry): (error: unknown) => never {
+  return (error) => {
+    if (!(error instanceof ConsentryError)) throw error
+    const { kind, message, issues, retryAfterSeconds } = error
+    const at = `Bundle.entry[${index}].request`
+    throw new ConsentryError(kind, message, {
+      issues: issues.map((issue) => ({ ...issue, expression: [at] })),
+      ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
+      cause: error,
+    })
+  }
+}
+
+async function writingOf(
+  parts: GatewayParts,
+  request: InteractionRequest,
+  trail: Trail,
+  entries: readonly ResolvedEntry[],
   claims: ReadonlyMap<string, Claim>,
-): { entry: ResolvedEntry; intent: Intent }[] {
-  const { action, index, type = '', id = '' } = entry
+): Promise<Writing[]> {
+  const patches = entries.filter(({ action }) => action === 'patch')
+  const plain = entries.flatMap((entry) => intentOf(entry, claims))
+  const patched = patches.length === 0 ? [] : await patchIntents(parts, request, trail, patches.map(targetOf))
+  return [...plain, ...patched.map((intent, i) => ({ entry: patches[i] as ResolvedEntry, intent }))]
+}
+
+function targetOf({ index, type = '', id = '', resource, ifMatch }: ResolvedEntry): PatchTarget {
+  const version = versionOfEtag(ifMatch, `Bundle.entry[${index}].request.ifMatch`)
+  const change = changeOf(patchIn(resource))
+  return {
+    type,
+    id,
+    at: `Bundle.entry[${index}].resource`,
+    change,
+    ...(version === undefined ? {} : { ifMatch: version }),
+  }
+}
+
+function intentOf(entry: ResolvedEntry, claims: ReadonlyMap<string, Claim>): Writing[] {
+  const { action, index, type = '', id = '', method } = entry
   const at = `Bundle.entry[${index}].resource`
   const ifMatch = versionOfEtag(entry.ifMatch, `Bundle.entry[${index}].request.ifMatch`)
   const match = ifMatch === undefined ? {} : { ifMatch }
@@ -170,22 +199,14 @@ function intentOf(
   // The Bundle was validated with its entries; rewriting put ids and references of this server into it.
   const resource = entry.resource as Resource as ValidResource
   const claimed = action === 'create' && claim !== undefined ? { claim } : {}
-  return [{ entry, intent: { kind: action, type, id, resource, at, ...match, ...claimed } }]
+  const asked = method === 'PUT' ? 'PUT' : 'POST'
+  return [{ entry, intent: { kind: action, method: asked, type, id, resource, at, ...match, ...claimed } }]
 }
 
 function writtenResult(request: InteractionRequest, written: Written): EntryResult {
-  const { type, id, version, lastUpdated, outcome, body } = written
-  if (outcome === 'deleted' || outcome === 'unchanged') {
-    return { status: 204, ...(version > 0 ? { etag: etag(version) } : {}) }
-  }
-  const representation = preferredReturn(request) === 'representation' && /return=/.test(request.headers.prefer ?? '')
-  return {
-    status: outcome === 'created' ? 201 : 200,
-    location: `${type}/${id}/_history/${version}`,
-    etag: etag(version),
-    lastModified: new Date(lastUpdated).toISOString(),
-    ...(representation && body ? { resource: body } : {}),
-  }
+  const gone = written.outcome === 'deleted' || written.outcome === 'unchanged'
+  const wishing = { ...request, headers: { ...request.headers, prefer: entryPreference(request) } }
+  return resultOf(request, gone ? deletedResponse(written) : writtenResponse(wishing, written))
 }
 
 async function otherResult(answers: EntryAnswers, entry: ResolvedEntry): Promise<EntryResult> {
@@ -195,32 +216,4 @@ async function otherResult(answers: EntryAnswers, entry: ResolvedEntry): Promise
   if (entry.action !== 'existing') return result
   const rest = withoutResource(result)
   return { ...rest, location: `${entry.type}/${entry.id}/_history/${/\d+/.exec(rest.etag ?? '')?.[0] ?? '1'}` }
-}
-
-async function batch(
-  parts: GatewayParts,
-  request: InteractionRequest,
-  resolved: ResolvedBundle,
-  interactions: FhirInteractions,
-  refused: ReadonlyMap<number, ConsentryError>,
-): Promise<InteractionResponse> {
-  const answers = new EntryAnswers(parts, request, interactions)
-  const results = new Map<ResolvedEntry | ConsentryError, EntryResult>()
-  for (const index of resolved.order) {
-    const entry = resolved.entries[index] as ResolvedEntry | ConsentryError
-    const fault = refused.get(index)
-    try {
-      if (fault !== undefined) {
-        await interactions.refused?.(request, HTTP_STATUS[fault.kind])
-        throw fault
-      }
-      const asked = requireResolved(entry)
-      results.set(entry, await answers.ask(asked, asked))
-    } catch (error) {
-      results.set(entry, refusedResult(error))
-    }
-  }
-  await answers.settle(results)
-  const ordered = resolved.entries.map((entry) => results.get(entry) as EntryResult)
-  return { status: 200, headers: {}, body: responseBundle('batch', ordered) }
 }

@@ -3,6 +3,7 @@ import { requireWriteScope } from '../auth/allows.js'
 import { ConsentryError } from '../errors.js'
 import type { ValidResource } from '../fhir/types.js'
 import { audited } from './audited.js'
+import { withContext } from './binary.js'
 import { meet } from './conditional.js'
 import { retried } from './contention.js'
 import { resourceOf } from './input.js'
@@ -10,6 +11,7 @@ import type { PutIntent } from './intent.js'
 import type { Handler, InteractionRequest } from './interaction.js'
 import type { GatewayParts } from './parts.js'
 import { ifMatchVersion, writtenResponse } from './represent.js'
+import type { Trail } from './trail.js'
 import { write } from './write.js'
 
 /**
@@ -26,9 +28,11 @@ export function update(parts: GatewayParts): Handler {
     return retried(async () => {
       const intent =
         request.id === undefined
-          ? await conditionalIntent(parts, request, type, resource)
+          ? await conditionalIntent(parts, request, trail, type, resource)
           : { kind: 'update' as const, id: sameId(type, resource, request.id) }
-      const [written] = await write(parts, request, trail, [{ type, resource, at: type, ...match, ...intent }])
+      const kept = type === 'Binary' ? await withContext(parts, request, resource, intent.id) : resource
+      const put = { method: 'PUT' as const, type, resource: kept, at: type, ...match, ...intent }
+      const [written] = await write(parts, request, trail, [put])
       return writtenResponse(request, written as NonNullable<typeof written>)
     })
   })
@@ -48,10 +52,11 @@ function ifAbsent({ headers }: InteractionRequest): { ifAbsent?: true } {
 async function conditionalIntent(
   parts: GatewayParts,
   request: InteractionRequest,
+  trail: Trail,
   type: string,
   resource: ValidResource,
 ): Promise<Pick<PutIntent, 'kind' | 'id' | 'claim'>> {
-  const { existing, claim } = await meet(parts, request, type)
+  const { existing, claim } = await meet(parts, request, trail, type)
   if (existing === undefined) {
     requireWriteScope(request.principal, type, 'create')
     return resource.id === undefined

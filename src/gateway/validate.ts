@@ -3,6 +3,7 @@ import { ConsentryError, type Issue } from '../errors.js'
 import { parseJson } from '../fhir/json.js'
 import { operationOutcome } from '../fhir/operation-outcome.js'
 import type { Resource } from '../fhir/types.js'
+import type { StoredVersion } from '../records/types.js'
 import type { AuditedHandler } from './audited.js'
 import { disclose, recordAccess, trace } from './disclose.js'
 import { refuseServerWritten } from './input.js'
@@ -104,9 +105,7 @@ async function stored(parts: GatewayParts, request: InteractionRequest, trail: T
     )
   }
   const filters = requireScope(request.principal, type, 'read')
-  const [row] = await parts.records.read([{ type, id }])
-  if (!row || row.deleted) throw missing(parts, request, `${type}/${id}`)
-  await trace(parts, trail, [row])
+  const row = await present(parts, request, trail, type, id)
   const permit = await withoutExistence(parts, request, parts.access.permit(request.principal, 'read', [row]))
   await requireInsideScope(parts, request, row, filters)
   const [body] = await disclose(parts, request, trail, permit, [row], { interaction: '$validate' })
@@ -116,10 +115,23 @@ async function stored(parts: GatewayParts, request: InteractionRequest, trail: T
 /** @throws ConsentryError as a delete of the resource would */
 async function requireDeletable(parts: GatewayParts, request: InteractionRequest, trail: Trail): Promise<void> {
   const { type, id } = request as { type: string; id: string }
-  const [row] = await parts.records.read([{ type, id }])
-  if (!row || row.deleted) throw missing(parts, request, `${type}/${id}`)
-  await trace(parts, trail, [row])
+  const row = await present(parts, request, trail, type, id)
   await withoutExistence(parts, request, parts.access.permit(request.principal, 'delete', [row]))
+}
+
+/** What is there, named in the trail; what is not, too. */
+async function present(
+  parts: GatewayParts,
+  request: InteractionRequest,
+  trail: Trail,
+  type: string,
+  id: string,
+): Promise<StoredVersion> {
+  const [row] = await parts.records.read([{ type, id }])
+  if (row) await trace(parts, trail, [row])
+  else trail.touches(`${type}/${id}`)
+  if (!row || row.deleted) throw missing(parts, request, `${type}/${id}`)
+  return row
 }
 
 function inputOf({ body, params, type }: InteractionRequest): Input {

@@ -2,7 +2,7 @@ import type { RecordSubject } from '../consent/permit.js'
 import { stringify } from '../fhir/json.js'
 import { indexValues } from '../fhir/search-parameters.js'
 import type { Resource, ValidResource } from '../fhir/types.js'
-import type { NewVersion } from '../records/types.js'
+import type { Method, NewVersion } from '../records/types.js'
 import type { GatewayParts } from './parts.js'
 
 /** A version that is to be written, before it is sealed. */
@@ -16,6 +16,8 @@ export interface Draft {
   readonly subject: RecordSubject
   /** As it is stored; `stamped` makes it. */
   readonly resource: Resource
+  /** How a client asked for it; absent: the server writes it by itself. */
+  readonly method?: Method
 }
 
 /** Seals the bodies into durable blocks. @returns the rows, and the bodies as stored, in the order of the drafts */
@@ -27,18 +29,21 @@ export async function sealVersions(
   const sealed = await parts.bodies.seal(
     drafts.map(({ type, id, version, subject }, i) => ({ ...subject, type, id, version, body: bodies[i] as Buffer })),
   )
-  const versions = drafts.map(({ type, id, version, lastUpdated, deleted, subject, resource }, i): NewVersion => ({
-    type,
-    id,
-    version,
-    lastUpdated,
-    deleted,
-    ...subject,
-    index: deleted ? null : parts.index.entries(type, indexValues(resource as ValidResource)),
-    body: null,
-    source: null,
-    ...(sealed[i] as (typeof sealed)[number]),
-  }))
+  const versions = drafts.map(
+    ({ type, id, version, lastUpdated, deleted, subject, resource, method }, i): NewVersion => ({
+      type,
+      id,
+      version,
+      lastUpdated,
+      deleted,
+      ...subject,
+      index: deleted ? null : parts.index.entries(type, indexValues(resource as ValidResource)),
+      body: null,
+      source: null,
+      ...(method === undefined ? {} : { method }),
+      ...(sealed[i] as (typeof sealed)[number]),
+    }),
+  )
   return { versions, bodies }
 }
 

@@ -24,7 +24,7 @@ declare module 'fastify' {
   }
 }
 
-const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']
+export const FHIR_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']
 const HEADERS: readonly InteractionHeader[] = [
   'accept',
   'content-type',
@@ -55,7 +55,7 @@ export function fhirEdge(options: EdgeOptions): FastifyPluginAsync {
       })
       fhir.addHook('preParsing', async (request, _reply, payload) => decompressed(request.headers, payload))
       const handler = (request: FastifyRequest, reply: FastifyReply) => answer(options, request, reply)
-      for (const url of [options.base, `${options.base}/*`]) fhir.route({ method: METHODS, url, handler })
+      for (const url of [options.base, `${options.base}/*`]) fhir.route({ method: FHIR_METHODS, url, handler })
     })
   }
 }
@@ -169,7 +169,7 @@ async function refuse(
     await options.interactions
       .refused?.(
         { ...openRequest(request, call, options), ...(call.principal && { principal: call.principal }) },
-        status,
+        { status, issues: refusal.outcome.issue },
       )
       .catch((fault: unknown) => request.log.error({ err: fault }, 'a refusal could not be recorded'))
   // A stream may have failed before its first byte: what its headers said is not true of this answer.

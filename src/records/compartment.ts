@@ -1,4 +1,6 @@
 import { ConsentryError } from '../errors.js'
+import { byteaArray, int8Array } from './array-parameter.js'
+import type { BlindIndex } from './blind-index.js'
 import type { Database } from './database.js'
 import { bytesOf } from './hex.js'
 import { Parameters } from './parameters.js'
@@ -12,11 +14,20 @@ export interface CompartmentQuery {
   readonly types: readonly string[]
   /** Changed at this time or later, milliseconds since the epoch. */
   readonly since?: number
+  readonly dated?: DatedBy
   readonly count: number
   /** Where the page before ended. */
   readonly cursor?: string
   /** How many resources of nobody's compartment that the page refers to come along at most. */
   readonly related: number
+}
+
+/** Resources of which one of these dates lies in [lo, hi) in part, and those that have none of them. Milliseconds since the epoch. */
+export interface DatedBy {
+  readonly lo: number
+  readonly hi: number
+  /** Search parameters of the kind date. */
+  readonly parameters: readonly { readonly type: string; readonly param: string }[]
 }
 
 export interface CompartmentPage {
@@ -32,6 +43,7 @@ export interface CompartmentPage {
 /** One statement. The condition holds for every row that is counted, shown, or comes along. */
 export async function compartment(
   database: Database,
+  index: BlindIndex,
   query: CompartmentQuery,
   filter: RowFilter,
 ): Promise<CompartmentPage> {
@@ -43,6 +55,7 @@ export async function compartment(
     query.patient === undefined ? 'r.patient IS NOT NULL' : `r.patient = ${parameters.bind(bytesOf(query.patient))}`,
     types,
     ...(query.since === undefined ? [] : [`r.last_updated >= ${parameters.bind(query.since)}`]),
+    ...(query.dated === undefined ? [] : [datedBy(index, query.dated, parameters)]),
     permitted,
   ].join(' AND ')
   const beyond = query.cursor === undefined ? '' : `AND r.pk > ${parameters.bind(decodePlace(query.cursor))}`
@@ -73,6 +86,16 @@ export async function compartment(
     total: Number(rows[0]?.total ?? 0),
     next: last && found.length > query.count ? Buffer.from(String(last.pk)).toString('base64url') : null,
   }
+}
+
+function datedBy(index: BlindIndex, { lo, hi, parameters: dates }: DatedBy, parameters: Parameters): string {
+  const keys = dates.map(({ type, param }) => index.parameter(type, param))
+  const ends = (at: number): string =>
+    `${parameters.bind(byteaArray(keys.map((key) => index.orderedDate(key, at))))}::bytea[]`
+  const named = `${parameters.bind(int8Array(keys))}::bigint[]`
+  return `(NOT EXISTS (SELECT FROM ordered o WHERE o.resource_pk = r.pk AND o.parameter = ANY(${named}))
+    OR EXISTS (SELECT FROM ordered o JOIN unnest(${named}, ${ends(lo)}, ${ends(hi)}) AS d(parameter, lo, hi)
+      ON o.parameter = d.parameter WHERE o.resource_pk = r.pk AND o.lo < d.hi AND o.hi > d.lo))`
 }
 
 function decodePlace(cursor: string): bigint {

@@ -7,6 +7,7 @@ import { ConsentLinks1763600300000 } from '../../migrations/1763600300000-consen
 import { Compartment1763600400000 } from '../../migrations/1763600400000-compartment.js'
 import { ForeignBlocks1763600500000 } from '../../migrations/1763600500000-foreign-blocks.js'
 import { ForeignPatients1763600600000 } from '../../migrations/1763600600000-foreign-patients.js'
+import { VersionMethod1763600700000 } from '../../migrations/1763600700000-version-method.js'
 import { ENTITIES } from './entities/index.js'
 
 export interface ConnectionOptions {
@@ -56,6 +57,7 @@ export function dataSourceOptions(options: ConnectionOptions): DataSourceOptions
       Compartment1763600400000,
       ForeignBlocks1763600500000,
       ForeignPatients1763600600000,
+      VersionMethod1763600700000,
     ],
     migrationsTransactionMode: 'all',
     // an idle connection that breaks is replaced; whoever uses one hears of it from the statement

@@ -2,7 +2,7 @@ import { ConsentryError } from '../errors.js'
 import type { Database } from './database.js'
 import { Parameters } from './parameters.js'
 import { OLD_VERSION_COLUMNS, type SqlVersion, storedVersion } from './stored-version.js'
-import type { RowFilter, StoredVersion } from './types.js'
+import type { Method, RowFilter, StoredVersion } from './types.js'
 
 /** Versions of one resource, of a type, or of everything. */
 export interface HistoryQuery {
@@ -19,9 +19,17 @@ export interface HistoryQuery {
   readonly cursor?: string
 }
 
+/** A version and how it came to be. */
+export interface MadeVersion extends StoredVersion {
+  /** How a client made it; `null`: no client did, or it is not known. */
+  readonly method: Method | null
+  /** There was nothing before it, or what was there had been deleted. */
+  readonly created: boolean
+}
+
 export interface History {
   /** The newest first. */
-  readonly rows: StoredVersion[]
+  readonly rows: MadeVersion[]
   /** Of all pages, where one resource is asked for; counting everything would cost more than it tells. */
   readonly total: number | null
   /** `cursor` of the next page; `null`: this is the last. */
@@ -42,7 +50,7 @@ export async function history(database: Database, query: HistoryQuery, filter: R
       ? ''
       : `AND (r.last_updated, r.pk, r.version) < (${from.map((part) => parameters.bind(part)).join(', ')})`
   const total = query.id === undefined ? 'NULL::bigint' : '(SELECT count(*) FROM permitted)'
-  const { rows } = await database.query<SqlVersion & { total: bigint | null }>(
+  const { rows } = await database.query<SqlVersion & Made & { total: bigint | null }>(
     `WITH permitted AS ${query.id === undefined ? 'NOT MATERIALIZED' : ''} (
        SELECT r.* FROM (${versions}) r WHERE ${parameters.filter(filter)}
      )
@@ -53,7 +61,7 @@ export async function history(database: Database, query: HistoryQuery, filter: R
   const page = rows.slice(0, query.count)
   const last = page.at(-1)
   return {
-    rows: page.map(storedVersion),
+    rows: page.map((row) => ({ ...storedVersion(row), method: row.method, created: row.created })),
     total: query.id === undefined ? null : Number(rows[0]?.total ?? 0),
     next: last && rows.length > query.count ? encodePlace([last.last_updated, last.pk, last.version]) : null,
   }
@@ -72,9 +80,13 @@ function versionsOf({ type, id, types, since, at }: HistoryQuery, filter: RowFil
         AND n.last_updated <= ${parameters.bind(at.lo)})`,
     )
   }
-  return `SELECT ${OLD_VERSION_COLUMNS} FROM resource r JOIN resource_version v ON v.resource_pk = r.pk
+  return `SELECT ${OLD_VERSION_COLUMNS}, v.method, v.version = 1 OR EXISTS (SELECT FROM resource_version b
+      WHERE b.resource_pk = v.resource_pk AND b.version = v.version - 1 AND b.deleted) AS created
+    FROM resource r JOIN resource_version v ON v.resource_pk = r.pk
     WHERE ${conditions.join(' AND ')}`
 }
+
+type Made = Pick<MadeVersion, 'method' | 'created'>
 
 /** Last change in milliseconds, key and version of the last row of a page. */
 type Place = readonly [lastUpdated: bigint, pk: bigint, version: number]

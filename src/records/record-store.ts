@@ -1,3 +1,4 @@
+import { AsIf } from './as-if.js'
 import type { BlindIndex } from './blind-index.js'
 import { CommitQueue } from './commit-queue.js'
 import type { Database, Sql } from './database.js'
@@ -10,7 +11,7 @@ import { read, readVersion, resolve } from './read.js'
 import { RowKeys } from './row-keys.js'
 import { search, type SearchResult } from './search.js'
 import type { IncludeQuery, SearchQuery } from './search-query.js'
-import type { Change, Committed, Ref, ResourceRow, RowFilter, StoredVersion, VersionRef } from './types.js'
+import type { Change, Committed, NewVersion, Ref, ResourceRow, RowFilter, StoredVersion, VersionRef } from './types.js'
 
 export interface RecordStoreOptions {
   /** Commit transactions at a time; the figures behind the default stand in README. */
@@ -20,6 +21,7 @@ export interface RecordStoreOptions {
 /** Versions, their index, and what hangs on their commit. Knows rows only: bodies come sealed, conditions come as SQL. */
 export class RecordStore {
   readonly #commits: CommitQueue
+  readonly #asIf = new AsIf()
 
   constructor(
     private readonly database: Database,
@@ -38,12 +40,17 @@ export class RecordStore {
   }
 
   /** Current versions in the order asked for, deleted ones too; `null`: never was. */
-  read(refs: readonly Ref[]): Promise<(StoredVersion | null)[]> {
-    return read(this.database, refs)
+  async read(refs: readonly Ref[]): Promise<(StoredVersion | null)[]> {
+    return this.#asIf.current(refs, await read(this.database, refs))
   }
 
-  readVersion(refs: readonly VersionRef[]): Promise<(StoredVersion | null)[]> {
-    return readVersion(this.database, refs)
+  async readVersion(refs: readonly VersionRef[]): Promise<(StoredVersion | null)[]> {
+    return this.#asIf.versions(refs, await readVersion(this.database, refs))
+  }
+
+  /** To `work`, `read` and `readVersion` give these versions as if they were committed; searches and histories do not. */
+  asIf<T>(versions: readonly NewVersion[], work: () => Promise<T>): Promise<T> {
+    return this.#asIf.run(versions, work)
   }
 
   /** What decides about current versions, without their bodies. */
@@ -57,7 +64,7 @@ export class RecordStore {
 
   /** What is in the compartment of a patient, and what it refers to. */
   compartment(query: CompartmentQuery, filter: RowFilter): Promise<CompartmentPage> {
-    return compartment(this.database, query, filter)
+    return compartment(this.database, this.index, query, filter)
   }
 
   search(query: SearchQuery, filter: RowFilter): Promise<SearchResult> {

@@ -34,7 +34,11 @@ export interface NewVersion {
   readonly source: string | null
   /** Leaf of the record in its batch on chain (32 bytes): the version waits to be anchored. `null`: it is not ours to anchor. */
   readonly leaf: Uint8Array | null
+  /** How a client made it; absent: no client did. */
+  readonly method?: Method
 }
+
+export type Method = 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
 /** An AuditEvent and its leaf in the verifiable log; the sequencer numbers it later. */
 export interface NewAuditRecord extends NewVersion {

@@ -25,17 +25,18 @@ const write = (name: string, whenPresent: string): Statement => ({
 WITH input AS MATERIALIZED (
   SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::int[], $5::bigint[], $6::bool[], $7::bytea[], $8::bytea[],
     $9::bigint[], $10::bigint[], $11::text[], $12::int[], $13::int[], $14::text[], $15::bytea[], $16::bytea[], $17::bytea[],
-    $18::bytea[], $19::bytea[])
+    $18::bytea[], $19::bytea[], $39::text[])
   AS i(pk, type, id, version, last_updated, deleted, patient, origin, labels, categories, source, token_from, token_to,
-    cid, body, content_hash, salt, author, leaf)
+    cid, body, content_hash, salt, author, leaf, method)
 ), resources AS (
   INSERT INTO resource (pk, type, id, version, last_updated, deleted, patient, origin, labels, categories, source, tokens, xid)
   SELECT pk, type, id, version, last_updated, deleted, patient, origin, labels, categories, source,
     ($20::bigint[])[token_from:token_to], ${XID} FROM input ${whenPresent}
 ), versions AS (
   INSERT INTO resource_version (resource_pk, version, last_updated, deleted, patient, labels, categories, cid, body,
-    content_hash, salt, author, xid, leaf)
-  SELECT pk, version, last_updated, deleted, patient, labels, categories, cid, body, content_hash, salt, author, ${XID}, leaf
+    content_hash, salt, author, xid, leaf, method)
+  SELECT pk, version, last_updated, deleted, patient, labels, categories, cid, body, content_hash, salt, author, ${XID}, leaf,
+    method
   FROM input
 ), "references" AS (
   INSERT INTO reference (source_pk, ordinal, parameter, target_type, target_id)
@@ -143,6 +144,7 @@ export function parameters({ versions, keys, outbox, now }: Writing): unknown[] 
     textArray(outbox.map((o) => o.key)),
     textArray(outbox.map((o) => JSON.stringify(o.payload ?? null))),
     int8Array(outbox.map((o) => BigInt(o.due ?? now))),
+    textArray(versions.map(({ method }) => method ?? null)),
   ]
 }
 

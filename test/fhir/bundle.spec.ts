@@ -468,15 +468,19 @@ describe('answers', () => {
       'Patient/1/_history',
       [['_count', '2']],
       [
-        { ...entry, version: 2, method: 'DELETE' },
-        { ...entry, version: 1, method: 'POST', resource: { resourceType: 'Patient', id: '1' } },
+        { ...entry, version: 4, method: 'PATCH', created: false, resource: { resourceType: 'Patient', id: '1' } },
+        { ...entry, version: 3, method: 'PUT', created: true, resource: { resourceType: 'Patient', id: '1' } },
+        { ...entry, version: 2, method: 'DELETE', created: false },
+        { ...entry, version: 1, method: 'POST', created: true, resource: { resourceType: 'Patient', id: '1' } },
       ],
-      { base, total: 2 },
+      { base, total: 4 },
     )
     expect(read(bytes)).toMatchObject({
       type: 'history',
       link: [{ relation: 'self', url: `${base}/Patient/1/_history?_count=2` }],
       entry: [
+        { request: { method: 'PATCH', url: 'Patient/1' }, response: { status: '200 OK' } },
+        { request: { method: 'PUT', url: 'Patient/1' }, response: { status: '201 Created' } },
         { request: { method: 'DELETE', url: 'Patient/1' }, response: { status: '204 No Content', etag: 'W/"2"' } },
         {
           resource: { id: '1' },

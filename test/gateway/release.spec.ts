@@ -141,7 +141,7 @@ describe('a write', () => {
   const resource = { resourceType: 'Organization', name: 'x' } as unknown as ValidResource // valid, as the edge made sure
   const make = () =>
     write(stage.parts, request, new Trail(), [
-      { kind: 'create', type: 'Organization', id: 'n', resource, at: 'Organization' },
+      { kind: 'create', method: 'POST', type: 'Organization', id: 'n', resource, at: 'Organization' },
     ])
 
   it('is written when the ledger was silent', async () => {

@@ -75,7 +75,7 @@ export class Stage {
     audit: { records: (occurrences: Occurrence[]) => occurrences },
     patients: {
       localIds: async () => new Map(),
-      ids: async () => new Map(),
+      known: async () => new Map(),
     },
     conformance: { judge: async () => [] },
     consents: { of: async () => [] },

@@ -24,7 +24,7 @@ beforeAll(async () => {
         return { status: 200, headers: {} }
       },
       'history-system': undefined,
-      refused: async (open, status) => void recorded.push({ status, interaction: open.interaction }),
+      refused: async (open, { status }) => void recorded.push({ status, interaction: open.interaction }),
     },
   })
   bearer = `Bearer ${await edge.token('ehr')}`

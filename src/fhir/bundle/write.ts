@@ -34,6 +34,8 @@ export interface HistoryEntry {
   /** Instant. */
   readonly lastModified: string
   readonly method: 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+  /** Before it there was nothing, or what had been deleted. */
+  readonly created: boolean
   /** Absent for a deleted version. */
   readonly resource?: Body
 }
@@ -125,13 +127,13 @@ export function historyBundle(
   found: readonly HistoryEntry[],
   { base, total, next }: Page,
 ): Uint8Array {
-  const entries = found.map(({ type, id, version, lastModified, method, resource }) => ({
+  const entries = found.map(({ type, id, version, lastModified, method, created, resource }) => ({
     before: { fullUrl: `${base}/${type}/${id}` },
     ...(resource === undefined ? {} : { resource }),
     after: {
       request: { method, url: method === 'POST' ? type : `${type}/${id}` },
       response: {
-        status: method === 'POST' ? '201 Created' : method === 'DELETE' ? '204 No Content' : '200 OK',
+        status: method === 'DELETE' ? '204 No Content' : created ? '201 Created' : '200 OK',
         location: `${type}/${id}/_history/${version}`,
         etag: `W/"${version}"`,
         lastModified,

@@ -112,4 +112,8 @@ export class ResourceVersionEntity {
 
   @Column({ name: 'anchor_leaf', type: 'integer', nullable: true })
   anchorLeaf!: number | null
+
+  /** `POST`, `PUT`, `PATCH` or `DELETE`: how a client made it; null: no client did, or it is not known. */
+  @Column({ type: 'text', nullable: true })
+  method!: string | null
 }
