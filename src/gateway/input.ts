@@ -5,8 +5,9 @@ import { withLocalReferences } from '../fhir/references.js'
 import type { Resource, ValidResource } from '../fhir/types.js'
 import { validInTurnsOrThrow, validOrThrow } from '../fhir/validate.js'
 import { binaryOf } from './binary.js'
-import { requireProposal } from './consent/proposal.js'
+import { requireEnforced, requireProposal } from './consent/proposal.js'
 import type { InteractionRequest } from './interaction.js'
+import { requireOff } from './subscription.js'
 
 /** The trail's own records: written by the server alone (DESIGN.md, section 9). */
 const WRITTEN_BY_SERVER: ReadonlySet<string> = new Set(['AuditEvent'])
@@ -81,9 +82,9 @@ const LEDGER_CLAIMS = /^https:\/\/consentry\.health\/fhir\/StructureDefinition\/
 const WITH_EVIDENCE: ReadonlySet<unknown> = new Set(['Provenance', 'Consent'])
 
 /**
- * What the server alone writes: the audit trail, and what the ledger says. `resource` may not be valid yet.
+ * What the server alone can say: the audit trail, what the ledger says, and that something is in force. `resource` may not be valid yet.
  *
- * @throws ConsentryError `method-not-allowed` for the trail, `forbidden` for evidence, `invalid` for the state of a grant
+ * @throws ConsentryError `method-not-allowed` for the trail, `forbidden` for evidence, `invalid` for the state of a grant or of a Subscription
  */
 export function refuseServerWritten(type: string, at: string, resource?: Resource | null): void {
   // A body may be any JSON.
@@ -97,6 +98,8 @@ export function refuseServerWritten(type: string, at: string, resource?: Resourc
     }
     if (one.resourceType === 'Consent') requireProposal(one, at)
   }
+  if (resource?.resourceType === 'Consent') requireEnforced(resource, at)
+  if (resource?.resourceType === 'Subscription') requireOff(resource, at)
   if (!WRITTEN_BY_SERVER.has(type)) return
   throw new ConsentryError('method-not-allowed', `${type} is append-only and written by the server itself.`, {
     expression: [at],

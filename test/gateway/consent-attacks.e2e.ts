@@ -263,6 +263,23 @@ describe('the operations', () => {
     expect((await gateway.ask('GET', '/OperationDefinition/none')).status).toBe(404)
   })
 
+  it('ask what they need in order: first the input, then the scopes, to read the Consent too', async () => {
+    const consent = await gateway.propose(patient, clinic)
+    for (const body of [undefined, {}, { resourceType: 'Parameters' }]) {
+      const answer = await refused(consent, () => gateway.ask('POST', `/Consent/${consent}/$sign`, body))
+      expect([answer.status, answer.body.issue[0].code], answer.text).toEqual([422, 'required'])
+    }
+    gateway.tokens['unread'] = await gateway.token('ehr', '--scope', 'system/Consent.u')
+    for (const [name, parameter] of [
+      ['to-sign', []],
+      ['sign', [{ name: 'signature', valueString: '0x00' }]],
+      ['revoke', [{ name: 'signature', valueString: '0x00' }]],
+    ] as const) {
+      const answer = await refused(consent, () => gateway.operation(consent, name, parameter, { as: 'unread' }))
+      expect([answer.status, issues(answer)]).toEqual([403, expect.stringContaining('system/Consent.r')])
+    }
+  })
+
   it.each<[string, string, unknown, number, string]>([
     ['a parameter that it has not', 'POST', [{ name: 'force', valueBoolean: true }], 400, 'signature, authorisation'],
     ['a parameter of another type', 'POST', [{ name: 'signature', valueBoolean: true }], 400, 'valueString'],
@@ -297,7 +314,31 @@ describe('a claim of the grant profile', () => {
       422,
       expect.stringContaining('"expression":["Bundle.entry[0].resource.provision.dataPeriod'),
     ])
-    const unclaimed = await gateway.ask('POST', '/Consent', { ...broken(), meta: undefined, status: 'active' })
+    const unclaimed = await gateway.ask('POST', '/Consent', { ...broken(), meta: undefined })
     expect(unclaimed.status, unclaimed.text).toBe(201)
+  })
+
+  it('is what an active Consent about privacy needs: none looks as if it were in force and is not', async () => {
+    const scope = (code: string) => ({
+      scope: { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/consentscope', code }] },
+    })
+    const category = [{ coding: [{ system: 'http://loinc.org', code: '59284-0' }] }]
+    const plain = { ...grantOf(patient, clinic, ['read']), meta: undefined, status: 'active', category }
+    const disclosing = { category: grantOf(patient, clinic, ['read'])['category'] }
+    for (const looks of [{}, { scope: { text: 'Privacy' } }, { ...scope('treatment'), ...disclosing }]) {
+      const answer = await gateway.ask('POST', '/Consent', { ...plain, ...looks })
+      expect([answer.status, issues(answer)], answer.text).toEqual([422, expect.stringContaining('Consent.status')])
+      expect(issues(answer)).toContain('consentry-grant')
+    }
+    const proposed = await gateway.create({ ...plain, status: 'proposed' })
+    const patch = [{ op: 'replace', path: '/status', value: 'active' }]
+    const headers = { 'content-type': 'application/json-patch+json' }
+    expect((await gateway.ask('PATCH', `/Consent/${proposed}`, patch, { headers })).status).toBe(422)
+    const entry = [{ resource: plain, request: { method: 'POST', url: 'Consent' } }]
+    expect((await gateway.ask('POST', '', { resourceType: 'Bundle', type: 'transaction', entry })).status).toBe(422)
+    expect((await gateway.ask('POST', '/Consent', { ...plain, status: 'inactive' })).status).toBe(201)
+    for (const code of ['treatment', 'research', 'adr']) {
+      expect((await gateway.ask('POST', '/Consent', { ...plain, ...scope(code) })).status).toBe(201)
+    }
   })
 })

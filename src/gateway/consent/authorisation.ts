@@ -30,23 +30,12 @@ const AT = { expression: ['Parameters.parameter:authorisation'] }
 
 /**
  * Reads the reference. @throws ConsentryError `forbidden` when the token may not ask the wallet service to sign, `invalid`
- * when nothing, or no such document, is named
+ * when no such document is named
  */
-export function authorisationOf(
-  parts: GatewayParts,
-  request: InteractionRequest,
-  reference: string | undefined,
-): Authorisation {
+export function authorisationOf(parts: GatewayParts, request: InteractionRequest, reference: string): Authorisation {
   requireWalletScope(request.principal)
   if (request.principal.entity !== parts.entity) {
     throw new ConsentryError('forbidden', 'The wallet service signs for clients of its own entity alone.')
-  }
-  if (reference === undefined) {
-    throw new ConsentryError(
-      'invalid',
-      `Name the document in which the patient authorises this as parameter authorisation, a reference to a ${types()} of this server.`,
-      { code: 'required', ...AT },
-    )
   }
   const parsed = parseReference(reference)
   const here = parsed.kind === 'relative' || (parsed.kind === 'absolute' && parsed.base === parts.baseUrl)

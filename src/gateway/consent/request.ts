@@ -1,4 +1,4 @@
-import { requireWriteScope } from '../../auth/allows.js'
+import { requireScope, requireWriteScope } from '../../auth/allows.js'
 import type { ConsentMirror } from '../../consent/mirror.js'
 import type { Party } from '../../consent/parties.js'
 import type { PatientId } from '../../consent/permit.js'
@@ -16,6 +16,7 @@ import type { InteractionRequest, InteractionResponse } from '../interaction.js'
 import { missing, withoutExistence } from '../missing.js'
 import type { GatewayParts } from '../parts.js'
 import { writtenResponse } from '../represent.js'
+import { requireInsideScope } from '../scope-filter.js'
 import type { Trail } from '../trail.js'
 import { openAuthorisation, type Authorisation } from './authorisation.js'
 import type { ConsentLinks } from './links.js'
@@ -61,11 +62,15 @@ export async function load(
   trail: Trail,
   authorisation: Authorisation | null,
 ): Promise<Asked> {
+  // The Consent is told and, by what the ledger makes of it, changed.
   requireWriteScope(request.principal, 'Consent', 'update')
+  const filters = requireScope(request.principal, 'Consent', 'read')
   const [row] = await parts.records.read([{ type: 'Consent', id: request.id as string }])
+  if (row) await trace(parts, trail, [row])
+  else trail.touches(`Consent/${request.id}`)
   if (!row || row.deleted) throw missing(parts, request, `Consent/${request.id}`)
-  await trace(parts, trail, [row])
   const permit = await withoutExistence(parts, request, parts.access.permit(request.principal, 'read', [row]))
+  await requireInsideScope(parts, request, row, filters)
   if (row.source !== null) {
     throw new ConsentryError('forbidden', 'This Consent was written by another entity: the patient decides there.')
   }

@@ -13,8 +13,9 @@ import { requireSigner, signatureOf } from './signature.js'
  */
 export function revoke(parts: GatewayParts, consent: ConsentParts): AuditedHandler {
   return async (request, trail) => {
-    const { signature, authorisation, deadline } = signatureOf(request)
-    const authorised = signature === null ? authorisationOf(parts, request, authorisation) : null
+    const { by, deadline } = signatureOf(request)
+    const { signature } = by
+    const authorised = by.signature === null ? authorisationOf(parts, request, by.authorisation) : null
     const asked = await load(parts, consent, request, trail, authorised)
     const revocation = await revocationOf(parts, consent, await signedTerms(consent, asked.row.id), deadline)
     const { patient, grantee, labels, actions } = revocation

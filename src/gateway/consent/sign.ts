@@ -15,8 +15,9 @@ import { prepare, preparedKey, requireProposed } from './to-sign.js'
  */
 export function sign(parts: GatewayParts, consent: ConsentParts): AuditedHandler {
   return async (request, trail) => {
-    const { signature, authorisation } = signatureOf(request)
-    const authorised = signature === null ? authorisationOf(parts, request, authorisation) : null
+    const { by } = signatureOf(request)
+    const { signature } = by
+    const authorised = by.signature === null ? authorisationOf(parts, request, by.authorisation) : null
     const asked = await load(parts, consent, request, trail, authorised)
     requireProposed(asked)
     // Before the ledger is told: the Consent that says so must be ours to change.

@@ -4,11 +4,9 @@ import type { Hex } from '../../ledger/hex.js'
 import type { InteractionRequest } from '../interaction.js'
 import { operationInput } from '../operation-input.js'
 
-/** What `$sign` and `$revoke` are given: a signature, or what authorises the wallet service to make one. */
+/** What `$sign` and `$revoke` are given: a signature, or a reference to the document that authorises the wallet service to make one. */
 export interface Signature {
-  readonly signature: Hex | null
-  /** Literal reference to a document of the patient. */
-  readonly authorisation: string | undefined
+  readonly by: { readonly signature: Hex } | { readonly signature: null; readonly authorisation: string }
   /** Seconds since the epoch. */
   readonly deadline: number | null
 }
@@ -28,11 +26,21 @@ export function signatureOf(request: InteractionRequest): Signature {
       expression: ['Parameters.parameter:deadline'],
     })
   }
-  return {
-    signature: signature === undefined ? null : (signature as Hex),
-    authorisation: input.references('authorisation')[0],
-    deadline: deadline === undefined ? null : Number(deadline),
+  const [authorisation] = input.references('authorisation')
+  const by =
+    signature !== undefined
+      ? { signature: signature as Hex }
+      : authorisation === undefined
+        ? null
+        : { signature: null, authorisation }
+  if (by === null) {
+    throw new ConsentryError(
+      'invalid',
+      'Name the document in which the patient authorises this as parameter authorisation, for a patient in custody; or give the patient’s signature as parameter signature.',
+      { code: 'required', expression: ['Parameters.parameter:signature', 'Parameters.parameter:authorisation'] },
+    )
   }
+  return { by, deadline: deadline === undefined ? null : Number(deadline) }
 }
 
 export function requireSigner(patient: Party, signer: string | null): void {
