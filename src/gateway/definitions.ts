@@ -2,6 +2,9 @@ import { createHash } from 'node:crypto'
 import { ConsentryError } from '../errors.js'
 import { stringify } from '../fhir/json.js'
 import { ownDefinitions } from '../fhir/profiles.js'
+import { matches, subjectOf } from '../fhir/search/matches.js'
+import type { Clause, Searched } from '../fhir/search/query.js'
+import type { Resource } from '../fhir/types.js'
 import { audited } from './audited.js'
 import { recordAccess } from './disclose.js'
 import type { Intent } from './intent.js'
@@ -10,7 +13,7 @@ import type { GatewayParts } from './parts.js'
 
 /**
  * The conformance resources of fhir-profiles/ at `[type]/[id]`, the last segments of their canonical URL: what the
- * CapabilityStatement names can be read here. They are the software's, public like the statement, so no consent and no
+ * CapabilityStatement names can be read here, and found by search. They are the software's, public like the statement, so no consent and no
  * scope is asked; a read is audited like any other.
  */
 export function withDefinitions(parts: GatewayParts, read: Handler): Handler {
@@ -32,6 +35,40 @@ export function refuseDefinition({ type, id, at }: Intent): void {
   throw new ConsentryError('method-not-allowed', `${type}/${id} comes with the server and is not changed.`, {
     expression: [at],
   })
+}
+
+/** What of ours a search finds, in the order of their ids. @param narrowed what the scopes of the token add for a type */
+export function definitionsFound(
+  searched: readonly Searched[],
+  narrowed: (type: string) => readonly Clause[],
+  base: string,
+): Resource[] {
+  const asked = new Map(searched.map(({ type, clauses }) => [type, clauses]))
+  const found = ownDefinitions().filter((resource) => {
+    const type = resource.resourceType
+    const clauses = asked.get(type)
+    if (clauses === undefined || clauses.some(isAboutOthers)) return false
+    return matches(subjectOf(resource, base), { type, clauses: [...clauses, ...narrowed(type)] })
+  })
+  return found.sort((a, b) => ((a.id ?? '') < (b.id ?? '') ? -1 : 1))
+}
+
+/** Chains are about other resources, and no other one refers to ours. */
+function isAboutOthers(clause: Clause): boolean {
+  switch (clause.is) {
+    case 'chain':
+    case 'has':
+      return true
+    case 'all':
+    case 'any':
+      return clause.clauses.some(isAboutOthers)
+    case 'none':
+      return isAboutOthers(clause.clause)
+    case 'missing':
+      return false
+    case 'filter':
+      return clause.kind === 'special'
+  }
 }
 
 let resources: ReadonlyMap<string, Uint8Array> | undefined

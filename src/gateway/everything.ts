@@ -1,12 +1,13 @@
 import { allows, requireScope } from '../auth/allows.js'
 import { ConsentryError } from '../errors.js'
 import { searchsetBundle } from '../fhir/bundle.js'
+import { CARE_DATES } from '../fhir/care-dates.js'
 import { isResourceType, structures } from '../fhir/definitions/structures.js'
 import { type JsonObject, parseJson } from '../fhir/json.js'
 import type { Resource } from '../fhir/types.js'
 import { validOrThrow } from '../fhir/validate.js'
-import { dateRange } from '../fhir/search/date-range.js'
-import type { CompartmentQuery } from '../records/compartment.js'
+import { DATE_MAX, DATE_MIN, type DateRange, dateRange } from '../fhir/search/date-range.js'
+import type { CompartmentQuery, DatedBy } from '../records/compartment.js'
 import type { AuditedHandler } from './audited.js'
 import { disclose, trace } from './disclose.js'
 import type { InteractionRequest } from './interaction.js'
@@ -19,7 +20,7 @@ import type { Trail } from './trail.js'
 
 /** Practitioners, organizations and the like that come along with a page. */
 const MOST_RELATED = 1000
-const PARAMETERS = ['_since', '_type', '_count', '_cursor']
+const PARAMETERS = ['start', 'end', '_since', '_type', '_count', '_cursor']
 
 /**
  * `Patient/[id]/$everything` and `Patient/$everything`, https://hl7.org/fhir/R4/patient-operation-everything.html: what is in the
@@ -36,7 +37,8 @@ function everything(parts: GatewayParts): AuditedHandler {
     const given = parametersOf(request)
     const types = typesOf(request, given.get('_type'))
     const patient = request.id === undefined ? undefined : await patientOf(parts, request, trail)
-    const since = timeOf(given.get('_since'))
+    const since = rangeOf('_since', given.get('_since'))?.lo
+    const dated = datedBy(types, given)
     const cursor = given.get('_cursor')
     const query: CompartmentQuery = {
       types,
@@ -44,6 +46,7 @@ function everything(parts: GatewayParts): AuditedHandler {
       related: MOST_RELATED,
       ...(patient === undefined ? {} : { patient }),
       ...(since === undefined ? {} : { since }),
+      ...(dated === undefined ? {} : { dated }),
       ...(cursor === undefined ? {} : { cursor }),
     }
     const filter = await parts.access.filter(request.principal, 'read')
@@ -98,21 +101,34 @@ function typesOf({ principal }: InteractionRequest, asked: string | undefined): 
   })
 }
 
-function timeOf(value: string | undefined): number | undefined {
+/** By dates of care: from the beginning of `start` to the end of `end`; what has no such date is always in scope. */
+function datedBy(types: readonly string[], given: ReadonlyMap<string, string>): DatedBy | undefined {
+  const start = rangeOf('start', given.get('start'))
+  const end = rangeOf('end', given.get('end'))
+  if (start === undefined && end === undefined) return undefined
+  const [lo, hi] = [start?.lo ?? DATE_MIN, end?.hi ?? DATE_MAX]
+  if (lo < hi) {
+    const parameters = types.flatMap((type) => (CARE_DATES[type] ?? []).map((param) => ({ type, param })))
+    return { lo, hi, parameters }
+  }
+  throw new ConsentryError('malformed', 'end must not be before start.', { code: 'value', expression: ['end'] })
+}
+
+function rangeOf(name: string, value: string | undefined): DateRange | undefined {
   const range = value === undefined ? undefined : dateRange(value)
-  if (value === undefined || range !== undefined) return range?.lo
-  throw new ConsentryError('malformed', '_since must be an instant, such as 2026-11-26T08:00:00Z.', {
+  if (value === undefined || range !== undefined) return range
+  throw new ConsentryError('malformed', `${name} must be a date or an instant, such as 2026-11-26T08:00:00Z.`, {
     code: 'value',
-    expression: ['_since'],
+    expression: [name],
   })
 }
 
-/** Of the URL, or of Parameters. `start` and `end` are not served: which dates are dates of care differs by type. */
+/** Of the URL, or of Parameters. */
 function parametersOf(request: InteractionRequest): Map<string, string> {
   const given = new Map<string, string>()
   for (const [name, value] of [...request.params, ...bodyParameters(request)]) {
     if (!PARAMETERS.includes(name)) {
-      throw new ConsentryError('malformed', `$everything is served with ${PARAMETERS.slice(0, 3).join(', ')}.`, {
+      throw new ConsentryError('malformed', `$everything is served with ${PARAMETERS.slice(0, -1).join(', ')}.`, {
         code: 'not-supported',
         expression: [name.slice(0, 40)],
       })

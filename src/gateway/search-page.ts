@@ -1,15 +1,20 @@
+import { requireScope } from '../auth/allows.js'
 import { ConsentryError, type Issue } from '../errors.js'
 import { searchsetBundle, type SearchsetEntry } from '../fhir/bundle.js'
+import { stringify } from '../fhir/json.js'
 import { searchParametersOf, sortBy } from '../fhir/search-query.js'
 import type { ResultOptions, SystemQuery } from '../fhir/search/query.js'
 import { type Subset, subsetOf } from '../fhir/subset.js'
-import type { SearchQuery as RecordQuery, SortKey } from '../records/search-query.js'
+import type { SortKey } from '../records/search-query.js'
 import type { RowFilter } from '../records/types.js'
+import { definitionsFound } from './definitions.js'
 import { disclose, trace } from './disclose.js'
 import { included } from './including.js'
 import type { InteractionRequest, InteractionResponse } from './interaction.js'
+import { mixedPage } from './mixed-page.js'
 import { pageSize } from './page-size.js'
 import type { GatewayParts } from './parts.js'
+import { scopeClauses } from './scope-filter.js'
 import { searchConditions } from './search-condition.js'
 import type { Trail } from './trail.js'
 
@@ -19,7 +24,7 @@ export interface Asked extends SystemQuery {
   readonly path: string
 }
 
-/** One page of a search: its rows, what they include, and the audit records before any of it is opened. */
+/** One page of a search: definitions that come with the server and are in no rows, its rows, what they include, and the audit records before any of it is opened. */
 export async function searchPage(
   parts: GatewayParts,
   request: InteractionRequest,
@@ -29,14 +34,17 @@ export async function searchPage(
   const count = query.summary === 'count' ? 0 : pageSize(parts.limits, query.count)
   const [first, ...also] = await searchConditions(parts, request.principal, query.searched)
   if (first === undefined) throw new ConsentryError('internal', 'A search is of no type.')
-  const asked: RecordQuery = {
+  const narrowed = (type: string) => scopeClauses(parts, type, requireScope(request.principal, type, 'search-type'))
+  const own = definitionsFound(query.searched, narrowed, request.baseUrl)
+  const mixed = mixedPage(own, {
     ...first,
     ...(also.length === 0 ? {} : { also }),
     ...(query.sort.length === 0 ? {} : { sort: query.sort.map((key) => sortKey(first.type, key)) }),
     count,
     total: count === 0 || query.total !== 'none',
     ...(query.cursor === undefined ? {} : { cursor: query.cursor }),
-  }
+  })
+  const { asked } = mixed
   const filter = await parts.access.filter(request.principal, 'read')
   const page = await parts.records.search(asked, filter)
   const again = async (now: RowFilter) => (await parts.records.search({ ...asked, count: 0 }, now)).total
@@ -53,13 +61,18 @@ export async function searchPage(
     const mode = i < page.rows.length ? 'match' : 'include'
     return { type, id, resource: shown(query, mode, bodies[i] as Uint8Array), mode }
   })
+  const definitions = mixed.first.map((definition): SearchsetEntry => {
+    const { resourceType: type, id = '' } = definition
+    return { type, id, resource: shown(query, 'match', Buffer.from(stringify(definition))) }
+  })
+  const next = count === 0 ? null : (mixed.next(page.total) ?? page.next)
   const body = searchsetBundle(
     { ...query, type: query.path },
-    entries,
+    [...definitions, ...entries],
     {
       base: request.baseUrl,
-      ...(page.total === null ? {} : { total: page.total }),
-      ...(page.next === null || count === 0 ? {} : { next: page.next }),
+      ...(page.total === null || (count > 0 && query.total === 'none') ? {} : { total: page.total + own.length }),
+      ...(next === null ? {} : { next }),
       ...(page.previous === null || count === 0 ? {} : { previous: page.previous }),
     },
     besides.more ? [cutShort(parts)] : [],

@@ -256,18 +256,112 @@ describe('transaction', () => {
     expect(statuses).toEqual(['201', '404', '422', '200'])
   })
 
-  it('tells what was written when a read of it is refused', async () => {
+  it.each<[string, object, number]>([
+    ['a read', entry('GET', 'Patient/not-there'), 404],
+    ['a version', entry('GET', 'Patient/not-there/_history/1'), 404],
+    ['a search', entry('GET', 'Patient?colour=blue'), 400],
+    ['a history', entry('GET', 'Patient/not-there/_history'), 404],
+    ['an operation', entry('GET', 'Patient/not-there/$everything'), 404],
+    ['what is not served', entry('GET', '?_type=Patient'), 501],
+    [
+      'an operation that changes something',
+      entry('POST', 'Patient/not-there/$meta-add', { resourceType: 'Parameters' }),
+      400,
+    ],
+  ])('does nothing when %s in it is refused', async (_, asked, status) => {
     const id = await patient('Mixed')
-    const done = await ask('POST', '', {
-      resourceType: 'Bundle',
-      type: 'transaction',
-      entry: [
-        { resource: result(id), request: { method: 'POST', url: 'Observation' } },
-        { request: { method: 'GET', url: 'Patient/not-there' } },
-      ],
-    })
-    const statuses = done.body.entry.map((e: { response: { status: string } }) => e.response.status.slice(0, 3))
-    expect([done.status, statuses]).toEqual([200, ['201', '404']])
+    const refused = await ask('POST', '', bundle('transaction', asked, entry('POST', 'Observation', result(id))))
+    expect([refused.status, refused.body.resourceType], refused.text).toEqual([status, 'OperationOutcome'])
+    expect(issue(refused).expression?.[0]).toMatch(/^Bundle\.entry\[0\]\.request/)
+    expect((await ask('GET', `/Observation?patient=Patient/${id}&_summary=count`)).body.total).toBe(0)
+  })
+
+  it('reads the state that it makes: what it writes, what it searches, and not what it deletes', async () => {
+    const id = await patient('State')
+    const made = { ...newPatient('State-Made'), id: 'state-made' }
+    const done = await ask(
+      'POST',
+      '',
+      bundle(
+        'transaction',
+        entry('GET', 'Patient/state-made'),
+        entry('GET', `Patient/${id}`),
+        entry('GET', `Patient/${id}/_history/2`),
+        entry('GET', `Observation?patient=Patient/${id}&_summary=count`),
+        entry('GET', 'Patient/state-made/_history'),
+        entry('GET', 'metadata'),
+        entry('POST', 'Observation', result(id)),
+        entry('PUT', `Patient/${id}`, { ...newPatient('State-Changed'), id }),
+        entry('PUT', 'Patient/state-made', made),
+      ),
+    )
+    expect(done.status, done.text).toBe(200)
+    const [own, changed, version, found, history, metadata] = done.body.entry.map(
+      (e: { resource: unknown }) => e.resource,
+    )
+    expect(own).toMatchObject({ id: 'state-made', meta: { versionId: '1' }, name: [{ family: 'State-Made' }] })
+    expect(changed).toMatchObject({ meta: { versionId: '2' }, name: [{ family: 'State-Changed' }] })
+    expect(version).toEqual(changed)
+    expect((await ask('GET', `/Patient/${id}`)).body).toEqual(changed)
+    expect([found.total, history.total, metadata.resourceType]).toEqual([1, 1, 'CapabilityStatement'])
+    const gone = await ask(
+      'POST',
+      '',
+      bundle('transaction', entry('DELETE', 'Patient/state-made'), entry('GET', 'Patient/state-made')),
+    )
+    expect([gone.status, issue(gone)]).toMatchObject([
+      410,
+      { code: 'deleted', expression: ['Bundle.entry[1].request'] },
+    ])
+    expect((await ask('GET', '/Patient/state-made')).status).toBe(200)
+  })
+
+  it('is answered in the same shape as a batch', async () => {
+    const identifier = [{ system: 'urn:shape', value: 's' }]
+    const shapes = await Promise.all(
+      ['transaction', 'batch'].map(async (type) => {
+        const id = `shape-${type}`
+        await ask(
+          'POST',
+          '/Practitioner',
+          { resourceType: 'Practitioner', identifier },
+          { 'if-none-exist': 'identifier=urn:shape|s' },
+        )
+        const conditional = { request: { method: 'POST', url: 'Practitioner', ifNoneExist: 'identifier=urn:shape|s' } }
+        const entries = bundle(
+          type,
+          entry('POST', 'Organization', { resourceType: 'Organization', name: 'x' }),
+          entry('PUT', `Patient/${id}`, { ...newPatient('Shape'), id }),
+          { ...conditional, resource: { resourceType: 'Practitioner', identifier } },
+          entry('GET', `Patient/${id}`),
+        )
+        const whole = await ask('POST', '', entries, { prefer: 'return=representation' })
+        const answer = await ask('POST', '', entries)
+        const outcome = await ask('POST', '', entries, { prefer: 'return=OperationOutcome' })
+        const gone = await ask(
+          'POST',
+          '',
+          bundle(type, entry('DELETE', `Patient/${id}`), entry('DELETE', 'Patient/never')),
+        )
+        const { response } = answer.body.entry[1]
+        expect(response.location).toBe(`Patient/${id}/_history/2`)
+        expect(response.lastModified).toBe(answer.body.entry[3].resource.meta.lastUpdated)
+        return [whole, answer, outcome, gone].map(({ body }) =>
+          body.entry.map((e: { response: object; resource?: object }) => [
+            Object.keys(e),
+            Object.entries(e.response).map(([name, value]) =>
+              name === 'status' || name === 'etag'
+                ? value
+                : name === 'location'
+                  ? String(value).split('/').length
+                  : name,
+            ),
+            e.resource && Object.keys(e.resource),
+          ]),
+        )
+      }),
+    )
+    expect(shapes[0]).toEqual(shapes[1])
   })
 })
 
@@ -314,6 +408,165 @@ describe('scopes', () => {
     expect((await ask('POST', '/Observation', result(id), granular)).status).toBe(403)
     expect((await ask('PUT', path, changed.body, granular)).status).toBe(403)
     expect((await ask('DELETE', path, undefined, granular)).status).toBe(403)
+  })
+})
+
+describe('definitions that come with the server', () => {
+  const canonical = (name: string) => `https://consentry.health/fhir/${name}`
+  const ids = (answer: Answer) =>
+    (answer.body.entry ?? []).map((e: { resource: { id: string } }) => e.resource.id) as string[]
+
+  it('are found by search where they are read, by whoever may search their type', async () => {
+    for (const name of [
+      'StructureDefinition/consentry-grant',
+      'CodeSystem/label',
+      'OperationDefinition/Consent-sign',
+    ]) {
+      const [type = '', id = ''] = name.split('/')
+      const found = await ask('GET', `/${type}?url=${canonical(name)}`)
+      expect([found.body.total, ids(found)], found.text).toEqual([1, [id]])
+      expect(found.body.entry[0].fullUrl).toBe(`${gateway.fhir}/${name}`)
+      expect((await ask('GET', `/${name}`)).body).toEqual(found.body.entry[0].resource)
+    }
+    expect((await ask('GET', `/StructureDefinition?url=${canonical('StructureDefinition/none')}`)).body.total).toBe(0)
+    const narrow = (await run(data, 'cli/token.js', ['ehr', '--scope', 'system/Patient.rs'])).out.trim()
+    const as = { authorization: `Bearer ${narrow}` }
+    expect((await ask('GET', '/StructureDefinition', undefined, as)).status).toBe(403)
+    const granular = (await run(data, 'cli/token.js', ['ehr', '--scope', 'system/CodeSystem.rs?name=Label']))
+      .out
+    const inside = { authorization: `Bearer ${granular.trim()}` }
+    const all = (await ask('GET', '/CodeSystem?_summary=count')).body.total as number
+    expect((await ask('GET', '/CodeSystem', undefined, inside)).body.total).toBeLessThan(all)
+  })
+
+  it('come before what is stored, page by page, none twice', async () => {
+    const before = (await ask('GET', '/NamingSystem?_summary=count')).body.total as number
+    expect(before).toBeGreaterThan(1)
+    const made: string[] = []
+    for (const name of ['A', 'B', 'C']) {
+      const uniqueId = [{ type: 'uri', value: `http://example.org/${name}` }]
+      const resource = { resourceType: 'NamingSystem', name, status: 'active', kind: 'root', date: '2026', uniqueId }
+      made.push((await ask('POST', '/NamingSystem', resource)).body.id as string)
+    }
+    for (const count of [1, 2, before, before + 1, 50]) {
+      const seen: string[] = []
+      let next: string | undefined = `/NamingSystem?_count=${count}`
+      while (next !== undefined) {
+        const page: Answer = await ask('GET', next)
+        expect([page.status, page.body.total]).toEqual([200, before + 3])
+        expect(ids(page).length).toBeLessThanOrEqual(count)
+        expect(ids(page).length).toBeGreaterThan(0)
+        seen.push(...ids(page))
+        const url = page.body.link.find((l: { relation: string }) => l.relation === 'next')?.url as string | undefined
+        next = url?.slice(gateway.fhir.length)
+      }
+      expect([seen.length, new Set(seen).size, seen.slice(before).toSorted()]).toEqual([
+        before + 3,
+        before + 3,
+        made.toSorted(),
+      ])
+    }
+    const untold = await ask('GET', '/NamingSystem?_count=1&_total=none')
+    expect([untold.status, untold.body.total]).toEqual([200, undefined])
+  })
+})
+
+describe('what would be believed and is not so', () => {
+  it('is refused: a Subscription that nobody serves, wherever it stands', async () => {
+    const subscription = (status: string) => ({
+      resourceType: 'Subscription',
+      status,
+      reason: 'x',
+      criteria: 'Observation?code=x',
+      channel: { type: 'rest-hook', endpoint: 'http://127.0.0.1:1/' },
+    })
+    for (const status of ['requested', 'active']) {
+      const refused = await ask('POST', '/Subscription', subscription(status))
+      expect([refused.status, issue(refused)]).toMatchObject([
+        422,
+        { code: 'not-supported', expression: ['Subscription.status'] },
+      ])
+      const bundled = await ask('POST', '', bundle('batch', entry('POST', 'Subscription', subscription(status))))
+      expect(bundled.body.entry[0].response.status).toMatch(/^422/)
+      const judged = await ask('POST', '/Subscription/$validate?mode=create', subscription(status))
+      expect(judged.text).toContain('Subscriptions are not served')
+    }
+    const kept = await ask('POST', '/Subscription', subscription('off'))
+    expect(kept.status).toBe(201)
+    const patch = [{ op: 'replace', path: '/status', value: 'requested' }]
+    const headers = { 'content-type': 'application/json-patch+json' }
+    expect((await ask('PATCH', `/Subscription/${kept.body.id}`, patch, headers)).status).toBe(422)
+  })
+
+  it('is refused: something new of a Patient who was deleted, or never was', async () => {
+    const id = await patient('Departed')
+    const before = (await ask('POST', '/Observation', result(id))).body
+    const both = bundle('transaction', entry('DELETE', `Patient/${id}`), entry('POST', 'Observation', result(id)))
+    expect((await ask('POST', '', both)).status).toBe(422)
+    expect((await ask('DELETE', `/Patient/${id}`)).status).toBe(204)
+    const refused = await ask('POST', '/Observation', result(id))
+    expect([refused.status, issue(refused)]).toMatchObject([
+      422,
+      { expression: ['Observation.subject'], diagnostics: expect.stringContaining('was deleted') as string },
+    ])
+    const corrected = await ask('PUT', `/Observation/${before.id}`, { ...before, status: 'entered-in-error' })
+    expect(corrected.status, corrected.text).toBe(200)
+    const back = bundle(
+      'transaction',
+      entry('PUT', `Patient/${id}`, { ...newPatient('Departed'), id }),
+      entry('POST', 'Observation', result(id)),
+    )
+    expect((await ask('POST', '', back)).status).toBe(200)
+    expect((await ask('POST', '/Observation', result(id))).status).toBe(201)
+  })
+})
+
+describe('the trail of what was refused', () => {
+  interface Event {
+    readonly outcomeDesc?: string
+    readonly entity: readonly { readonly what?: { readonly reference?: string } }[]
+  }
+  const events = async (query: string): Promise<Event[]> =>
+    ((await ask('GET', `/AuditEvent?${query}&_count=50`, undefined, { as: 'auditor' })).body.entry ?? []).map(
+      ({ resource }: { resource: Event }) => resource,
+    )
+
+  it('says the codes of what was wrong, and nothing of what was sent', async () => {
+    const start = new Date().toISOString()
+    await ask('POST', '/Patient', { resourceType: 'Patient', gender: 'Secret-Word' })
+    await ask('POST', '/Patient', '<x/>', { 'content-type': 'text/plain' })
+    await ask('GET', '/Patient/not-there/$validate')
+    const told = await events(`date=ge${start}&outcome=4`)
+    expect(told.map(({ outcomeDesc }) => outcomeDesc).toSorted()).toEqual([
+      'HTTP 415: not-supported',
+      expect.stringMatching(/^malformed: /),
+      'not-found: not-found',
+    ])
+    expect(JSON.stringify(told)).not.toContain('Secret-Word')
+    expect(JSON.stringify(told)).toContain('Patient/not-there')
+  })
+
+  it('names the patients whose records a condition met, and the patient of a delete that is refused', async () => {
+    const family = `Met-${Date.now()}`
+    const ids = [await patient(family), await patient(family)]
+    for (const [method, body] of [
+      ['PUT', newPatient(family)],
+      ['DELETE', undefined],
+    ] as const) {
+      expect((await ask(method, `/Patient?family=${family}`, body)).status).toBe(412)
+    }
+    await ask('POST', '/Patient', newPatient(family), { 'if-none-exist': `family=${family}` })
+    for (const id of ids) {
+      const told = await events(`patient=Patient/${id}&outcome=4`)
+      expect(told.map(({ outcomeDesc }) => outcomeDesc)).toEqual(
+        Array.from({ length: 3 }, () => 'precondition-failed: multiple-matches'),
+      )
+    }
+    const [id = ''] = ids
+    const observation = (await ask('POST', '/Observation', result(id))).body.id as string
+    expect((await ask('DELETE', `/Observation/${observation}`, undefined, { 'if-match': 'W/"7"' })).status).toBe(412)
+    const told = await events(`patient=Patient/${id}&entity=Observation/${observation}&outcome=4`)
+    expect(told).toHaveLength(1)
   })
 })
 
@@ -773,6 +1026,18 @@ describe('Binary', () => {
     const page = await send('PUT', `/Binary/${binary.id}`, '<a/>', { 'content-type': 'text/xml' })
     expect(page.status).toBe(200)
     expect(await (await get(`/Binary/${binary.id}`)).text()).toBe('<a/>')
+    // The bytes say nothing of the context: it stays, and with it the patient.
+    const kept = await ask('GET', `/Binary/${binary.id}`, undefined, { accept: 'application/fhir+json' })
+    expect(kept.body.securityContext).toEqual({ reference: `Patient/${id}` })
+    const other = await patient('Pictured-Too')
+    const moved = await send('PUT', `/Binary/${binary.id}`, PNG, {
+      'content-type': 'image/png',
+      'x-security-context': `Patient/${other}`,
+      accept: 'application/fhir+json',
+    })
+    expect(((await moved.json()) as { securityContext: object }).securityContext).toEqual({
+      reference: `Patient/${other}`,
+    })
   })
 
   it('of an unknown patient, or of a type that is none, is refused', async () => {
@@ -831,6 +1096,29 @@ describe('$everything', () => {
     expect(trail.body.total).toBeGreaterThan(4)
   })
 
+  it('of a time is what was cared for then, as far as it is dated', async () => {
+    const id = await patient('Dated')
+    const subject = { reference: `Patient/${id}` }
+    const make = async (resource: object) =>
+      (await ask('POST', `/${(resource as { resourceType: string }).resourceType}`, resource)).body.id as string
+    const old = await make(result(id, { effectiveDateTime: '2019-12-31T23:59:59Z' }))
+    const during = await make(result(id, { effectivePeriod: { start: '2019-06-01', end: '2020-01-01' } }))
+    const stay = { resourceType: 'Encounter', status: 'finished', class: { code: 'IMP' }, subject }
+    const open = await make({ ...stay, period: { start: '2020-05-05' } })
+    const recent = await make(result(id, { effectiveDateTime: '2021-03' }))
+    const undated = await make(result(id))
+    const within = async (query: string): Promise<string[]> =>
+      names(await ask('GET', `/Patient/${id}/$everything?${query}`)).map((name) => name.split(' ')[2] as string)
+    const always = [id, undated]
+    expect((await within('start=2020&end=2020')).toSorted()).toEqual([...always, during, open].toSorted())
+    expect((await within('start=2021-03-31')).toSorted()).toEqual([...always, open, recent].toSorted())
+    expect((await within('end=2019')).toSorted()).toEqual([...always, old, during].toSorted())
+    expect((await within('start=2020&end=2020&_type=Observation')).toSorted()).toEqual([undated, during].toSorted())
+    const parameter = [{ name: 'start', valueDate: '2022-01-01' }]
+    const posted = await ask('POST', `/Patient/${id}/$everything`, { resourceType: 'Parameters', parameter })
+    expect(posted.body.total).toBe(3)
+  })
+
   it('keeps to the token, and refuses what it does not know', async () => {
     const id = await patient('Narrowed')
     await ask('POST', '/Observation', result(id))
@@ -838,7 +1126,9 @@ describe('$everything', () => {
     const as = { authorization: `Bearer ${narrow}` }
     expect(names(await ask('GET', `/Patient/${id}/$everything`, undefined, as))).toEqual([`match Patient ${id}`])
     expect((await ask('GET', `/Patient/${id}/$everything?_type=AuditEvent`)).body.total).toBe(0)
-    expect(issue(await ask('GET', `/Patient/${id}/$everything?start=2020-01-01`)).code).toBe('not-supported')
+    expect(issue(await ask('GET', `/Patient/${id}/$everything?starts=2020-01-01`)).code).toBe('not-supported')
+    expect(issue(await ask('GET', `/Patient/${id}/$everything?start=soon`)).expression).toEqual(['start'])
+    expect(issue(await ask('GET', `/Patient/${id}/$everything?start=2021&end=2020`)).expression).toEqual(['end'])
     expect(issue(await ask('GET', `/Patient/${id}/$everything?_type=Nonsense`)).expression).toEqual(['_type'])
     expect(issue(await ask('GET', `/Patient/${id}/$everything?_since=x`)).expression).toEqual(['_since'])
     expect((await ask('GET', `/Patient/${id}/$everything?_cursor=!`)).status).toBe(400)
@@ -874,6 +1164,50 @@ describe('$meta', () => {
 })
 
 describe('history', () => {
+  it('says how each version came to be', async () => {
+    const path = '/Patient/made-by-put'
+    const resource = { ...newPatient('Made'), id: 'made-by-put' }
+    expect((await ask('PUT', path, resource)).status).toBe(201)
+    const patch = [{ op: 'add', path: '/gender', value: 'female' }]
+    expect((await ask('PATCH', path, patch, { 'content-type': 'application/json-patch+json' })).status).toBe(200)
+    expect((await ask('PUT', path, resource)).status).toBe(200)
+    await ask('DELETE', path)
+    expect((await ask('PUT', path, resource)).status).toBe(201)
+    const parameters = {
+      resourceType: 'Parameters',
+      parameter: [
+        {
+          name: 'operation',
+          part: [
+            { name: 'type', valueCode: 'add' },
+            { name: 'path', valueString: 'Patient' },
+            { name: 'name', valueString: 'gender' },
+            { name: 'value', valueCode: 'other' },
+          ],
+        },
+      ],
+    }
+    const bundled = bundle('transaction', entry('PATCH', 'Patient/made-by-put', parameters))
+    expect((await ask('POST', '', bundled)).status).toBe(200)
+    const conditional = await ask(
+      'PUT',
+      '/Patient?identifier=urn:by|put',
+      newPatient('By', { identifier: [{ system: 'urn:by', value: 'put' }] }),
+    )
+    expect(conditional.status).toBe(201)
+    const told = async (of: string) =>
+      (await ask('GET', `${of}/_history`)).body.entry.map(
+        (e: { request: { method: string; url: string }; response: { status: string } }) =>
+          `${e.request.method} ${e.request.url} ${e.response.status.slice(0, 3)}`,
+      )
+    expect(await told(path)).toEqual(
+      ['PATCH 200', 'PUT 201', 'DELETE 204', 'PUT 200', 'PATCH 200', 'PUT 201'].map((line) =>
+        line.replace(' ', ' Patient/made-by-put '),
+      ),
+    )
+    expect(await told(`/Patient/${conditional.body.id}`)).toEqual([`PUT Patient/${conditional.body.id} 201`])
+  })
+
   it('of a type and of the system tells what changed, since when, and what was current at a time', async () => {
     const before = new Date().toISOString()
     const id = await patient('Historic')
