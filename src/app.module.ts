@@ -22,6 +22,8 @@ export interface Composition {
   readonly graphql: GraphqlEngine
   /** Closed in this order when the server goes down. */
   readonly closing: readonly Part[]
+  /** After a start that failed later on: closes what is open, whether it closes or not. */
+  readonly close: () => Promise<void>
   /** Tells where the server can be reached; undone when it goes down. */
   readonly announce: (fhirUrl: string) => Promise<void>
 }
@@ -74,6 +76,7 @@ async function assemble(site: Site): Promise<Composition> {
     graphql: gateway.graphql,
     announce: (fhirUrl) => storage.directory.announce(fhirUrl),
     closing: site.closing,
+    close: () => site.close(),
   }
 }
 

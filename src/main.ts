@@ -2,7 +2,8 @@ import 'reflect-metadata'
 import { createServer as createSocketServer } from 'node:net'
 import { NestFactory } from '@nestjs/core'
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify'
-import { AppModule, compose } from './app.module.js'
+import type { FastifyInstance } from 'fastify'
+import { AppModule, compose, type Composition } from './app.module.js'
 import { ConfigurationError, readConfig, type Config } from './config.js'
 import { ConsentryError } from './errors.js'
 import { Drain } from './http/drain.js'
@@ -22,10 +23,30 @@ async function start(config: Config): Promise<void> {
     logLevel: config.logLevel,
     https: publicUrl.startsWith('https:'),
   })
-  const inFlight = trackInFlight(server)
   const onFault = (message: string, error: unknown) => server.log.error({ err: error }, message)
   const composition = await compose({ config, publicUrl, onFault })
+  try {
+    await serve(config, server, composition, { port, localUrl, publicUrl })
+  } catch (error) {
+    // The chain is a process of its own: it would outlive us.
+    await composition.close()
+    throw isInUse(error) ? new ConfigurationError([inUse(config.host, port)]) : error
+  }
+}
 
+interface Address {
+  readonly port: number
+  readonly localUrl: string
+  readonly publicUrl: string
+}
+
+async function serve(
+  config: Config,
+  server: FastifyInstance,
+  composition: Composition,
+  { port, localUrl, publicUrl }: Address,
+): Promise<void> {
+  const inFlight = trackInFlight(server)
   const app = await NestFactory.create<NestFastifyApplication>(
     AppModule.with(composition),
     new FastifyAdapter(server),
@@ -48,6 +69,14 @@ async function start(config: Config): Promise<void> {
     `Consentry is ready: ${publicUrl}${FHIR_BASE}` +
       (config.auth.issuerUrl === null ? '  (a token: npm run --silent token -- ehr)\n' : '\n'),
   )
+}
+
+function isInUse(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'EADDRINUSE'
+}
+
+function inUse(host: string, port: number): string {
+  return `PORT ${port} of ${host} is in use by another program: stop it, or choose another (0: any free one).`
 }
 
 /** An address to connect to, for an address to listen on. */

@@ -1,4 +1,6 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -48,6 +50,17 @@ describe('npm start', () => {
     expect((await run(data, 'cli/token.js', ['auditor'])).code).toBe(0)
     expect(await end(again.child, 'SIGINT')).toEqual([0, null])
     expect((await run(data, 'cli/token.js', ['ehr'])).err).toContain('No gateway has been started')
+  })
+
+  it('leaves nothing behind when its port is taken, and says so', async () => {
+    const taken = createServer()
+    await once(taken.listen(0, '127.0.0.1'), 'listening')
+    const { port } = taken.address() as AddressInfo
+    const { code, err } = await run(data, 'main.js', [], { PORT: String(port), EMBEDDED_PROXIES: '0' })
+    taken.close()
+    expect([code, err]).toEqual([1, expect.stringContaining(`PORT ${port} of 127.0.0.1 is in use`)])
+    const { pid } = JSON.parse(await readFile(join(data, 'chain', 'chain.json'), 'utf8')) as { pid: number }
+    expect(() => process.kill(pid, 0)).toThrow(/ESRCH/)
   })
 
   it('refuses to start on a wrong variable, by name', async () => {

@@ -281,7 +281,7 @@ async function main(): Promise<void> {
   try {
     await story(teller, folder, running)
     if (json) console.log(JSON.stringify(teller.measurements, null, 2))
-    else console.log(`\nEvery step held. ${JSON.stringify(teller.measurements)}`)
+    else console.log('\nEvery step held.')
   } catch (error) {
     process.exitCode = 1
     process.stderr.write(`\n  ✗ ${error instanceof StoryFailure ? error.message : String((error as Error).stack)}\n`)

@@ -25,6 +25,9 @@ export async function checkpointBlock(directory: string): Promise<number> {
   return lastBlock(await readFile(checkpointFile(directory), 'utf8')) ?? 0
 }
 
+/** Longest answer of a node of our own, which may be its whole chain (`dump`). */
+export const CHAIN_BYTES = 512 * 1024 * 1024
+
 /** A chain as anvil loads it. */
 export interface ChainState {
   /** Of the last block. */
@@ -100,7 +103,7 @@ async function withScratch<T>(
   const port = await freePort()
   const pid = await startAnvil({ ...options, port, state: checkpointFile(directory), log: 'scratch.log' })
   const note = join(directory, `scratch-${pid}`)
-  const rpc = new Rpc(`http://127.0.0.1:${port}`, { connections: 1 })
+  const rpc = new Rpc(`http://127.0.0.1:${port}`, { connections: 1, mostBytes: CHAIN_BYTES })
   try {
     watchOrphan(pid, note, 10)
     await writeFile(note, ownership(pid))

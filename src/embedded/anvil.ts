@@ -21,6 +21,7 @@ import {
 } from './anvil-process.js'
 import { BlockRecorder, JOURNAL_BLOCKS } from './anvil-recorder.js'
 import {
+  CHAIN_BYTES,
   checkpointBlock,
   checkpointFile,
   dump,
@@ -82,7 +83,7 @@ export class EmbeddedChain {
     this.#options = options
     this.#journal = journal
     this.#settings = settings
-    this.#rpc = new Rpc(this.url)
+    this.#rpc = new Rpc(this.url, { mostBytes: CHAIN_BYTES })
     this.attached = attached
     const mining = { pause: () => this.#pause(), resume: () => this.#mine() }
     this.#recorder = new BlockRecorder(journal, this.#restoring, mining)
@@ -210,7 +211,7 @@ export class EmbeddedChain {
     watchOrphan(pid, join(directory, 'owner'), this.#options.orphanSeconds ?? 600)
     await this.#save({ chainId, port, pid })
     await this.#rpc.close()
-    this.#rpc = new Rpc(this.url)
+    this.#rpc = new Rpc(this.url, { mostBytes: CHAIN_BYTES })
   }
 
   /** The anvil at the port is up and holds all we know: from here on it is ours to watch. */

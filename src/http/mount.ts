@@ -3,11 +3,13 @@ import type { Registry } from 'prom-client'
 import type { Authenticator } from '../auth/authenticate.js'
 import type { FhirInteractions } from '../gateway/interaction.js'
 import { blockGateway, type BlockReader } from './blocks.js'
-import { fhirEdge } from './edge.js'
+import { ConsentryError } from '../errors.js'
+import { FHIR_METHODS, fhirEdge } from './edge.js'
 import { health, type ReadinessCheck } from './health.js'
 import { metrics } from './metrics.js'
 import { mountOauth, type RequestHandler } from './oauth.js'
-import { refusalOf } from './outcome.js'
+import { HttpRefusal, refusalOf } from './outcome.js'
+import { splitTarget } from './parameters.js'
 import type { XmlFormat } from './respond.js'
 import { RateLimit } from './rate-limit.js'
 
@@ -27,6 +29,28 @@ export interface EdgeParts {
   readonly rateBurst: number
 }
 
+/** What nothing else answers; in this place because Nest has the one handler of what is not found. */
+function unknownUrls(server: FastifyInstance): void {
+  // OPTIONS belongs to cors.ts, HEAD comes with GET, and CONNECT asks for a tunnel.
+  const method = server.supportedMethods.filter((name) => !['OPTIONS', 'HEAD', 'CONNECT'].includes(name))
+  server.route({
+    method,
+    url: '*',
+    handler: (request) => {
+      const { path } = splitTarget(request.raw.url ?? '/')
+      const fhir = path === FHIR_BASE || path.startsWith(`${FHIR_BASE}/`)
+      if (fhir && !FHIR_METHODS.includes(request.method)) {
+        const allow = [...FHIR_METHODS, 'OPTIONS'].join(', ')
+        throw new HttpRefusal('method-not-allowed', `FHIR has no ${request.method}; allowed: ${allow}.`, { allow })
+      }
+      throw new ConsentryError(
+        'not-found',
+        `Nothing answers ${request.method} here; FHIR is served below ${FHIR_BASE}, its capabilities at ${FHIR_BASE}/metadata.`,
+      )
+    },
+  })
+}
+
 export const FHIR_BASE = '/fhir'
 export const OAUTH_BASE = '/oauth'
 
@@ -44,6 +68,7 @@ export async function mountEdge(server: FastifyInstance, parts: EdgeParts): Prom
         .type('application/fhir+json; charset=utf-8')
         .send(JSON.stringify(outcome))
     })
+    unknownUrls(outer)
     health(outer, parts.checks, parts.draining)
     blockGateway(outer, parts.readBlock, rate)
     if (parts.authorizationServer !== undefined) await mountOauth(outer, OAUTH_BASE, parts.authorizationServer, rate)

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import type { IncomingMessage } from 'node:http'
+import { type IncomingMessage, METHODS, STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
 import { fastify, LogController, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import type { IssueCode } from '../errors.js'
 import { cors } from './cors.js'
 import { logRequests, safeError } from './log.js'
 import { refusalOf } from './outcome.js'
@@ -57,7 +59,11 @@ export function createServer(options: ServerOptions): FastifyInstance {
       return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID()
     },
     frameworkErrors: (error, request, reply) => frameworkRefusal(error, request, reply, always),
+    clientErrorHandler: (error, socket) => unreadableRefusal(error, socket, always),
   })
+  for (const method of METHODS) {
+    if (!server.supportedMethods.includes(method)) server.addHttpMethod(method, { hasBody: true })
+  }
   server.addHook('onRequest', (request, reply, done) => {
     void reply.headers(always).header('x-request-id', request.id)
     done()
@@ -85,4 +91,41 @@ function frameworkRefusal(
     'content-length': Buffer.byteLength(body),
   })
   raw.end(body)
+}
+
+/** Bytes that are no request: nothing of Fastify has seen them. https://nodejs.org/api/http.html#event-clienterror */
+function unreadableRefusal(
+  error: NodeJS.ErrnoException,
+  socket: Socket,
+  headers: Readonly<Record<string, string>>,
+): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
+  const [status, code, diagnostics] = UNREADABLE[error.code ?? ''] ?? NO_REQUEST
+  const issue = [{ severity: 'error', code, diagnostics }]
+  const body = JSON.stringify({ resourceType: 'OperationOutcome', issue })
+  const lines = Object.entries({
+    ...headers,
+    'content-type': 'application/fhir+json; charset=utf-8',
+    'content-length': String(Buffer.byteLength(body)),
+    connection: 'close',
+  }).map(([name, value]) => `${name}: ${value}\r\n`)
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${body}`)
+}
+
+type Unreadable = readonly [status: number, code: IssueCode, diagnostics: string]
+
+const NO_REQUEST: Unreadable = [
+  400,
+  'structure',
+  'This is no HTTP request: in a URL, blanks and everything that is not ASCII are percent-encoded, such as %20.',
+]
+
+const UNREADABLE: Readonly<Record<string, Unreadable>> = {
+  HPE_INVALID_METHOD: [400, 'not-supported', 'This is no method of HTTP.'],
+  HPE_HEADER_OVERFLOW: [
+    431,
+    'too-long',
+    `The headers, URL included, may have ${MOST_HEADER_BYTES} bytes; a long search can be posted to [type]/_search.`,
+  ],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'timeout', 'The request did not come in time.'],
 }

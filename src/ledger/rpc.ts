@@ -26,7 +26,11 @@ export interface RpcOptions {
   readonly connections?: number
   /** Calls put into one JSON-RPC batch; geth refuses more than 1,000. Default 100. */
   readonly batchSize?: number
+  /** Longest answer in bytes; a longer one is not read. Default 64 MiB. */
+  readonly mostBytes?: number
 }
+
+const MOST_BYTES = 64 * 1024 * 1024
 
 /**
  * JSON-RPC with explicit batches, over HTTP or one WebSocket. ethers' providers are not used for transport: they
@@ -48,9 +52,10 @@ export class Rpc {
     this.host = parsed.host
     this.#batchSize = options.batchSize ?? 100
     const timeout = options.timeoutMs ?? 10_000
+    const mostBytes = options.mostBytes ?? MOST_BYTES
     this.#transport = parsed.protocol.startsWith('ws')
-      ? new SocketTransport(parsed, timeout)
-      : new HttpTransport(parsed, timeout, options.connections ?? 8)
+      ? new SocketTransport(parsed, timeout, mostBytes)
+      : new HttpTransport(parsed, timeout, options.connections ?? 8, mostBytes)
   }
 
   async send(method: string, params: readonly unknown[] = []): Promise<unknown> {

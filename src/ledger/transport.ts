@@ -1,4 +1,4 @@
-import { Pool, type Dispatcher } from 'undici'
+import { Agent, type Dispatcher, Pool, WebSocket } from 'undici'
 import { ConsentryError } from '../errors.js'
 
 export interface RpcRequest {
@@ -39,6 +39,7 @@ export class HttpTransport implements Transport {
     readonly url: URL,
     readonly timeoutMs: number,
     connections: number,
+    readonly mostBytes: number,
   ) {
     if (url.username !== '') {
       const user = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`
@@ -49,7 +50,7 @@ export class HttpTransport implements Transport {
 
   async post(body: RpcRequest | RpcRequest[]): Promise<unknown> {
     let response: Dispatcher.ResponseData
-    let text: string
+    let text: string | null
     try {
       response = await this.#pool.request({
         method: 'POST',
@@ -58,10 +59,11 @@ export class HttpTransport implements Transport {
         body: JSON.stringify(body),
         signal: AbortSignal.timeout(this.timeoutMs),
       })
-      text = await response.body.text()
+      text = await boundedText(response.body, this.mostBytes)
     } catch (cause) {
       throw silent(this.url.host, 'does not answer', cause)
     }
+    if (text === null) throw silent(this.url.host, `answered with more than ${this.mostBytes} bytes`)
     if (response.statusCode === 429 || response.statusCode >= 500) {
       throw silent(this.url.host, `answered HTTP ${response.statusCode}`)
     }
@@ -77,6 +79,18 @@ export class HttpTransport implements Transport {
   }
 }
 
+/** `null`, with the connection cut, as soon as it is longer. */
+async function boundedText(body: AsyncIterable<Uint8Array>, limit: number): Promise<string | null> {
+  const parts: Uint8Array[] = []
+  let length = 0
+  for await (const part of body) {
+    length += part.length
+    if (length > limit) return null
+    parts.push(part)
+  }
+  return Buffer.concat(parts).toString('utf8')
+}
+
 interface Waiting {
   resolve(answer: unknown): void
   reject(error: ConsentryError): void
@@ -86,11 +100,16 @@ interface Waiting {
 export class SocketTransport implements Transport {
   readonly #waiting = new Map<number, Waiting>()
   #socket: Promise<WebSocket> | undefined
+  readonly #dispatcher: Agent
 
+  /** @param mostBytes an answer that is longer costs the connection */
   constructor(
     readonly url: URL,
     readonly timeoutMs: number,
-  ) {}
+    mostBytes: number,
+  ) {
+    this.#dispatcher = new Agent({ webSocket: { maxPayloadSize: mostBytes } })
+  }
 
   async post(body: RpcRequest | RpcRequest[]): Promise<unknown> {
     const key = Array.isArray(body) ? (body[0]?.id ?? 0) : body.id
@@ -112,11 +131,12 @@ export class SocketTransport implements Transport {
   async close(): Promise<void> {
     const socket = await this.#socket?.catch(() => undefined)
     socket?.close()
+    await this.#dispatcher.destroy()
   }
 
   #open(): Promise<WebSocket> {
     const opening = new Promise<WebSocket>((resolve, reject) => {
-      const socket = new WebSocket(this.url)
+      const socket = new WebSocket(this.url, { dispatcher: this.#dispatcher })
       const timer = setTimeout(() => socket.close(), this.timeoutMs)
       socket.addEventListener('open', () => (clearTimeout(timer), resolve(socket)))
       socket.addEventListener('message', (message: MessageEvent) => this.#receive(message.data))

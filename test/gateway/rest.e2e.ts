@@ -262,7 +262,7 @@ describe('transaction', () => {
     ['a search', entry('GET', 'Patient?colour=blue'), 400],
     ['a history', entry('GET', 'Patient/not-there/_history'), 404],
     ['an operation', entry('GET', 'Patient/not-there/$everything'), 404],
-    ['what is not served', entry('GET', '?_type=Patient'), 501],
+    ['what is not served', entry('GET', 'Patient/not-there/$nonsense'), 501],
     [
       'an operation that changes something',
       entry('POST', 'Patient/not-there/$meta-add', { resourceType: 'Parameters' }),

@@ -32,7 +32,11 @@ describe('bytes that no client library would send', () => {
   it.each([
     ['no HTTP at all', 'hello\r\n\r\n', 400],
     ['a method that does not exist', () => head('FETCH /fhir/Patient/1 HTTP/1.1'), 400],
-    ['a method that is not ours', () => head('TRACE /fhir/Patient/1 HTTP/1.1'), 404],
+    ['a method that is not ours', () => head('TRACE /fhir/Patient/1 HTTP/1.1'), 405],
+    ['a method of something else', () => head('PROPFIND /fhir HTTP/1.1'), 405],
+    ['nothing of ours', () => head('GET / HTTP/1.1'), 404],
+    ['a method where it is none', () => head('POST /health/live HTTP/1.1', 'Content-Length: 0'), 404],
+    ['a blank in the URL', () => head('GET /fhir/Patient?name=a b HTTP/1.1'), 400],
     ['another HTTP version', () => head('GET /fhir/Patient/1 HTTP/3.7'), 400],
     ['the absolute form', () => head('GET http://elsewhere.example/fhir/Patient/1?a=b HTTP/1.1'), 200],
     ['the asterisk form', () => head('OPTIONS * HTTP/1.1'), 204],
@@ -65,7 +69,19 @@ describe('bytes that no client library would send', () => {
     ['two Authorization headers', () => head('GET /fhir/Patient/1 HTTP/1.1', 'Authorization: Bearer other'), 200],
     ['an upgrade', () => head('GET /fhir/Patient/1 HTTP/1.1', 'Upgrade: websocket'), 200],
   ] as const)('%s', async (_name, bytes, expected) => {
-    expect(status(await say(typeof bytes === 'string' ? bytes : bytes()))).toBe(expected)
+    const heard = await say(typeof bytes === 'string' ? bytes : bytes())
+    expect(status(heard)).toBe(expected)
+    if (expected < 400) return
+    const [headers = '', body = ''] = heard.split('\r\n\r\n')
+    expect(headers.toLowerCase()).toContain('content-type: application/fhir+json; charset=utf-8')
+    expect(headers.toLowerCase()).toContain('x-content-type-options: nosniff')
+    const [issue] = (JSON.parse(body) as { issue: { diagnostics: string }[] }).issue
+    expect(issue?.diagnostics).toMatch(/\w{3}/)
+    expect(issue?.diagnostics).not.toContain('log has the cause')
+  })
+
+  it('what FHIR has no method for says which ones it has', async () => {
+    expect(await say(head('PROPFIND /fhir HTTP/1.1'))).toMatch(/allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS/i)
   })
 
   it('a body longer than announced is the next request, and no good one', async () => {

@@ -9,7 +9,7 @@ import type {
   NumberValue,
   QuantityValue,
   ReferenceValue,
-  SearchQuery,
+  Searched,
   StringValue,
   TokenValue,
   UriValue,
@@ -30,7 +30,7 @@ export function subjectOf(resource: Resource, base?: string): Subject {
  * the same transaction, which no index holds yet. It is also the slow, readable twin of the SQL search that
  * tests hold it against. Chains cannot be asked: they are about other resources.
  */
-export function matches({ resource, values }: Subject, query: SearchQuery): boolean {
+export function matches({ resource, values }: Subject, query: Searched): boolean {
   return resource.resourceType === query.type && query.clauses.every((clause) => fulfils(clause, resource, values))
 }
 
