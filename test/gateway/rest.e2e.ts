@@ -432,8 +432,7 @@ describe('definitions that come with the server', () => {
     const narrow = (await run(data, 'cli/token.js', ['ehr', '--scope', 'system/Patient.rs'])).out.trim()
     const as = { authorization: `Bearer ${narrow}` }
     expect((await ask('GET', '/StructureDefinition', undefined, as)).status).toBe(403)
-    const granular = (await run(data, 'cli/token.js', ['ehr', '--scope', 'system/CodeSystem.rs?name=Label']))
-      .out
+    const granular = (await run(data, 'cli/token.js', ['ehr', '--scope', 'system/CodeSystem.rs?name=Label'])).out
     const inside = { authorization: `Bearer ${granular.trim()}` }
     const all = (await ask('GET', '/CodeSystem?_summary=count')).body.total as number
     expect((await ask('GET', '/CodeSystem', undefined, inside)).body.total).toBeLessThan(all)
