@@ -43,14 +43,13 @@ export class Patients {
       imported: boolean
       deleted: boolean | null
     }>(
-      `SELECT l.local_id, l.patient, l.imported, r.deleted FROM patient_link l
+      `SELECT l.local_id, l.patient, r.deleted FROM patient_link l
        LEFT JOIN resource r ON r.type = 'Patient' AND r.id = l.local_id WHERE l.local_id = ANY($1::text[])`,
       [localIds],
     )
     return new Map(
-      rows.map(({ local_id, patient, imported, deleted }) => {
-        // Another entity may share what is about a patient without the Patient.
-        const state = deleted === true ? 'deleted' : deleted === false || imported ? 'present' : 'absent'
+      rows.map(({ local_id, patient, deleted }) => {
+        const state = deleted === null ? 'absent' : deleted ? 'deleted' : 'present'
         return [local_id, { id: hex(patient), state }]
       }),
     )

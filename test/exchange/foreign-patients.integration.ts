@@ -115,7 +115,7 @@ describe.each(ENGINES)('ids of Patients that imported records name, on $name', (
       { type: 'Patient', id: 'pat-a', resource: { resourceType: 'Patient', id: 'pat-a', meta, active: true } },
     ])
     expect(await world.work()).toEqual({ imported: 1, refused: 0 })
-    expect((await patients.ids(['pat-a'])).get('pat-a')).toBe(world.patient)
+    expect((await patients.known(['pat-a'])).get('pat-a')).toEqual({ id: world.patient, state: 'present' })
   })
 
   it('are known of records that were imported before their table was there', async () => {
@@ -140,7 +140,14 @@ describe.each(ENGINES)('ids of Patients that imported records name, on $name', (
     const stage = new Stage()
     stage.granted = stage.granted.map((word) => ({ ...word, action: 'create' as const, categories: ALL_CATEGORIES }))
     const resource = { resourceType: 'Patient', id: 'pat-a', ...more } as unknown as ValidResource // no validator here
-    const put = { kind: 'update' as const, type: 'Patient', id: 'pat-a', resource, at: 'Bundle.entry[3].resource' }
+    const put = {
+      kind: 'update' as const,
+      method: 'PUT' as const,
+      type: 'Patient',
+      id: 'pat-a',
+      resource,
+      at: 'Bundle.entry[3].resource',
+    }
     const writing = write({ ...stage.parts, patients }, request, new Trail(), [put])
     await expect(writing).rejects.toMatchObject({ kind: 'conflict' })
     await expect(writing).rejects.toHaveProperty('issues', [
