@@ -3,7 +3,7 @@ import { decide, type Denial, type Facts, type Freshness } from '../consent/deci
 import type { ConsentMirror } from '../consent/mirror.js'
 import type { Action, PartyId, Permit, RecordSubject } from '../consent/permit.js'
 import { rowFilter } from '../consent/row-filter.js'
-import { isPurpose, type Purpose } from '../consent/terms.js'
+import { isPurpose, type Purpose, PURPOSES } from '../consent/terms.js'
 import { ConsentryError } from '../errors.js'
 import type { RowFilter } from '../records/types.js'
 
@@ -103,7 +103,10 @@ export function partiesOf(principal: Principal): PartyId[] {
 export function purposeOf(principal: Principal): Purpose {
   const purpose = principal.purposes.find(isPurpose)
   if (purpose !== undefined) return purpose
-  throw new ConsentryError('forbidden', 'The access token names no purpose of use that a grant can name.')
+  throw new ConsentryError(
+    'forbidden',
+    `The access token names no purpose of use that a grant can name; ask for one of ${PURPOSES.join(', ')} (extension hl7-b2b of the client's assertion).`,
+  )
 }
 
 function asked(principal: Principal, action: Action) {
@@ -118,7 +121,10 @@ function denied(denial: Denial, action: Action, principal: Principal): Consentry
         retryAfterSeconds: 5,
       })
     case 'party-not-active':
-      return new ConsentryError('forbidden', 'The party that this client acts for is not active on the ledger.')
+      return new ConsentryError(
+        'forbidden',
+        `The party that this client acts for, ${partiesOf(principal).join(' or ')}, is not active on the ledger.`,
+      )
     case 'not-the-author':
       return new ConsentryError('forbidden', 'The record is in no compartment and belongs to its author entity alone.')
     case 'auditors-only':

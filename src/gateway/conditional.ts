@@ -78,7 +78,11 @@ export async function meetAll(
 function conditionOf(parts: GatewayParts, type: string, params: Params, place: string): SearchQuery {
   const query = parseSearch(type, params, 'strict', searchOptions(parts))
   if (query.clauses.length > 0) return query
-  throw new ConsentryError('precondition-failed', 'The condition names no search parameter.', { expression: [place] })
+  throw new ConsentryError(
+    'precondition-failed',
+    `The condition names no search parameter of ${type}, so it would mean every one; name at least one, such as identifier.`,
+    { expression: [place] },
+  )
 }
 
 function severalMatch(type: string, place: string, otherwise = ''): ConsentryError {

@@ -123,10 +123,14 @@ function paramsOf(parts: GatewayParts, request: InteractionRequest): HistoryQuer
   const given = new Map<string, string>()
   for (const [name, value] of request.params) {
     if (!PARAMETERS.has(name)) {
-      throw new ConsentryError('malformed', `A history is served with ${[...PARAMETERS].join(', ')}.`, {
-        code: 'not-supported',
-        expression: [name.slice(0, 40)],
-      })
+      throw new ConsentryError(
+        'malformed',
+        `A history has no such parameter; it is served with _count, _since and _at.`,
+        {
+          code: 'not-supported',
+          expression: [name.slice(0, 40)],
+        },
+      )
     }
     if (given.has(name)) {
       throw new ConsentryError('malformed', `${name} may be given once.`, { code: 'value', expression: [name] })

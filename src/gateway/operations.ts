@@ -23,7 +23,7 @@ export function operation(parts: GatewayParts, table: OperationTable): Handler {
     }
     throw new ConsentryError(
       'not-supported',
-      `This operation is not served here; served are ${Object.keys(table).join(', ')}.`,
+      `${request.type === undefined ? `$${request.operation}` : at(request.type)} is not served here; served are ${Object.keys(table).join(', ')}.`,
     )
   })
 }

@@ -63,7 +63,12 @@ export interface PatchTarget {
 
 /** What the body asks for. @throws ConsentryError `malformed` */
 export function changeOf({ body, headers }: Pick<InteractionRequest, 'body' | 'headers'>): Change {
-  if (body === undefined || body.length === 0) throw new ConsentryError('malformed', 'The body must be a patch.')
+  if (body === undefined || body.length === 0)
+    throw new ConsentryError(
+      'malformed',
+      'The body must be a JSON Patch (an array, application/json-patch+json) or a FHIRPath Patch (Parameters); it is empty.',
+      { code: 'required' },
+    )
   const document = parseJson(body)
   if (Array.isArray(document) || /json-patch/.test(headers['content-type'] ?? '')) {
     return (resource) => applyJsonPatch(resource as JsonObject, document)

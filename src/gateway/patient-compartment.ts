@@ -143,10 +143,15 @@ function unknownPatients(places: readonly { readonly at: string; readonly what: 
 function onePatient(wanted: readonly LocalPatient[], known: ReadonlyMap<string, PatientId>): CompartmentPatient | null {
   const patients = new Map(wanted.map(({ id }) => [known.get(id) as PatientId, `Patient/${id}`]))
   if (patients.size > 1) {
-    throw new ConsentryError('invalid', 'A resource in the compartments of several patients is not served.', {
-      code: 'not-supported',
-      expression: wanted.map(({ at }) => at),
-    })
+    const named = [...patients.values()].join(' and ')
+    throw new ConsentryError(
+      'invalid',
+      `A resource is in the compartment of one patient here; this one names ${named}.`,
+      {
+        code: 'not-supported',
+        expression: wanted.map(({ at }) => at),
+      },
+    )
   }
   const [first] = patients
   return first === undefined ? null : { id: first[0], reference: first[1] }

@@ -26,7 +26,7 @@ function ledgerId(parts: GatewayParts): AuditedHandler {
     if (!row || row.deleted) throw missing(parts, request, `Patient/${request.id}`)
     const permit = await withoutExistence(parts, request, parts.access.permit(request.principal, 'read', [row]))
     await requireInsideScope(parts, request, row, filters)
-    if (row.patient === null) throw new ConsentryError('not-found', 'This Patient is not known to the ledger.')
+    if (row.patient === null) throw new ConsentryError('not-found', `Patient/${request.id} is not known to the ledger.`)
     trail.opened.add(permit, [row])
     await recordAccess(parts, request, trail, { interaction: '$ledger-id' })
     const identifier = { system: PATIENT_ID_SYSTEM, value: row.patient }

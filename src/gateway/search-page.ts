@@ -92,7 +92,7 @@ function shown({ summary, elements }: ResultOptions, mode: 'match' | 'include', 
 function sortKey(type: string, { param, descending }: ResultOptions['sort'][number]): SortKey {
   const parameter = searchParametersOf(type).get(param)
   const by = parameter && sortBy(parameter)
-  if (by === undefined) throw new ConsentryError('malformed', 'The search cannot be sorted by this parameter.')
+  if (by === undefined) throw new ConsentryError('malformed', `A search of ${type} cannot be sorted by ${param}.`)
   return { by, param, descending }
 }
 

@@ -148,6 +148,11 @@ async function decided(code: DisplayedCode, valueSet: ValueSet, { conformance }:
 const withVersion = (url: string, version: string | undefined): string =>
   version === undefined || url.includes('|') ? url : `${url}|${version}`
 
+/** A canonical, unless it is none: what is sent may be anything. */
+function shown(canonical: string): string {
+  return /^[A-Za-z][A-Za-z0-9+.-]*:[A-Za-z0-9:/.|_~%#-]{1,300}$/.test(canonical) ? canonical : '(which is no URL)'
+}
+
 async function codeSystemOf(canonical: string, { parts, request, instance }: Asked): Promise<CodeSystem> {
   const terminology =
     instance?.resourceType === 'CodeSystem'
@@ -155,7 +160,9 @@ async function codeSystemOf(canonical: string, { parts, request, instance }: Ask
       : await withStored(parts, request, [{ type: 'CodeSystem', canonical }])
   const found = terminology.codeSystem(canonical)
   if (found !== undefined) return found
-  throw new ConsentryError('not-found', 'The code system is not known here.', { expression: ['system'] })
+  throw new ConsentryError('not-found', `The code system ${shown(canonical)} is not known here.`, {
+    expression: ['system'],
+  })
 }
 
 async function valueSetOf(input: OperationInput, { parts, request, instance }: Asked): Promise<ValueSet> {
@@ -166,5 +173,5 @@ async function valueSetOf(input: OperationInput, { parts, request, instance }: A
   const canonical = withVersion(url, input.text('valueSetVersion'))
   const found = (await withStored(parts, request, [{ type: 'ValueSet', canonical }])).valueSet(canonical)
   if (found !== undefined) return found
-  throw new ConsentryError('not-found', 'The value set is not known here.', { expression: ['url'] })
+  throw new ConsentryError('not-found', `The value set ${shown(canonical)} is not known here.`, { expression: ['url'] })
 }

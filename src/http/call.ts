@@ -92,13 +92,18 @@ function found(match: Match, method: string, types: ReadonlySet<string>): Target
     case 'unknown-type': {
       const near = nearNames(match.type, types)
       const hint = near.length > 0 ? ` Did you mean ${near.join(' or ')}?` : ''
-      throw new ConsentryError('not-found', `There is no such resource type in FHIR R4.${hint}`, {
+      throw new ConsentryError('not-found', `FHIR R4 has no resource type ${shown(match.type)}.${hint}`, {
         code: 'not-supported',
       })
     }
     case 'not-found':
       throw new ConsentryError('not-found', 'There is nothing at this URL; the capabilities are at /metadata.')
   }
+}
+
+/** A name out of a URL, unless it is something else: what people type may be anything. */
+function shown(name: string): string {
+  return /^[A-Za-z]{1,40}$/.test(name) ? `'${name}'` : 'of such a name'
 }
 
 const USES: Readonly<Partial<Record<string, BodyUse>>> = {

@@ -13,10 +13,11 @@ export function parseParameters(text: string, place: 'query' | 'form'): Paramete
   if (text === '') return []
   const pairs = text.split('&').filter((pair) => pair !== '')
   if (pairs.length > MOST) throw new ConsentryError('malformed', `The ${place} has more than ${MOST} parameters.`)
-  return pairs.map((pair): Parameter => {
+  return pairs.map((pair, i): Parameter => {
     const at = pair.indexOf('=')
-    const name = decode(at < 0 ? pair : pair.slice(0, at), place)
-    return [name, at < 0 ? '' : decode(pair.slice(at + 1), place)]
+    const name = decode(at < 0 ? pair : pair.slice(0, at), `name of parameter ${i + 1} of the ${place}`)
+    const named = /^[\w.:$-]{1,60}$/.test(name) ? name : `parameter ${i + 1}`
+    return [name, at < 0 ? '' : decode(pair.slice(at + 1), `value of ${named} in the ${place}`)]
   })
 }
 

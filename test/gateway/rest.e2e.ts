@@ -587,6 +587,10 @@ describe('what only the server says', () => {
 })
 
 describe('bad input', () => {
+  const ofTwo = async () => {
+    const [one, other] = [await patient('One'), await patient('Other')]
+    return ask('POST', '/Observation', result(one, { performer: [{ reference: `Patient/${other}` }] }))
+  }
   it.each<[string, () => Promise<Answer>, number, string]>([
     ['malformed JSON', () => ask('POST', '/Patient', '{"resourceType":"Patient",'), 400, 'JSON'],
     [
@@ -595,7 +599,8 @@ describe('bad input', () => {
       415,
       'application/fhir+json',
     ],
-    ['an unknown type', () => ask('GET', '/Patiemt/1'), 404, 'Patient'],
+    ['an unknown type', () => ask('GET', '/Patiemt/1'), 404, "'Patiemt'. Did you mean Patient"],
+    ['a broken encoding', () => ask('GET', '/Patient?family=%zz'), 400, 'value of family'],
     ['a wrong element', () => ask('POST', '/Patient', { resourceType: 'Patient', nmae: 'x' }), 400, 'nmae'],
     ['another type than the URL', () => ask('POST', '/Patient', { resourceType: 'Observation' }), 400, 'Patient'],
     ['an id that is not that of the URL', () => ask('PUT', '/Patient/a', { ...newPatient('A'), id: 'b' }), 400, "'a'"],
@@ -606,7 +611,16 @@ describe('bad input', () => {
     ['a scope that is missing', () => ask('GET', '/Patient', undefined, { as: 'auditor' }), 403, 'system/Patient'],
     ['an AuditEvent by a client', () => ask('POST', '/AuditEvent', { resourceType: 'AuditEvent' }), 405, 'AuditEvent'],
     ['an AuditEvent for a client', () => ask('GET', '/AuditEvent'), 403, 'auditors'],
-    ['an operation that is not served', () => ask('POST', '/Patient/$fly', {}), 501, 'served are'],
+    ['an operation that is not served', () => ask('POST', '/Patient/$fly', {}), 501, 'Patient/$fly is not served'],
+    [
+      'an unknown value set',
+      () => ask('GET', '/ValueSet/$expand?url=http://x.example/none'),
+      404,
+      'http://x.example/none',
+    ],
+    ['an unknown parameter of a history', () => ask('GET', '/Patient/_history?colour=red'), 400, 'colour'],
+    ['an empty condition', () => ask('DELETE', '/Patient'), 412, 'search parameter of Patient'],
+    ['a record of two patients', () => ofTwo(), 422, 'this one names Patient/'],
     ['a page of nonsense', () => ask('GET', '/Patient?_count=many'), 400, '_count'],
     ['a forged cursor', () => ask('GET', '/Patient?_cursor=abc'), 400, 'cursor'],
   ])('%s has an outcome that names it', async (_, request, status, word) => {
