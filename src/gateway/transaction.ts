@@ -1,20 +1,17 @@
-import { requireScope, requireWriteScope } from '../auth/allows.js'
+import { requireScope } from '../auth/allows.js'
 import { ConsentryError } from '../errors.js'
 import { type EntryResult, planBundle, resolveBundle, type ResolvedEntry, responseBundle } from '../fhir/bundle.js'
-import type { Resource, ValidResource } from '../fhir/types.js'
-import type { Claim } from '../records/types.js'
 import { audited } from './audited.js'
 import { batch } from './batch.js'
 import { lookUp } from './bundle-lookups.js'
+import { isWrite, requireScopes, type Writing, writingOf } from './bundle-writing.js'
 import { retried } from './contention.js'
-import { EntryAnswers, entryPreference, patchIn, refusedResult, resultOf, withoutResource } from './entry-answers.js'
-import { bundleOf, refuseServerWritten } from './input.js'
-import type { Intent } from './intent.js'
+import { EntryAnswers, entryPreference, refusedResult, resultOf, withoutResource } from './entry-answers.js'
+import { bundleOf } from './input.js'
 import type { FhirInteractions, Handler, InteractionRequest } from './interaction.js'
 import { changesSomething } from './operation-input.js'
 import type { GatewayParts } from './parts.js'
-import { changeOf, patchIntents, type PatchTarget } from './patch.js'
-import { deletedResponse, versionOfEtag, writtenResponse } from './represent.js'
+import { deletedResponse, writtenResponse } from './represent.js'
 import type { Trail } from './trail.js'
 import { write, type Written } from './write.js'
 
@@ -44,11 +41,6 @@ export function transaction(parts: GatewayParts, interactions: () => FhirInterac
 }
 
 type Plan = ReturnType<typeof planBundle>
-
-interface Writing {
-  readonly entry: ResolvedEntry
-  readonly intent: Intent
-}
 
 /** Looked up and written anew if another writer was faster. */
 async function carryOut(
@@ -94,31 +86,6 @@ function requireResolved(entry: ResolvedEntry | ConsentryError): ResolvedEntry {
   return entry
 }
 
-const INTERACTION = {
-  create: 'create',
-  existing: 'create',
-  update: 'update',
-  patch: 'patch',
-  delete: 'delete',
-  nothing: 'delete',
-} as const
-
-function requireScopes(request: InteractionRequest, entries: readonly ResolvedEntry[]): void {
-  const needed = new Set(
-    entries.flatMap(({ action, type }) =>
-      action in INTERACTION ? [`${type} ${INTERACTION[action as 'create']}`] : [],
-    ),
-  )
-  for (const pair of needed) {
-    const [type = '', interaction = ''] = pair.split(' ')
-    requireWriteScope(request.principal, type, interaction)
-  }
-}
-
-function isWrite({ action }: ResolvedEntry): boolean {
-  return ['create', 'update', 'patch', 'delete'].includes(action)
-}
-
 /** Answered as the transaction will leave it, without a search. */
 function isByName({ action, interaction }: ResolvedEntry): boolean {
   return action !== 'ask' || interaction === 'read' || interaction === 'vread' || interaction === 'capabilities'
@@ -160,47 +127,6 @@ function refuseAt({ index }: ResolvedEntry): (error: unknown) => never {
       cause: error,
     })
   }
-}
-
-async function writingOf(
-  parts: GatewayParts,
-  request: InteractionRequest,
-  trail: Trail,
-  entries: readonly ResolvedEntry[],
-  claims: ReadonlyMap<string, Claim>,
-): Promise<Writing[]> {
-  const patches = entries.filter(({ action }) => action === 'patch')
-  const plain = entries.flatMap((entry) => intentOf(entry, claims))
-  const patched = patches.length === 0 ? [] : await patchIntents(parts, request, trail, patches.map(targetOf))
-  return [...plain, ...patched.map((intent, i) => ({ entry: patches[i] as ResolvedEntry, intent }))]
-}
-
-function targetOf({ index, type = '', id = '', resource, ifMatch }: ResolvedEntry): PatchTarget {
-  const version = versionOfEtag(ifMatch, `Bundle.entry[${index}].request.ifMatch`)
-  const change = changeOf(patchIn(resource))
-  return {
-    type,
-    id,
-    at: `Bundle.entry[${index}].resource`,
-    change,
-    ...(version === undefined ? {} : { ifMatch: version }),
-  }
-}
-
-function intentOf(entry: ResolvedEntry, claims: ReadonlyMap<string, Claim>): Writing[] {
-  const { action, index, type = '', id = '', method } = entry
-  const at = `Bundle.entry[${index}].resource`
-  const ifMatch = versionOfEtag(entry.ifMatch, `Bundle.entry[${index}].request.ifMatch`)
-  const match = ifMatch === undefined ? {} : { ifMatch }
-  if (action === 'delete') return [{ entry, intent: { kind: 'delete', type, id, at, ...match } }]
-  if (action !== 'create' && action !== 'update') return []
-  refuseServerWritten(type, at, entry.resource)
-  const claim = entry.condition === undefined ? undefined : claims.get(entry.condition)
-  // The Bundle was validated with its entries; rewriting put ids and references of this server into it.
-  const resource = entry.resource as Resource as ValidResource
-  const claimed = action === 'create' && claim !== undefined ? { claim } : {}
-  const asked = method === 'PUT' ? 'PUT' : 'POST'
-  return [{ entry, intent: { kind: action, method: asked, type, id, resource, at, ...match, ...claimed } }]
 }
 
 function writtenResult(request: InteractionRequest, written: Written): EntryResult {

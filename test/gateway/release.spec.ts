@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest'
+import { ConsentryError } from '../../src/errors.js'
 import type { ValidResource } from '../../src/fhir/types.js'
 import { audited } from '../../src/gateway/audited.js'
-import type { FhirInteractions, InteractionRequest } from '../../src/gateway/interaction.js'
+import type { FhirInteractions, InteractionRequest, InteractionResponse } from '../../src/gateway/interaction.js'
 import { read } from '../../src/gateway/read.js'
 import { released, withoutBody } from '../../src/gateway/release.js'
 import { transaction } from '../../src/gateway/transaction.js'
@@ -102,6 +103,48 @@ describe('a batch', () => {
       ['200', 'second'],
     ])
     expect(stage.audited.at(-1)).toMatchObject({ outcome: '4', patients: [{ id: id(1) }] })
+  })
+})
+
+describe('a transaction', () => {
+  const search = () => ({ status: 200, headers: {}, body: { resourceType: 'Bundle', type: 'searchset' } })
+  /** Writes and searches; `answers` are those of the search, before the commit and after it. */
+  const ask = async (...answers: (() => InteractionResponse)[]) => {
+    const interactions: FhirInteractions = {
+      types: new Set(),
+      'search-type': async () => (answers.shift() as () => InteractionResponse)(),
+    }
+    const entry = [
+      { request: { method: 'GET', url: 'Observation?status=final' } },
+      { request: { method: 'POST', url: 'Organization' }, resource: { resourceType: 'Organization', name: 'x' } },
+    ]
+    const body = Buffer.from(JSON.stringify({ resourceType: 'Bundle', type: 'transaction', entry }))
+    const posted = { ...request, interaction: 'transaction', method: 'POST', body } as const
+    const answer = await transaction(stage.parts, () => interactions)(posted)
+    const told = JSON.parse(Buffer.from(answer.body as Uint8Array).toString()) as {
+      entry: { response: { status: string } }[]
+    }
+    return told.entry.map(({ response }) => response.status.slice(0, 3))
+  }
+  const refusal = (): InteractionResponse => {
+    throw new ConsentryError('unavailable', 'later')
+  }
+
+  it('is asked for its searches before it is written, and answers them afterwards', async () => {
+    expect(await ask(search, search)).toEqual(['200', '201'])
+  })
+
+  it('writes nothing when a search is refused before', async () => {
+    await expect(ask(refusal, search)).rejects.toMatchObject({
+      kind: 'unavailable',
+      issues: [{ expression: ['Bundle.entry[0].request'] }],
+    })
+    expect(stage.written).toBe(0)
+  })
+
+  it('says that it has written when a search is refused after all', async () => {
+    expect(await ask(search, refusal)).toEqual(['503', '201'])
+    expect(stage.written).toBe(1)
   })
 })
 

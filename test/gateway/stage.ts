@@ -84,6 +84,7 @@ export class Stage {
     limits: { maxBundleEntries: 10 },
     records: {
       read: async (refs: { id: string }[]) => refs.map((ref) => this.rows.find((row) => row.id === ref.id) ?? null),
+      asIf: (_: unknown, work: () => Promise<unknown>) => work(),
       commit: async ({ audit, versions = [] }: { audit: Occurrence[]; versions?: unknown[] }) => {
         this.audited.push(...audit)
         if (versions.length > 0) this.written++
