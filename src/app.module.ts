@@ -1,10 +1,11 @@
 import { Module, type DynamicModule } from '@nestjs/common'
 import { composeAccess } from './composition/access.js'
 import { composeAudit } from './composition/audit.js'
-import { composeConformance } from './composition/conformance.js'
+import { composeConformance, readDefinitions } from './composition/conformance.js'
 import { composeExchange } from './composition/exchange.js'
 import { composeGateway } from './composition/gateway.js'
 import { composeLedger } from './composition/ledger.js'
+import { composeReindexing, loadParameters } from './composition/reindexing.js'
 import { composeRecords } from './composition/records.js'
 import { composeShared } from './composition/shared.js'
 import { Site, type Surroundings } from './composition/site.js'
@@ -42,13 +43,16 @@ export async function compose(surroundings: Surroundings): Promise<Composition> 
 /** Reads top to bottom in the order of start: each world is made of those above it. */
 async function assemble(site: Site): Promise<Composition> {
   // Before anything is opened: packages that cannot be used should tell so at once.
-  const conformance = composeConformance(site)
+  const definitions = readDefinitions(site)
+  const conformance = composeConformance(site, definitions)
+  const parameters = loadParameters(site, definitions)
   const storage = await openStorage(site)
   const records = await composeRecords(site, storage)
   const ledger = await composeLedger(site, storage, records)
   const shared = composeShared(site, storage, records)
   const vault = composeVault(site, storage, ledger, shared)
   const audit = await composeAudit(site, storage, records, ledger, vault)
+  const reindexing = await composeReindexing(site, storage, records, ledger, vault, audit, parameters)
   const gateway = composeGateway(site, storage, records, ledger, vault, audit, conformance)
   const exchange = composeExchange(site, storage, records, ledger, shared, vault, audit)
   const access = await composeAccess(site, storage)
@@ -61,6 +65,7 @@ async function assemble(site: Site): Promise<Composition> {
   site.started('ledger mirror', audit.ledgerMirror)
   site.started('consent mirroring', consentMirroring)
   site.started('audit log', audit.log)
+  site.started('reindexing', reindexing)
 
   return {
     edge: {

@@ -1,14 +1,20 @@
 import { readPackages } from '../fhir/packages.js'
 import { ownDefinitions, Profiles } from '../fhir/profiles.js'
+import type { Resource } from '../fhir/types.js'
 import { Conformance } from '../gateway/conformance.js'
 import { JudgingThread } from '../gateway/judging.js'
 import { RemoteTerminology } from '../gateway/remote-terminology.js'
 import type { Site } from './site.js'
 
-/** Our profiles and those of the configured packages; packages that cannot be read stop the start. */
-export function composeConformance(site: Site): Conformance {
+/** What fhir-profiles/ and the configured packages define; packages that cannot be read stop the start. */
+export function readDefinitions({ config }: Site): Resource[] {
+  const { packages } = config.conformance
+  return [...ownDefinitions(), ...(packages === null ? [] : readPackages(packages))]
+}
+
+/** Our profiles and those of the configured packages. */
+export function composeConformance(site: Site, definitions: readonly Resource[]): Conformance {
   const { packages, profiles, unknownProfiles, terminologyUrl, terminologyTimeoutMs } = site.config.conformance
-  const resources = [...ownDefinitions(), ...(packages === null ? [] : readPackages(packages))]
   const onProblem = site.problem('the terminology server has a problem')
   const server =
     terminologyUrl === null
@@ -17,5 +23,5 @@ export function composeConformance(site: Site): Conformance {
   const options = { unknownProfiles, always: profiles }
   const thread = new JudgingThread({ packages, options })
   site.closes('judging', () => thread.close())
-  return new Conformance(new Profiles(resources, options), server, thread)
+  return new Conformance(new Profiles(definitions, options), server, thread)
 }

@@ -3,14 +3,23 @@ import type { IndexValue } from './search/index-value.js'
 import { isIndexed } from './search/indexed.js'
 import { type CompiledPath, compilePath } from './search/path.js'
 import { READERS } from './search/readers.js'
-import { searchParametersOf } from './search/table.js'
+import { type SearchParameter, searchParametersOf } from './search/table.js'
 import { compositeReaders } from './search/composite.js'
 import type { ValidResource } from './types.js'
 
 export type * from './search/index-value.js'
 export { DATE_MAX, DATE_MIN } from './search/date-range.js'
 export { isIndexed } from './search/indexed.js'
-export { resourceTypes, type SearchParameter, searchParametersOf } from './search/table.js'
+export { indexForms } from './search/index-forms.js'
+export { compileParameters, type RefusedDefinition } from './search/load-parameters.js'
+export {
+  type LoadedParameters,
+  parametersRevision,
+  resourceTypes,
+  type SearchParameter,
+  searchParametersOf,
+  useParameters,
+} from './search/table.js'
 
 interface Extractor {
   readonly found: Omit<Finding, 'base' | 'out'>
@@ -18,8 +27,8 @@ interface Extractor {
   readonly read: ElementReader
 }
 
-/** Extractors by the property of the resource that they start with: absent properties cost nothing. */
-const compiled = new Map<string, ReadonlyMap<string, readonly Extractor[]>>()
+/** By the parameters of a type: extractors by the property of the resource that they start with, so absent properties cost nothing. */
+const compiled = new WeakMap<ReadonlyMap<string, SearchParameter>, ReadonlyMap<string, readonly Extractor[]>>()
 
 /**
  * Every value that the search parameters of R4 find in a resource, parameter by parameter, repeats included.
@@ -45,10 +54,11 @@ export function indexValues(resource: ValidResource, base?: string): IndexValue[
 const ALWAYS = ''
 
 function extractorsOf(type: string): ReadonlyMap<string, readonly Extractor[]> {
-  let byProperty = compiled.get(type)
+  const parameters = searchParametersOf(type)
+  let byProperty = compiled.get(parameters)
   if (byProperty === undefined) {
     byProperty = compile(type)
-    compiled.set(type, byProperty)
+    compiled.set(parameters, byProperty)
   }
   return byProperty
 }

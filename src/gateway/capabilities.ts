@@ -2,6 +2,7 @@ import { capabilityStatement, interactionsFor, type TypeInteraction } from '../f
 import { compartmentTypes } from '../fhir/search/compartment-clause.js'
 import { stringify } from '../fhir/json.js'
 import type { FhirInteractions, InteractionResponse, OpenRequest } from './interaction.js'
+import { parametersRevision } from '../fhir/search-parameters.js'
 import { operationDefinition } from './operation-input.js'
 import type { OperationTable } from './operations.js'
 import type { GatewayParts } from './parts.js'
@@ -41,10 +42,14 @@ export function capabilities(
   served: () => FhirInteractions,
   operations: OperationTable,
 ): (request: OpenRequest) => Promise<InteractionResponse> {
-  let statement: Uint8Array | undefined
+  let made: { statement: Uint8Array; revision: number } | undefined
   return async () => {
-    statement ??= Buffer.from(stringify(statementOf(parts, served(), operations)))
-    return { status: 200, headers: {}, body: statement }
+    // parameters of packages are served when the records from before are indexed by them
+    const revision = parametersRevision()
+    if (made?.revision !== revision) {
+      made = { statement: Buffer.from(stringify(statementOf(parts, served(), operations))), revision }
+    }
+    return { status: 200, headers: {}, body: made.statement }
   }
 }
 

@@ -8,6 +8,7 @@ import { Compartment1763600400000 } from '../../migrations/1763600400000-compart
 import { ForeignBlocks1763600500000 } from '../../migrations/1763600500000-foreign-blocks.js'
 import { ForeignPatients1763600600000 } from '../../migrations/1763600600000-foreign-patients.js'
 import { VersionMethod1763600700000 } from '../../migrations/1763600700000-version-method.js'
+import { IndexState1763600800000 } from '../../migrations/1763600800000-index-state.js'
 import { ENTITIES } from './entities/index.js'
 
 export interface ConnectionOptions {
@@ -58,6 +59,7 @@ export function dataSourceOptions(options: ConnectionOptions): DataSourceOptions
       ForeignBlocks1763600500000,
       ForeignPatients1763600600000,
       VersionMethod1763600700000,
+      IndexState1763600800000,
     ],
     migrationsTransactionMode: 'all',
     // an idle connection that breaks is replaced; whoever uses one hears of it from the statement

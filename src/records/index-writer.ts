@@ -13,6 +13,13 @@ import type { IndexEntries, OrderedEntry, ReferenceEntry } from './types.js'
  */
 const LEAN: ReadonlySet<string> = new Set(['AuditEvent'])
 
+export const isLean = (type: string): boolean => LEAN.has(type)
+
+/** Counted up when rows of a type are written otherwise than before, so that those from before are indexed anew. */
+export function indexForm(type: string): number {
+  return LEAN.has(type) ? 1 : 2
+}
+
 /** Codes and strings whose tokens are kept together; some kilobytes each for a long string. */
 const REMEMBERED_LISTS = 8_192
 

@@ -1,6 +1,7 @@
-import { boolArray, byteaArray, int4Array, int8Array, int8Arrays, textArray } from './array-parameter.js'
+import { boolArray, byteaArray, int4Array, int8Array, textArray } from './array-parameter.js'
 import type { Statement } from './database.js'
 import { bytesOf } from './hex.js'
+import { IndexRows } from './index-rows.js'
 import type { NewAuditRecord, NewOutbox, NewVersion } from './types.js'
 
 /** What one statement writes; several callers' changes may be in it. */
@@ -68,36 +69,12 @@ export const WRITE = write(
 )
 
 export function parameters({ versions, keys, outbox, now }: Writing): unknown[] {
-  const tokens = new Slices()
-  const units = new Slices()
-  const tokenFrom: number[] = []
-  const tokenTo: number[] = []
-  const references = { pk: [] as bigint[], parameter: [] as string[], type: [] as string[], id: [] as string[] }
-  const ordered = { pk: [] as bigint[], parameter: [] as bigint[], lo: [] as Uint8Array[], hi: [] as Uint8Array[] }
-  const unitFrom: (number | null)[] = []
-  const unitTo: (number | null)[] = []
+  const rows = new IndexRows()
   const leaves = { pk: [] as bigint[], hash: [] as Uint8Array[], salt: [] as Uint8Array[] }
 
   versions.forEach((version, i) => {
     const pk = keys[i] as bigint
-    const [from, to] = tokens.add(version.index?.tokens ?? [])
-    tokenFrom.push(from)
-    tokenTo.push(to)
-    for (const { parameter, targetType, targetId } of version.index?.references ?? []) {
-      references.pk.push(pk)
-      references.parameter.push(parameter)
-      references.type.push(targetType)
-      references.id.push(targetId)
-    }
-    for (const { parameter, lo, hi, unit } of version.index?.ordered ?? []) {
-      ordered.pk.push(pk)
-      ordered.parameter.push(parameter)
-      ordered.lo.push(lo)
-      ordered.hi.push(hi)
-      const [first, last] = unit === null ? [null, null] : units.add(unit)
-      unitFrom.push(first)
-      unitTo.push(last)
-    }
+    rows.add(pk, version.index)
     if ('auditLeaf' in version) {
       leaves.pk.push(pk)
       leaves.hash.push(version.auditLeaf.hash)
@@ -117,26 +94,16 @@ export function parameters({ versions, keys, outbox, now }: Writing): unknown[] 
     int8Array(versions.map((v) => v.labels)),
     int8Array(versions.map((v) => BigInt.asIntN(64, v.categories))),
     textArray(versions.map((v) => v.source)),
-    int4Array(tokenFrom),
-    int4Array(tokenTo),
+    ...rows.tokenPlaces,
     textArray(versions.map((v) => v.cid)),
     byteaArray(versions.map((v) => v.body)),
     byteaArray(versions.map((v) => v.contentHash)),
     byteaArray(versions.map((v) => v.salt)),
     byteaArray(versions.map((v) => bytesOf(v.author))),
     byteaArray(versions.map((v) => v.leaf)),
-    int8Arrays(tokens.parts),
-    int8Array(references.pk),
-    textArray(references.parameter),
-    textArray(references.type),
-    textArray(references.id),
-    int8Array(ordered.pk),
-    int8Array(ordered.parameter),
-    byteaArray(ordered.lo),
-    byteaArray(ordered.hi),
-    int4Array(unitFrom),
-    int4Array(unitTo),
-    int8Arrays(units.parts),
+    rows.tokens,
+    ...rows.references,
+    ...rows.ordered,
     int8Array(leaves.pk),
     byteaArray(leaves.hash),
     byteaArray(leaves.salt),
@@ -146,17 +113,4 @@ export function parameters({ versions, keys, outbox, now }: Writing): unknown[] 
     int8Array(outbox.map((o) => BigInt(o.due ?? now))),
     textArray(versions.map(({ method }) => method ?? null)),
   ]
-}
-
-/** Arrays end to end in one; SQL takes `[from:to]` of it, and nothing where `to` is before `from`. */
-class Slices {
-  readonly parts: ArrayLike<bigint>[] = []
-  #length = 0
-
-  add(values: ArrayLike<bigint>): [from: number, to: number] {
-    const from = this.#length + 1
-    this.#length += values.length
-    this.parts.push(values)
-    return [from, this.#length]
-  }
 }

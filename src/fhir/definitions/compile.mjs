@@ -31,6 +31,8 @@ const outputs = [
 ]
 if (existsSync(search)) outputs.push('search.json')
 
+/** Read by the running gateway too. */
+const SHARED = ['definition-paths.ts', 'expression.ts']
 const stamp = join(out, 'inputs.sha256')
 const digest = digestOfInputs()
 const upToDate =
@@ -63,5 +65,6 @@ function digestOfInputs() {
   const hash = createHash('sha256').update(readFileSync(join(folder, 'package.json')))
   const scripts = readdirSync(here, { recursive: true }).filter((name) => name.endsWith('.mjs'))
   for (const name of scripts.sort()) hash.update(name).update(readFileSync(join(here, name)))
+  for (const name of SHARED) hash.update(name).update(readFileSync(join(here, '..', 'search', name)))
   return hash.digest('hex')
 }

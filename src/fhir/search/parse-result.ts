@@ -101,6 +101,9 @@ function takeInclude(value: string, reverse: boolean, iterate: boolean, into: Re
 function parseInclude(value: string, reverse: boolean, iterate: boolean): Include {
   const [source = '', param = value === '*' ? '*' : '', target, ...more] = value.split(':')
   const anySource = source === '*'
+  if (searchParametersOf(source).get(param)?.pending) {
+    throw new Refusal('not-supported', `names ${source}.${param}, by which records are still being indexed`)
+  }
   const known = anySource || (isResourceType(source) && (param === '*' || searchParametersOf(source).has(param)))
   if (!known || param === '' || more.length > 0 || (target !== undefined && !isResourceType(target))) {
     throw new Refusal('value', 'must be Type:parameter or Type:parameter:TargetType of a reference parameter')

@@ -13,9 +13,12 @@ export interface CompiledPath {
   readonly visit: (resource: Readonly<Record<string, unknown>>, use: (element: unknown) => void) => void
 }
 
+/** Points inside of brackets are those of a URL. */
+const STEPS = /[^.[\]]+(?:\[[^\]]*\])?/g
+
 /** Compiles `a.b[system=phone].c[0]` (see table.ts). */
 export function compilePath(places: string): CompiledPath {
-  const steps = places.split('.').map(parseStep)
+  const steps = (places.match(STEPS) ?? []).map(parseStep)
   return { first: steps[0]?.name ?? '', visit: (resource, use) => walk(resource, steps, 0, use) }
 }
 

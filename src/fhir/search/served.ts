@@ -20,6 +20,7 @@ export const SERVED = {
 const COLUMNS: ReadonlySet<string> = new Set(['_id', '_lastUpdated'])
 
 export function isServed(parameter: SearchParameter): boolean {
+  if (parameter.pending) return false
   return SERVED.kinds.includes(parameter.kind) && (COLUMNS.has(parameter.code) || isIndexed(parameter))
 }
 
@@ -80,8 +81,8 @@ function requireServedParameter(type: string, param: string): void {
   const parameter = searchParametersOf(type).get(param)
   if (parameter === undefined || !isServed(parameter)) {
     const served = servedCodes(type).join(', ')
-    const why = WITHHELD[param]
-    if (why !== undefined) throw new Refusal('not-supported', why, param !== '_query')
+    const why = parameter?.pending ? PENDING : WITHHELD[param]
+    if (why !== undefined) throw new Refusal('not-supported', why, param !== '_query' && !parameter?.pending)
     // "Servers SHALL refuse to process a search request if they do not recognize the _query parameter value"
     const leave = param !== '_query'
     throw new Refusal(
@@ -91,6 +92,8 @@ function requireServedParameter(type: string, param: string): void {
     )
   }
 }
+
+const PENDING = 'is being indexed for the records that were there before it; ask again later'
 
 /** Parameters of R4 that are left out on purpose, and what to do instead; src/fhir/README.md says why. */
 const WITHHELD: Readonly<Partial<Record<string, string>>> = {

@@ -23,7 +23,14 @@ export interface SearchParameter {
   /** Composites: the kinds of the parts, and where they are found together; empty for other kinds. */
   readonly kinds: readonly FilterKind[]
   readonly groups: readonly CompositeGroup[]
+  /** Of a package that was loaded at start. */
+  readonly loaded?: true
+  /** Records that were there before it are still being indexed by it: until then it would find some of them only. */
+  readonly pending?: true
 }
+
+/** By type and code. */
+export type LoadedParameters = ReadonlyMap<string, ReadonlyMap<string, SearchParameter>>
 
 /** An element (`''`: the resource itself) in which all parts of a composite must hold, with the paths of each part. */
 export interface CompositeGroup {
@@ -62,12 +69,41 @@ export function resourceTypes(): readonly string[] {
 const NOT_DOMAIN: ReadonlySet<string> = new Set(['Binary', 'Bundle', 'Parameters'])
 
 const byType = new Map<string, ReadonlyMap<string, SearchParameter>>()
+let ofPackages: LoadedParameters = new Map()
+let revision = 0
 
-/** Every parameter that R4 defines for a type, by code, those for all types first; empty for an unknown type. */
+/**
+ * Adds the parameters of packages to those of R4, in place of what was added before; called at start, and again when records from before are indexed
+ * by them.
+ */
+export function useParameters(parameters: LoadedParameters, { pending }: { readonly pending: boolean }): void {
+  ofPackages = pending
+    ? new Map(
+        Array.from(parameters, ([type, byCode]) => [
+          type,
+          new Map(Array.from(byCode, ([code, parameter]) => [code, { ...parameter, pending: true as const }])),
+        ]),
+      )
+    : parameters
+  byType.clear()
+  revision++
+}
+
+/** Another number when other parameters are served. */
+export const parametersRevision = (): number => revision
+
+/** R4's own parameter of a type. */
+export function definedByR4(type: string, code: string): SearchParameter | undefined {
+  return build(type).get(code)
+}
+
+/** Every parameter of a type, by code, those for all types first and those of packages last; empty for an unknown type. */
 export function searchParametersOf(type: string): ReadonlyMap<string, SearchParameter> {
   let parameters = byType.get(type)
   if (parameters === undefined) {
-    parameters = isResourceType(type) ? build(type) : new Map<string, SearchParameter>()
+    parameters = isResourceType(type)
+      ? new Map([...build(type), ...(ofPackages.get(type) ?? [])])
+      : new Map<string, SearchParameter>()
     byType.set(type, parameters)
   }
   return parameters

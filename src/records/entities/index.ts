@@ -10,6 +10,7 @@ import {
   SharedPolicyEntity,
 } from './exchange.js'
 import { ClaimEntity, OrderedEntity, ReferenceEntity } from './index-rows.js'
+import { IndexStateEntity, IndexWaitingEntity } from './index-state.js'
 import {
   ChainBlockEntity,
   ChainCursorEntity,
@@ -47,4 +48,6 @@ export const ENTITIES = [
   ForeignPatientEntity,
   SharedPolicyEntity,
   ConsentLinkEntity,
+  IndexStateEntity,
+  IndexWaitingEntity,
 ]
