@@ -112,7 +112,9 @@ describe('a search of the system', () => {
     expect(await found('/?_type=Condition&_type=Device')).toEqual(['Condition/c1', 'Device/m1'])
     expect(await found('/?_id=o1,c1')).toEqual(['Condition/c1', 'Observation/o1'])
     expect(await found('/?_id:not=o1&_type=Observation')).toEqual(['Observation/o2', 'Observation/o3'])
-    expect((await found('/')).length).toBe(Object.keys(RESOURCES).length)
+    // what comes with the server lies beside what was loaded
+    const all = await found('/?_count=200')
+    expect(all.filter((name) => Object.hasOwn(RESOURCES, name))).toEqual(Object.keys(RESOURCES).sort())
   })
 
   it('takes what all named types have', async () => {
@@ -171,7 +173,7 @@ describe('a search of the system', () => {
     expect((await ask('GET', '/?_type=Condition', undefined, 'observations')).status).toBe(403)
     expect((await ask('GET', '/?_type=Patient', undefined, 'observations')).status).toBe(403)
     expect(await found('/?_id:not=x', 'final')).toEqual(['Condition/c1', 'Observation/o1'])
-    expect(JSON.stringify(await found('/?_count=1000'))).not.toContain('AuditEvent')
+    expect((await found('/?_count=1000')).filter((name) => name.startsWith('AuditEvent/'))).toEqual([])
     expect((await ask('GET', '/?_type=AuditEvent')).status).toBe(403)
     const trail = await ask('GET', '/?_type=AuditEvent,Provenance&_count=3', undefined, 'auditor')
     expect(trail.status).toBe(200)
