@@ -18,7 +18,7 @@ export interface TrailRecord {
   readonly patient: PatientId | null
 }
 
-/** Seals bodies that lie in their row. Synchronous, because every disclosure waits for it. */
+/** Seals bodies that lie in their row. */
 export type SealInline = (
   items: readonly {
     readonly id: string
@@ -27,7 +27,7 @@ export type SealInline = (
     /** The envelope is bound to the patient as well: the row cannot be given to another. */
     readonly patient: PatientId | null
   }[],
-) => { readonly body: Uint8Array; readonly contentHash: Uint8Array; readonly salt: Uint8Array }[]
+) => Promise<{ readonly body: Uint8Array; readonly contentHash: Uint8Array; readonly salt: Uint8Array }[]>
 
 /** Category bits of the trail: it is outside of the clinical categories. */
 const UNCATEGORISED = 1n
@@ -46,7 +46,7 @@ export class AuditTrail {
   ) {}
 
   /** Rows of AuditEvents for what happened; commit them before the client is told. */
-  records(occurrences: readonly Occurrence[]): NewAuditRecord[] {
+  async records(occurrences: readonly Occurrence[]): Promise<NewAuditRecord[]> {
     const source = { entity: this.entity, baseUrl: this.baseUrl }
     const batch: SharedParts = new Map()
     return this.rows(
@@ -61,7 +61,7 @@ export class AuditTrail {
   }
 
   /** @param now milliseconds since the epoch, the `lastUpdated` of the rows */
-  rows(records: readonly TrailRecord[], now: number): NewAuditRecord[] {
+  async rows(records: readonly TrailRecord[], now: number): Promise<NewAuditRecord[]> {
     const lastUpdated = new Date(now).toISOString()
     const shared = new Map<string, Map<SharedElements, Shared>>()
     const parts = records.map(({ resource, shared: elements = NOTHING }) => {
@@ -76,16 +76,20 @@ export class AuditTrail {
       const stamped = stamp(resource, lastUpdated)
       return { stamped, common, body: Buffer.from(canonicalObject(common.members, canonicalMembers(stamped))) }
     })
-    const sealed = this.seal(
-      parts.map(({ stamped, body }, i) => ({
-        id: `${stamped.resourceType}/${stamped.id}`,
-        version: 1,
-        body,
-        patient: records[i]?.patient ?? null,
-      })),
-    )
+    // Many are sealed by another thread: the index entries are made meanwhile.
+    const [sealed, index] = await Promise.all([
+      this.seal(
+        parts.map(({ stamped, body }, i) => ({
+          id: `${stamped.resourceType}/${stamped.id}`,
+          version: 1,
+          body,
+          patient: records[i]?.patient ?? null,
+        })),
+      ),
+      this.#indices(parts),
+    ])
     const salts = randomBytes(records.length * SALT_BYTES)
-    return parts.map(({ stamped, common, body: plain }, i): NewAuditRecord => {
+    return parts.map(({ stamped, body: plain }, i): NewAuditRecord => {
       const { body, contentHash, salt } = sealed[i] as (typeof sealed)[number]
       const leafSalt = salts.subarray(i * SALT_BYTES, (i + 1) * SALT_BYTES)
       return {
@@ -98,7 +102,7 @@ export class AuditTrail {
         origin: this.entity,
         labels: AUDIT,
         categories: UNCATEGORISED,
-        index: joined(common.index, this.#index(stamped)),
+        index: index[i] as IndexEntries,
         cid: null,
         body,
         contentHash,
@@ -109,6 +113,10 @@ export class AuditTrail {
         auditLeaf: { hash: auditLeafHash(leafSalt, plain), salt: leafSalt },
       }
     })
+  }
+
+  async #indices(parts: readonly { stamped: Resource; common: Shared }[]): Promise<IndexEntries[]> {
+    return parts.map(({ stamped, common }) => joined(common.index, this.#index(stamped)))
   }
 
   #index(resource: Resource): IndexEntries {

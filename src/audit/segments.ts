@@ -39,21 +39,21 @@ export async function segmentBlocks(
   const blocks: Block[] = []
   let held: LeafRow[] = []
   let bytes = SEGMENT_OVERHEAD
-  const flush = (): void => {
+  const flush = async (): Promise<void> => {
     const [first] = held
-    if (first !== undefined) blocks.push(encodeSegment(entity, seal, Number(first.leaf_index), held))
+    if (first !== undefined) blocks.push(await encodeSegment(entity, seal, Number(first.leaf_index), held))
     held = []
     bytes = SEGMENT_OVERHEAD
   }
   for (let at = from; at < to; at += PAGE) {
     for (const row of await leafRows(database, at, Math.min(at + PAGE, to))) {
       const size = ENTRY_OVERHEAD + (row.body?.length ?? 0)
-      if (bytes + size > MAX_BLOCK) flush()
+      if (bytes + size > MAX_BLOCK) await flush()
       held.push(row)
       bytes += size
     }
   }
-  flush()
+  await flush()
   return blocks
 }
 
@@ -74,9 +74,14 @@ async function leafRows(database: Database, from: number, to: number): Promise<L
   return rows
 }
 
-function encodeSegment(entity: PartyId, seal: SealInline, first: number, rows: readonly LeafRow[]): Block {
+async function encodeSegment(
+  entity: PartyId,
+  seal: SealInline,
+  first: number,
+  rows: readonly LeafRow[],
+): Promise<Block> {
   const salts = Buffer.concat(rows.map(({ salt }) => salt ?? Buffer.alloc(32)))
-  const [sealed] = seal([{ id: `AuditSegment/${first}`, version: 1, body: salts, patient: null }])
+  const [sealed] = await seal([{ id: `AuditSegment/${first}`, version: 1, body: salts, patient: null }])
   const segment: Segment = {
     v: 1,
     entity: Uint8Array.from(Buffer.from(entity.slice(2), 'hex')),

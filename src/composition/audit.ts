@@ -24,10 +24,10 @@ export async function composeAudit(
   { keys, blocks }: Storage,
   { database, index, records }: Records,
   { contracts, reader, sender, embedded }: Ledger,
-  { capsuleKeys, author }: Vault,
+  { capsuleKeys, sealer }: Vault,
 ): Promise<Audit> {
   const notRenewed = site.problem('the key of the audit trail cannot be renewed; the last one is used')
-  const { seal } = await TrailSealing.open(capsuleKeys, author, site.clock, notRenewed)
+  const { seal } = await TrailSealing.open(capsuleKeys, sealer, site.clock, notRenewed)
   const trail = new AuditTrail(keys.id, site.baseUrl, index, seal)
   const log = new VerifiableLog(
     {

@@ -3,6 +3,7 @@ import { CapsuleKeys } from '../gateway/capsule-keys.js'
 import { Custody, CustodyPolicies, sharedPolicyKey } from '../gateway/custody.js'
 import { Patients } from '../gateway/patients.js'
 import type { Author } from '../vault/seal.js'
+import { type Sealer, SealingThread } from '../vault/sealing-thread.js'
 import type { Ledger } from './ledger.js'
 import type { Shared } from './shared.js'
 import type { Site } from './site.js'
@@ -11,6 +12,7 @@ import type { Storage } from './storage.js'
 /** Keys, whose they are, and what is sealed under them. */
 export interface Vault {
   readonly author: Author
+  readonly sealer: Sealer
   readonly custody: Custody
   readonly patients: Patients
   readonly policies: CustodyPolicies
@@ -31,8 +33,10 @@ export function composeVault(
   })
   const capsuleKeys = new CapsuleKeys(database, keys.id, keys.master, policies, site.clock)
   const author = { id: Buffer.from(keys.id.slice(2), 'hex'), key: keys.author }
-  const bodies = new Bodies(keys.id, author, capsuleKeys, blocks, async (party) =>
+  const sealer = new SealingThread(author)
+  site.closes('sealing', () => sealer.close())
+  const bodies = new Bodies(keys.id, sealer, capsuleKeys, blocks, async (party) =>
     party === keys.id ? [keys.author.publicKey.toBytes()] : shared.feeds.authorKeys(party),
   )
-  return { author, custody, patients, policies, capsuleKeys, bodies }
+  return { author, sealer, custody, patients, policies, capsuleKeys, bodies }
 }

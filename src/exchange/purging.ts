@@ -48,7 +48,7 @@ export class Purging {
     await this.#forgetLinks(patient)
     await parts.sql.query(`UPDATE feed_item SET state = 'seen', patient = NULL WHERE patient = $1`, [bytes(patient)])
     if (removed > 0) {
-      const audit = parts.audit.records([
+      const audit = await parts.audit.records([
         {
           interaction: 'delete',
           outcome: '0',

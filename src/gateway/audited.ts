@@ -30,7 +30,7 @@ export async function recordFailure(
   error: unknown,
 ): Promise<void> {
   const { kind, issues } = error instanceof ConsentryError ? error : { kind: 'internal' as const, issues: [] }
-  const audit = parts.audit.records([
+  const audit = await parts.audit.records([
     occurrence(request, parts.clock(), {
       interaction: request.interaction === 'operation' ? `$${request.operation}` : request.interaction,
       outcome: OUTCOME[kind] ?? '4',

@@ -1,13 +1,11 @@
-import type { SealInline } from '../audit/audit-trail.js'
-import { AUDIT } from '../consent/labels.js'
 import type { PartyId, Permit, RecordSubject } from '../consent/permit.js'
 import { ConsentryError } from '../errors.js'
 import type { NewVersion, StoredVersion } from '../records/types.js'
 import type { BlockStore } from '../vault/blocks/block-store.js'
 import { capsulesOf, chunksOf, open, type OpeningKeys } from '../vault/open.js'
 import type { CapsuleKey } from '../vault/keys.js'
-import { capsuleOfRow, isSealedRow, type SealedRow, sealRows } from '../vault/row-seal.js'
-import { type Author, seal } from '../vault/seal.js'
+import { capsuleOfRow, isSealedRow } from '../vault/row-seal.js'
+import type { Sealer } from '../vault/sealing-thread.js'
 import { capsuleId, type CapsuleKeys, type OpenedKey } from './capsule-keys.js'
 import { withSource } from './imported.js'
 
@@ -25,7 +23,7 @@ export type SealedBody = Pick<NewVersion, 'cid' | 'contentHash' | 'salt' | 'auth
 export class Bodies {
   constructor(
     private readonly entity: PartyId,
-    private readonly author: Author,
+    private readonly sealer: Sealer,
     private readonly keys: CapsuleKeys,
     private readonly blocks: BlockStore,
     private readonly authorKeys: (author: PartyId) => Promise<readonly Uint8Array[]>,
@@ -34,7 +32,7 @@ export class Bodies {
   /** The blocks are durable when it resolves; one commit of the store for all. */
   async seal(bodies: readonly SealableBody[]): Promise<SealedBody[]> {
     const keys = await this.#sealingKeys(bodies)
-    const sealed = seal(
+    const sealed = await this.sealer.seal(
       bodies.map(({ type, id, version, body, patient, labels }, i) => ({
         id: `${type}/${id}`,
         version,
@@ -42,7 +40,6 @@ export class Bodies {
         keys: keys[i] as CapsuleKey[],
         subject: { patient, labels },
       })),
-      this.author,
     )
     await this.blocks.put(sealed.flatMap(({ blocks }) => blocks))
     return sealed.map(({ cid, contentHash, salt, leaf }) => ({ cid, contentHash, salt, leaf, author: this.entity }))
@@ -117,13 +114,4 @@ export class Bodies {
     const keys = await Promise.all(parties.map((party) => this.authorKeys(party)))
     return new Map(parties.map((party, i) => [party, keys[i] ?? []]))
   }
-}
-
-/** Seals records of the audit trail, whose bodies lie in their rows. */
-export function sealInline(items: Parameters<SealInline>[0], author: Pick<Author, 'id'>, key: CapsuleKey): SealedRow[] {
-  return sealRows(
-    items.map(({ patient, ...item }) => ({ ...item, subject: { patient, labels: AUDIT } })),
-    author.id,
-    key,
-  )
 }

@@ -50,6 +50,8 @@ export async function recordAccess(
   trail: Trail,
   what: Pick<Occurrence, 'interaction'> & Partial<Occurrence>,
 ): Promise<void> {
-  const audit = parts.audit.records([occurrence(request, parts.clock(), { outcome: '0', ...trail.told, ...what })])
+  const audit = await parts.audit.records([
+    occurrence(request, parts.clock(), { outcome: '0', ...trail.told, ...what }),
+  ])
   await parts.records.commit({ audit })
 }

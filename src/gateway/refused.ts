@@ -23,6 +23,6 @@ export function refused(parts: GatewayParts): NonNullable<FhirInteractions['refu
             ...what,
           }
         : occurrence({ ...request, principal } satisfies InteractionRequest, parts.clock(), what)
-    await parts.records.commit({ audit: parts.audit.records([happened]) })
+    await parts.records.commit({ audit: await parts.audit.records([happened]) })
   }
 }

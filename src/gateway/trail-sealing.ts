@@ -1,7 +1,7 @@
 import type { SealInline } from '../audit/audit-trail.js'
-import type { Author } from '../vault/seal.js'
+import { AUDIT } from '../consent/labels.js'
+import type { Sealer } from '../vault/sealing-thread.js'
 import type { CapsuleKey } from '../vault/keys.js'
-import { sealInline } from './bodies.js'
 import type { CapsuleKeys } from './capsule-keys.js'
 
 /** How often the key is asked for anew: it is replaced once a day, by `CapsuleKeys`. */
@@ -17,7 +17,7 @@ export class TrailSealing {
 
   private constructor(
     private readonly keys: Pick<CapsuleKeys, 'forTrail'>,
-    private readonly author: Pick<Author, 'id'>,
+    private readonly sealer: Pick<Sealer, 'sealRows'>,
     private readonly clock: () => number,
     private readonly onProblem: (error: unknown) => void,
     private key: CapsuleKey,
@@ -27,16 +27,19 @@ export class TrailSealing {
 
   static async open(
     keys: Pick<CapsuleKeys, 'forTrail'>,
-    author: Pick<Author, 'id'>,
+    sealer: Pick<Sealer, 'sealRows'>,
     clock: () => number,
     onProblem: (error: unknown) => void,
   ): Promise<TrailSealing> {
-    return new TrailSealing(keys, author, clock, onProblem, await keys.forTrail())
+    return new TrailSealing(keys, sealer, clock, onProblem, await keys.forTrail())
   }
 
   readonly seal: SealInline = (items) => {
     if (!this.#looking && this.clock() >= this.#lookAgainAt) void this.#look()
-    return sealInline(items, this.author, this.key)
+    return this.sealer.sealRows(
+      items.map(({ patient, ...item }) => ({ ...item, subject: { patient, labels: AUDIT } })),
+      this.key,
+    )
   }
 
   async #look(): Promise<void> {

@@ -1,8 +1,9 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { RecordSubject } from '../consent/permit.js'
 import { stringify } from '../fhir/json.js'
 import { indexValues } from '../fhir/search-parameters.js'
 import type { Resource, ValidResource } from '../fhir/types.js'
-import type { Method, NewVersion } from '../records/types.js'
+import type { IndexEntries, Method, NewVersion } from '../records/types.js'
 import type { GatewayParts } from './parts.js'
 
 /** A version that is to be written, before it is sealed. */
@@ -26,25 +27,31 @@ export async function sealVersions(
   drafts: readonly Draft[],
 ): Promise<{ versions: NewVersion[]; bodies: Uint8Array[] }> {
   const bodies = drafts.map(({ resource }) => Buffer.from(stringify(resource)))
-  const sealed = await parts.bodies.seal(
-    drafts.map(({ type, id, version, subject }, i) => ({ ...subject, type, id, version, body: bodies[i] as Buffer })),
-  )
-  const versions = drafts.map(
-    ({ type, id, version, lastUpdated, deleted, subject, resource, method }, i): NewVersion => ({
-      type,
-      id,
-      version,
-      lastUpdated,
-      deleted,
-      ...subject,
-      index: deleted ? null : parts.index.entries(type, indexValues(resource as ValidResource)),
-      body: null,
-      source: null,
-      ...(method === undefined ? {} : { method }),
-      ...(sealed[i] as (typeof sealed)[number]),
-    }),
-  )
+  // Sealing is another thread's and writing blocks the disk's: the index entries are made meanwhile.
+  const [sealed, index] = await Promise.all([
+    parts.bodies.seal(
+      drafts.map(({ type, id, version, subject }, i) => ({ ...subject, type, id, version, body: bodies[i] as Buffer })),
+    ),
+    nextTurn().then(() => drafts.map((draft) => indexOf(parts, draft))),
+  ])
+  const versions = drafts.map(({ type, id, version, lastUpdated, deleted, subject, method }, i): NewVersion => ({
+    type,
+    id,
+    version,
+    lastUpdated,
+    deleted,
+    ...subject,
+    index: index[i] ?? null,
+    body: null,
+    source: null,
+    ...(method === undefined ? {} : { method }),
+    ...(sealed[i] as (typeof sealed)[number]),
+  }))
   return { versions, bodies }
+}
+
+function indexOf(parts: Pick<GatewayParts, 'index'>, { type, deleted, resource }: Draft): IndexEntries | null {
+  return deleted ? null : parts.index.entries(type, indexValues(resource as ValidResource))
 }
 
 /** With the id and version that the server gives. */

@@ -91,26 +91,28 @@ async function attemptWrite(
   const taken = links.length > 0 ? await parts.patients.link(links) : []
   if (taken.length > 0) throw takenIds(taken, intents)
 
-  const { versions, bodies } = await sealVersions(
-    parts,
-    drafts.map(({ intent, ...draft }) => ({
-      ...draft,
-      type: intent.type,
-      id: intent.id,
-      deleted: intent.kind === 'delete',
-      method: intent.kind === 'delete' ? 'DELETE' : intent.method,
-    })),
-  )
-  const audit = parts.audit.records(
-    drafts.map((draft) =>
-      occurrence(request, parts.clock(), {
-        interaction: draft.action === 'create' ? 'create' : draft.intent.kind === 'delete' ? 'delete' : 'update',
-        outcome: '0',
-        patients: patientsConcerned(draft).map((id) => ({ id, reference: referenceTo(id) })),
-        data: [{ reference: `${draft.intent.type}/${draft.intent.id}`, version: draft.version }],
-      }),
+  const [{ versions, bodies }, audit] = await Promise.all([
+    sealVersions(
+      parts,
+      drafts.map(({ intent, ...draft }) => ({
+        ...draft,
+        type: intent.type,
+        id: intent.id,
+        deleted: intent.kind === 'delete',
+        method: intent.kind === 'delete' ? 'DELETE' : intent.method,
+      })),
     ),
-  )
+    parts.audit.records(
+      drafts.map((draft) =>
+        occurrence(request, parts.clock(), {
+          interaction: draft.action === 'create' ? 'create' : draft.intent.kind === 'delete' ? 'delete' : 'update',
+          outcome: '0',
+          patients: patientsConcerned(draft).map((id) => ({ id, reference: referenceTo(id) })),
+          data: [{ reference: `${draft.intent.type}/${draft.intent.id}`, version: draft.version }],
+        }),
+      ),
+    ),
+  ])
   await beforeCommit?.(versions)
   await parts.access.confirm(request.principal, decided)
   const claims = intents.flatMap((intent) => (intent.kind !== 'delete' && intent.claim ? [intent.claim] : []))

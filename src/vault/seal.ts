@@ -10,7 +10,6 @@ import { pad } from './padding.js'
 import { contentHashOf, encodePayload, recordTag, type RecordVersion, saltOf, type SealedSubject } from './payload.js'
 import type { SecretKey } from './pre/index.js'
 import { additionalData, INLINE_LIMIT, keyEncryptionKey, sealChunks, wrapDek } from './sealing.js'
-import { rememberSignature } from './signatures.js'
 
 export interface SealItem extends RecordVersion {
   /** JSON, UTF-8. */
@@ -33,6 +32,8 @@ export interface Author {
 export interface Sealed {
   /** CID of the envelope, the first of `blocks`. */
   readonly cid: string
+  /** SHA-256 of the envelope's block. */
+  readonly digest: Uint8Array
   readonly blocks: readonly Block[]
   /** SHA-256(salt ‖ body) */
   readonly contentHash: Uint8Array
@@ -98,10 +99,10 @@ function sealOne(
     },
     (message) => author.key.sign(message),
   )
-  rememberSignature(author.key.publicKey, envelope.digest)
   for (const secret of [dek, padded]) secret.fill(0)
   return {
     cid: envelope.cid,
+    digest: envelope.digest,
     blocks: [{ cid: envelope.cid, bytes: envelope.bytes }, ...chunks],
     contentHash: contentHashOf(salt, body),
     salt,

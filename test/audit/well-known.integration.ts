@@ -45,14 +45,14 @@ describe.each(ENGINES)('well-known values of the trail on $name', ({ open }) => 
       [wellKnown, source.baseUrl],
       [wellKnown, 'https://hospital.example/fhir/2'],
     ] as const) {
-      const trail = new AuditTrail(source.entity, baseUrl, index, (items) =>
+      const trail = new AuditTrail(source.entity, baseUrl, index, async (items) =>
         items.map(({ id, body }) => {
           const resource = parseJson(Buffer.from(body)) as unknown as Resource
           subjects.push({ id: id.slice('AuditEvent/'.length), subject: subjectOf(resource, source.baseUrl) })
           return { body, contentHash: new Uint8Array(32), salt: new Uint8Array(32) }
         }),
       )
-      const rows = trail.records(
+      const rows = await trail.records(
         happened.map((one, i) => ({
           ...one,
           recorded: Date.UTC(2026, 0, i + 1),

@@ -32,7 +32,7 @@ it('the verifiable log', async () => {
     let audit: NewAuditRecord[] = []
     made.push(
       await milliseconds(async () => {
-        audit = h.trail.records(Array.from({ length: 500 }, () => aRead(h.patient)))
+        audit = await h.trail.records(Array.from({ length: 500 }, () => aRead(h.patient)))
       }),
     )
     await h.records.commit({ audit })

@@ -20,8 +20,8 @@ import { SharedPolicies } from '../../src/exchange/policies.js'
 import { Purging } from '../../src/exchange/purging.js'
 import { ForeignBlocks } from '../../src/exchange/foreign-blocks.js'
 import { RemoteBlocks } from '../../src/exchange/remote-blocks.js'
-import { sealInline } from '../../src/gateway/bodies.js'
 import { GatewayChainSink } from '../../src/gateway/chain-sink.js'
+import { TrailSealing } from '../../src/gateway/trail-sealing.js'
 import type { BlockRef, ChainEvent } from '../../src/ledger/chain.js'
 import type { Hex } from '../../src/ledger/hex.js'
 import type { ConsentQuestion, LedgerReader } from '../../src/ledger/reads.js'
@@ -33,6 +33,7 @@ import { LocalBlockStore } from '../../src/vault/blocks/local.js'
 import { type CapsuleKey, newCapsuleKey, policySecret, randomKey, signerOf } from '../../src/vault/keys.js'
 import { SecretKey } from '../../src/vault/pre/index.js'
 import { seal, type Sealed } from '../../src/vault/seal.js'
+import { DirectSealer } from '../../src/vault/sealing-thread.js'
 import { randomId } from '../ledger/support/consortium.js'
 import { hex, openProxy, type TestProxy } from '../proxy/proxies.js'
 
@@ -122,7 +123,9 @@ export class TwoHospitals {
     const remote = new RemoteBlocks(this.blocks)
     const trailKey = newCapsuleKey(policySecret(randomKey(), 'audit', 0).publicKey)
     const author = { id: bytes(id), key: SecretKey.random() }
-    const audit = new AuditTrail(id, 'http://b.example/fhir', index, (items) => sealInline(items, author, trailKey))
+    const forTrail = async () => trailKey
+    const { seal } = await TrailSealing.open({ forTrail }, new DirectSealer(author), clock, () => undefined)
+    const audit = new AuditTrail(id, 'http://b.example/fhir', index, seal)
     this.records = new RecordStore(database, index)
     this.outbox = new Outbox(database)
     this.feeds = new Feeds(id, database, this.mirror, remote)

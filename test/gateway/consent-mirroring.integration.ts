@@ -19,6 +19,7 @@ import type { Call } from '../../src/ledger/contracts.js'
 import type { Hex } from '../../src/ledger/hex.js'
 import { type Grant, relayCall, signTypedData, typedData } from '../../src/ledger/typed-data.js'
 import { BlindIndex } from '../../src/records/blind-index.js'
+import { DirectSealer } from '../../src/vault/sealing-thread.js'
 import { hospital, type Hospital } from '../audit/support/hospital.js'
 import { ALL_CATEGORIES, ALL_LABELS, OPEN_END, randomId, ZERO } from '../ledger/support/consortium.js'
 
@@ -54,7 +55,9 @@ beforeAll(async () => {
   })
   const author = { id: Buffer.from(h.entity.slice(2), 'hex'), key: h.author }
   const keys = new CapsuleKeys(h.database, h.entity, master, policies, clock)
-  const bodies = new Bodies(h.entity, author, keys, h.blocks, async () => [h.author.publicKey.toBytes()])
+  const bodies = new Bodies(h.entity, new DirectSealer(author), keys, h.blocks, async () => [
+    h.author.publicKey.toBytes(),
+  ])
   const freshness = () => ({ confirmedAt: clock(), limitMs: 60_000 })
   parts = {
     entity: h.entity,

@@ -3,6 +3,7 @@ import { TrailSealing } from '../../src/gateway/trail-sealing.js'
 import { type CapsuleKey, newCapsuleKey } from '../../src/vault/keys.js'
 import { capsuleOfRow } from '../../src/vault/row-seal.js'
 import { SecretKey } from '../../src/vault/pre/index.js'
+import { DirectSealer } from '../../src/vault/sealing-thread.js'
 
 const policy = SecretKey.random().publicKey
 const item = { id: 'AuditEvent/a', version: 1, body: Buffer.from('{}'), patient: null }
@@ -19,34 +20,34 @@ it('seals under the key of the day, under the last one while the next is made, a
       return key
     },
   }
-  const author = { id: Buffer.alloc(32, 1) }
+  const sealer = new DirectSealer({ id: Buffer.alloc(32, 1), key: SecretKey.random() })
   const { seal } = await TrailSealing.open(
     keys,
-    author,
+    sealer,
     () => now,
     (error) => void problems.push(error),
   )
-  const capsule = () => Buffer.from(capsuleOfRow(seal([item])[0]?.body as Uint8Array))
+  const capsule = async () => Buffer.from(capsuleOfRow((await seal([item]))[0]?.body as Uint8Array))
   const first = key
-  expect(capsule()).toEqual(Buffer.from(first.capsule))
+  expect(await capsule()).toEqual(Buffer.from(first.capsule))
 
   const second = newCapsuleKey(policy)
   key = second
   now = 86_400_000
-  expect(capsule()).toEqual(Buffer.from(first.capsule))
+  expect(await capsule()).toEqual(Buffer.from(first.capsule))
   await turn()
-  expect(capsule()).toEqual(Buffer.from(second.capsule))
+  expect(await capsule()).toEqual(Buffer.from(second.capsule))
 
   fails = true
   now *= 2
-  capsule()
+  await capsule()
   await turn()
-  expect(capsule()).toEqual(Buffer.from(second.capsule))
+  expect(await capsule()).toEqual(Buffer.from(second.capsule))
   expect(problems).toHaveLength(1)
   fails = false
   key = newCapsuleKey(policy)
   await turn()
-  capsule()
+  await capsule()
   await turn()
-  expect(capsule()).toEqual(Buffer.from(key.capsule))
+  expect(await capsule()).toEqual(Buffer.from(key.capsule))
 })

@@ -22,6 +22,7 @@ import type { BlockStore } from '../../vault/blocks/block-store.js'
 import { KuboBlockStore } from '../../vault/blocks/kubo.js'
 import { LocalBlockStore } from '../../vault/blocks/local.js'
 import { Keystore } from '../../vault/keystore.js'
+import { DirectSealer } from '../../vault/sealing-thread.js'
 
 export interface OpenMaterial {
   readonly material: Material
@@ -79,7 +80,9 @@ async function assemble(config: Config, closing: (() => Promise<unknown>)[]): Pr
   const capsules = new CapsuleKeys(database, keys.id, keys.master, noPolicies, Date.now)
   const author = { id: Buffer.from(keys.id.slice(2), 'hex'), key: keys.author }
   const own = [keys.author.publicKey.toBytes()]
-  const bodies = new Bodies(keys.id, author, capsules, blocks, async (party) => (party === keys.id ? own : []))
+  const bodies = new Bodies(keys.id, new DirectSealer(author), capsules, blocks, async (party) =>
+    party === keys.id ? own : [],
+  )
   return {
     entity: keys.id,
     database,

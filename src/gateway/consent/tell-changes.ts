@@ -63,7 +63,7 @@ export async function tellChanges(
     }
   })
   const { versions } = await sealVersions(parts, drafts)
-  const audit = parts.audit.records(
+  const audit = await parts.audit.records(
     changes.map((change, i) => ({
       interaction: change.row === null ? 'create' : 'update',
       outcome: '0' as const,

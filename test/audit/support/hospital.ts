@@ -7,7 +7,7 @@ import type { Occurrence } from '../../../src/audit/occurrence.js'
 import type { PatientId } from '../../../src/consent/permit.js'
 import { type ChainShare, GatewayChainSink } from '../../../src/gateway/chain-sink.js'
 import { ConsentMirror } from '../../../src/consent/mirror.js'
-import { sealInline } from '../../../src/gateway/bodies.js'
+import { TrailSealing } from '../../../src/gateway/trail-sealing.js'
 import { ChainFollower } from '../../../src/ledger/follower.js'
 import { BlindIndex } from '../../../src/records/blind-index.js'
 import type { Database } from '../../../src/records/database.js'
@@ -16,6 +16,7 @@ import type { NewAuditRecord } from '../../../src/records/types.js'
 import { LocalBlockStore } from '../../../src/vault/blocks/local.js'
 import { type CapsuleKey, newCapsuleKey } from '../../../src/vault/keys.js'
 import { SecretKey } from '../../../src/vault/pre/index.js'
+import { DirectSealer } from '../../../src/vault/sealing-thread.js'
 import { type Consortium, consortium } from '../../ledger/support/consortium.js'
 import { startAnvilNode, type TestNode } from '../../ledger/support/nodes.js'
 import { ENGINES } from '../../records/open.js'
@@ -48,7 +49,8 @@ export async function hospital(): Promise<Hospital> {
   const records = new RecordStore(database, index)
   const author = SecretKey.random()
   const trailKey = newCapsuleKey(SecretKey.random().publicKey)
-  const seal: SealInline = (items) => sealInline(items, { id: Buffer.from(ledger.entity.slice(2), 'hex') }, trailKey)
+  const sealer = new DirectSealer({ id: Buffer.from(ledger.entity.slice(2), 'hex'), key: author })
+  const { seal } = await TrailSealing.open({ forTrail: async () => trailKey }, sealer, Date.now, () => undefined)
   const trail = new AuditTrail(ledger.entity, 'https://hospital.example/fhir', index, seal)
   return {
     ...ledger,
@@ -62,7 +64,7 @@ export async function hospital(): Promise<Hospital> {
     author,
     seal,
     happen: async (count) => {
-      const audit = trail.records(Array.from({ length: count }, () => aRead(ledger.patient)))
+      const audit = await trail.records(Array.from({ length: count }, () => aRead(ledger.patient)))
       await records.commit({ audit })
       return audit
     },
