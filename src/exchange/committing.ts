@@ -48,7 +48,7 @@ export class Committing {
       const result = await this.parts.records.commit({
         versions: fresh.map(({ version }) => version),
         foreignPatients: fresh.map((one) => foreignPatients(patient, one)),
-        audit: this.parts.audit.records([await this.#occurrence(patient, fresh)]),
+        audit: await this.parts.audit.records([await this.#occurrence(patient, fresh)]),
       })
       if (result.committed) return [...refused]
       for (const one of fresh) if (result.conflicts.some((conflict) => refuses(conflict, one))) refused.add(one)
