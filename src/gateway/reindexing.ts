@@ -97,7 +97,7 @@ export class Reindexing {
   /** Says in the trail, before the first record is opened, that the gateway opens records to index them. */
   async #tell(): Promise<void> {
     if (this.#told) return
-    const audit = this.parts.audit.records([
+    const audit = await this.parts.audit.records([
       {
         recorded: this.parts.clock(),
         requestId: `reindex-${this.parts.clock()}`,
