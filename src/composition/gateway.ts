@@ -11,6 +11,7 @@ import { ConsentLinks } from '../gateway/consent/links.js'
 import { ConsentMirroring } from '../gateway/consent/mirroring.js'
 import { consentOperations } from '../gateway/consent/operations.js'
 import { StoredPreparedGrants } from '../gateway/consent/prepared-grants.js'
+import { documentOperations } from '../gateway/document.js'
 import { everythingOperations } from '../gateway/everything.js'
 import { feedTagsOf } from '../gateway/feed-tags.js'
 import type { FhirInteractions } from '../gateway/interaction.js'
@@ -112,6 +113,7 @@ export function composeGateway(
     '*/[id]/$graphql': graphqlAt,
     ...patientOperations(parts),
     ...everythingOperations(parts),
+    ...documentOperations(parts),
     ...metaOperations(parts),
     ...consentOperations(parts, {
       mirror,

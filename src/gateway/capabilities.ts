@@ -24,6 +24,7 @@ const OF_R4: ReadonlySet<string> = new Set([
   'CodeSystem-lookup',
   'CodeSystem-subsumes',
   'CodeSystem-validate-code',
+  'Composition-document',
   'Patient-everything',
   'Resource-graphql',
   'Resource-meta',

@@ -1,0 +1,103 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { validate } from '../../src/fhir/validate.js'
+import { end, type RunningProcess, run, startGateway } from '../support/gateway.js'
+
+let data: string
+let gateway: RunningProcess
+const tokens: Record<string, string> = {}
+
+async function ask(method: string, path: string, body?: unknown, as = 'ehr') {
+  const response = await fetch(`${gateway.fhir}${path}`, {
+    method,
+    headers: { authorization: `Bearer ${tokens[as]}`, 'content-type': 'application/fhir+json' },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  })
+  const text = await response.text()
+  // The tests look into resources of every type.
+
+  return { status: response.status, text, body: JSON.parse(text) }
+}
+
+const of = (reference: string) => ({ reference })
+const composition = (id: string, entry: object[]) => ({
+  resourceType: 'Composition',
+  id,
+  status: 'final',
+  type: { text: 'Summary' },
+  subject: of('Patient/p'),
+  date: '2026-01-01',
+  author: [of('Practitioner/d')],
+  title: 'Summary',
+  section: [{ title: 'Results', entry }],
+})
+
+beforeAll(async () => {
+  data = await mkdtemp(join(tmpdir(), 'consentry-document-'))
+  gateway = await startGateway(data, { EMBEDDED_PROXIES: '0' })
+  const token = async (...args: string[]) => (await run(data, 'cli/token.js', args)).out.trim()
+  tokens['ehr'] = await token('ehr')
+  tokens['auditor'] = await token('auditor')
+  tokens['narrow'] = await token('ehr', '--scope', 'system/Composition.r system/Patient.r system/Practitioner.r')
+  const code = { text: 'Sodium' }
+  const resources = [
+    { resourceType: 'Patient', id: 'p' },
+    { resourceType: 'Practitioner', id: 'd' },
+    { resourceType: 'Observation', id: 'o', status: 'final', code, subject: of('Patient/p') },
+    composition('c', [of('Observation/o'), of('Observation/o')]),
+    composition('dangling', [of('Observation/nowhere')]),
+  ]
+  const entry = resources.map((resource) => ({
+    request: { method: 'PUT', url: `${resource.resourceType}/${resource.id}` },
+    resource,
+  }))
+  const loaded = await ask('POST', '', { resourceType: 'Bundle', type: 'transaction', entry })
+  expect(loaded.status, loaded.text).toBe(200)
+}, 300_000)
+
+afterAll(async () => {
+  if (gateway) await end(gateway.child, 'SIGTERM')
+  await rm(data, { recursive: true, force: true })
+})
+
+it('is a document of the Composition and all that it refers to, each once, valid by R4', async () => {
+  for (const path of [
+    '/Composition/c/$document',
+    '/Composition/$document?id=c',
+    '/Composition/c/$document?persist=false',
+  ]) {
+    const { status, text, body } = await ask('GET', path)
+    expect(status, text).toBe(200)
+    expect(body.type).toBe('document')
+    expect(body.entry.map(({ fullUrl }: { fullUrl: string }) => fullUrl.slice(gateway.fhir.length + 1))).toEqual([
+      'Composition/c',
+      'Patient/p',
+      'Practitioner/d',
+      'Observation/o',
+    ])
+    expect(validate(body).issues).toEqual([])
+  }
+  expect((await ask('GET', '/metadata')).text).toContain('OperationDefinition/Composition-document')
+  const trail = await ask('GET', '/AuditEvent?patient=Patient/p&_count=200', undefined, 'auditor')
+  expect(trail.text).toContain('"document"')
+})
+
+it('is refused whole where something of it may not be read or is not there, in the same words', async () => {
+  const narrow = await ask('GET', '/Composition/c/$document', undefined, 'narrow')
+  const dangling = await ask('GET', '/Composition/dangling/$document')
+  expect([narrow.status, dangling.status]).toEqual([403, 403])
+  expect(narrow.body.issue[0].diagnostics).toBe(dangling.body.issue[0].diagnostics)
+  expect((await ask('GET', '/Composition/nowhere/$document')).status).toBe(404)
+})
+
+it.each([
+  '/Composition/c/$document?persist=true',
+  '/Composition/c/$document?graph=urn:x',
+  '/Composition/$document',
+  '/Composition/c/$document?id=c',
+])('%s is refused', async (path) => {
+  const { status, body } = await ask('GET', path)
+  expect([status, body.resourceType]).toEqual([400, 'OperationOutcome'])
+})
