@@ -239,6 +239,18 @@ describe('transaction', () => {
     expect((await ask('GET', '/Patient?family=half')).body.total).toBe(0)
   })
 
+  it('admits more patients at once than a block has room for', async () => {
+    const entry = Array.from({ length: 150 }, (_, i) => ({
+      resource: newPatient(`Many${i}`),
+      request: { method: 'POST', url: 'Patient' },
+    }))
+    const answer = await ask('POST', '', { resourceType: 'Bundle', type: 'transaction', entry })
+    expect(answer.status, answer.text.slice(0, 300)).toBe(200)
+    expect(
+      answer.body.entry.every((one: { response: { status: string } }) => one.response.status.startsWith('201')),
+    ).toBe(true)
+  })
+
   it('answers each entry of a batch for itself', async () => {
     const { status, body } = await ask(
       'POST',
