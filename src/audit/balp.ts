@@ -14,6 +14,8 @@ const BALP_ENTITY = 'https://profiles.ihe.net/ITI/BALP/CodeSystem/BasicAuditEnti
 const USER_AGENT = 'https://profiles.ihe.net/ITI/BALP/CodeSystem/UserAgentTypes'
 const ACT_REASON = 'http://terminology.hl7.org/CodeSystem/v3-ActReason'
 export const PARTY_SYSTEM = 'https://consentry.health/fhir/sid/party'
+/** SHA-256 of a capsule, base64. */
+export const CAPSULE_SYSTEM = 'https://consentry.health/fhir/sid/capsule'
 const CLIENT_SYSTEM = 'https://consentry.health/fhir/sid/client'
 const EVIDENCE = 'https://consentry.health/fhir/StructureDefinition/ledger-evidence'
 
@@ -210,6 +212,13 @@ function entities(occurrence: Occurrence, patient: string | null): object[] {
         role: coding(OBJECT_ROLE, '4', 'Domain Resource'),
       })
     }
+  }
+  for (const capsule of occurrence.capsules ?? []) {
+    list.push({
+      what: { identifier: { system: CAPSULE_SYSTEM, value: capsule } },
+      type: coding(ENTITY_TYPE, '2', 'System Object'),
+      role: coding(OBJECT_ROLE, '13', 'Security Resource'),
+    })
   }
   if (occurrence.authorisation !== undefined) {
     const { reference, version } = occurrence.authorisation

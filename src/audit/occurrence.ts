@@ -24,6 +24,8 @@ export interface Occurrence {
   }[]
   /** The document that authorises it. */
   readonly authorisation?: { readonly reference: string; readonly version: number }
+  /** SHA-256 in base64 of capsules whose keys re-encryption proxies are asked for. */
+  readonly capsules?: readonly string[]
   /** The raw query of a search, without the question mark. */
   readonly query?: string
   readonly evidence?: LedgerEvidence

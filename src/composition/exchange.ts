@@ -1,7 +1,11 @@
+import type { PartyId } from '../consent/permit.js'
 import { Importing } from '../exchange/importing.js'
+import { KeptReceipts } from '../exchange/kept-receipts.js'
 import { OpenedCapsules } from '../exchange/opened-capsules.js'
 import { Purging } from '../exchange/purging.js'
+import { ToldRequests } from '../exchange/told-requests.js'
 import { ExchangeWorker } from '../exchange/worker.js'
+import type { LedgerReader } from '../ledger/reads.js'
 import { Outbox } from '../records/outbox.js'
 import type { Audit } from './audit.js'
 import type { Ledger } from './ledger.js'
@@ -16,7 +20,7 @@ export function composeExchange(
   site: Site,
   { keys }: Storage,
   { database, index, records, mirror }: Records,
-  { freshness }: Ledger,
+  { freshness, reader }: Ledger,
   { remote, feeds, policies, turns, kept }: Shared,
   { capsuleKeys }: Vault,
   { trail }: Audit,
@@ -32,7 +36,17 @@ export function composeExchange(
     policies,
     turns,
     feeds,
-    capsules: new OpenedCapsules(entity, keys.encryption, keys.operator, keys.master, database, clock),
+    capsules: new OpenedCapsules({
+      entity,
+      encryption: keys.encryption,
+      operator: keys.operator,
+      master: keys.master,
+      sql: database,
+      clock,
+      told: new ToldRequests(database, records, trail, clock),
+      receipts: new KeptReceipts(database),
+      receiptKeys: (proxies) => receiptKeysOf(reader, proxies),
+    }),
     remote,
     blocks: kept,
     records,
@@ -53,4 +67,19 @@ export function composeExchange(
   })
   const onProblem = site.problem('the exchange has a problem and tries again')
   return new ExchangeWorker(new Outbox(database), feeds, policies, importing, purging, onProblem)
+}
+
+/** As the proxies announced them. */
+async function receiptKeysOf(reader: LedgerReader, proxies: readonly PartyId[]): Promise<Map<PartyId, Uint8Array>> {
+  const nodes = await reader.readMany(
+    'ProxyRegistry',
+    'proxyNode',
+    proxies.map((proxy) => [proxy] as const),
+  )
+  return new Map(
+    proxies.flatMap((proxy, i) => {
+      const key = Buffer.from(nodes[i]?.receiptKey.slice(2) ?? '', 'hex')
+      return key.length === 0 ? [] : [[proxy, new Uint8Array(key)] as const]
+    }),
+  )
 }

@@ -12,8 +12,16 @@ import {
   type SecretKey,
   type VerifiedCapsuleFrag,
 } from '../vault/pre/index.js'
+import type { KeptReceipts } from './kept-receipts.js'
 import type { SharedPolicy } from './policies.js'
-import { type ReencryptionItems, requestReencryption } from './proxies.js'
+import {
+  type Asking,
+  type ProxyAddress,
+  type Reencrypted,
+  type ReencryptionItems,
+  requestReencryption,
+} from './proxies.js'
+import type { ToldRequests } from './told-requests.js'
 
 /** A capsule of another author under a policy that is shared with us. */
 export interface ForeignCapsule {
@@ -34,19 +42,26 @@ export interface OpenedCapsule {
   readonly key: Uint8Array
 }
 
+export interface OpeningParts {
+  readonly entity: PartyId
+  readonly encryption: SecretKey
+  readonly operator: Wallet
+  readonly master: Uint8Array
+  readonly sql: Sql
+  /** Milliseconds since the epoch. */
+  readonly clock: () => number
+  readonly told: ToldRequests
+  readonly receipts: KeptReceipts
+  /** Keys with which proxies sign receipts, of the ledger; those that announced none are missing. */
+  readonly receiptKeys: (proxies: readonly PartyId[]) => Promise<ReadonlyMap<PartyId, Uint8Array>>
+}
+
 /**
  * Keys of capsules that m proxies re-encrypted for us. Whoever asked keeps them, wrapped by the master key, in the turn of
  * their patient, and then they are not asked for again until a purge.
  */
 export class OpenedCapsules {
-  constructor(
-    private readonly entity: PartyId,
-    private readonly encryption: SecretKey,
-    private readonly operator: Wallet,
-    private readonly master: Uint8Array,
-    private readonly sql: Sql,
-    private readonly clock: () => number,
-  ) {}
+  constructor(private readonly parts: OpeningParts) {}
 
   /**
    * The opened capsules by hex of their id; capsules of one call are of one patient's policies.
@@ -63,36 +78,40 @@ export class OpenedCapsules {
   }
 
   async #kept(ids: readonly string[]): Promise<Map<string, Uint8Array>> {
-    const { rows } = await this.sql.query<{ id: Buffer; wrapped_key: Buffer }>(
+    const { rows } = await this.parts.sql.query<{ id: Buffer; wrapped_key: Buffer }>(
       'SELECT id, wrapped_key FROM capsule_key WHERE id = ANY($1::bytea[])',
       [ids.map((id) => Buffer.from(id, 'hex'))],
     )
     return new Map(
       rows.map(({ id, wrapped_key }) => {
         const name = id.toString('hex')
-        return [name, unwrap(this.master, wrapped_key, `capsule ${name}`)]
+        return [name, unwrap(this.parts.master, wrapped_key, `capsule ${name}`)]
       }),
     )
   }
 
-  /** All proxies at once; those that fail or lie are left out, and m correct answers are enough. */
+  /**
+   * All proxies at once, after the trail tells of it; those that fail or lie, in their receipts too, are left out, and m correct answers
+   * are enough.
+   */
   async #ask(group: readonly ForeignCapsule[], terms: AskingTerms): Promise<Map<string, Uint8Array>> {
-    const { threshold, proxies } = (group[0] as ForeignCapsule).policy
+    const { entity, encryption, told } = this.parts
+    const { threshold, proxies, patient } = (group[0] as ForeignCapsule).policy
+    const capsules = group.map(({ capsule }) => capsuleIdOf(capsule).toString('base64'))
     const items = group.map(({ capsule, policy }): ReencryptionItems[number] => ({
       patient: policy.patient,
       label: labelId(policy.label),
       epoch: policy.epoch,
       capsules: [Buffer.from(capsule).toString('base64')],
     }))
-    const asked = { purpose: terms.purpose, categories: String(terms.categories) }
-    const answers = await Promise.allSettled(
-      proxies.map((proxy) => requestReencryption(proxy, this.entity, asked, items, this.operator)),
-    )
+    const event = await told.tell(patient, capsules)
+    const asked = { grantee: entity, purpose: terms.purpose, categories: String(terms.categories), event, items }
+    const answers = await this.#answers(proxies, asked)
     const opened = new Map<string, Uint8Array>()
     for (const [i, foreign] of group.entries()) {
       const frags = answers.flatMap((answer) => {
-        const result = answer.status === 'fulfilled' ? answer.value[i] : undefined
-        return result && 'capsuleFrags' in result ? verified(result.capsuleFrags[0], foreign, this.encryption) : []
+        const result = answer.status === 'fulfilled' ? answer.value.results[i] : undefined
+        return result && 'capsuleFrags' in result ? verified(result.capsuleFrags[0], foreign, encryption) : []
       })
       if (frags.length < threshold) {
         throw new ConsentryError(
@@ -102,17 +121,33 @@ export class OpenedCapsules {
         )
       }
       const capsule = Capsule.fromBytes(foreign.capsule)
-      const key = decapsulateReencrypted(this.encryption, foreign.policy.policyKey, capsule, frags.slice(0, threshold))
+      const key = decapsulateReencrypted(encryption, foreign.policy.policyKey, capsule, frags.slice(0, threshold))
       opened.set(capsuleIdOf(foreign.capsule).toString('hex'), key)
     }
+    told.done(patient, capsules)
     return opened
+  }
+
+  /** An answer counts once its receipts are kept. */
+  async #answers(proxies: readonly ProxyAddress[], asked: Asking): Promise<PromiseSettledResult<Reencrypted>[]> {
+    const { operator, receipts, receiptKeys } = this.parts
+    const keys = await receiptKeys(proxies.map(({ id }) => id))
+    return Promise.allSettled(
+      proxies.map(async (proxy) => {
+        const key = keys.get(proxy.id)
+        if (key === undefined) throw new ConsentryError('integrity', 'The ledger knows no receipt key of the proxy.')
+        const answer = await requestReencryption(proxy, key, asked, operator)
+        await receipts.keep(answer.receipts)
+        return answer
+      }),
+    )
   }
 
   /** Call it in the turn of the capsules' patient only. */
   async keep(opened: readonly OpenedCapsule[]): Promise<void> {
     const group = opened.map(({ foreign }) => foreign)
     const ids = group.map(({ capsule }) => capsuleIdOf(capsule))
-    await this.sql.query(
+    await this.parts.sql.query(
       `INSERT INTO capsule_key (id, capsule, patient, label_mask, author, epoch, wrapped_key, imported, created_at)
        SELECT i.*, true, $7 FROM unnest($1::bytea[], $2::bytea[], $3::bytea[], $4::bigint[], $5::bytea[], $6::int[], $8::bytea[])
          AS i(id, capsule, patient, label_mask, author, epoch, wrapped_key)
@@ -124,9 +159,9 @@ export class OpenedCapsules {
         group.map(({ policy }) => labelBits([policy.label])),
         group.map(({ author }) => bytes(author)),
         group.map(({ policy }) => policy.epoch),
-        this.clock(),
+        this.parts.clock(),
         opened.map(({ key }, i) =>
-          Buffer.from(wrap(this.master, key, `capsule ${(ids[i] as Buffer).toString('hex')}`)),
+          Buffer.from(wrap(this.parts.master, key, `capsule ${(ids[i] as Buffer).toString('hex')}`)),
         ),
       ],
     )

@@ -5,10 +5,13 @@ import { ConsentryError } from '../errors.js'
 import {
   type KeyFragDelivery,
   MAX_CAPSULES,
+  type ReceiptsRequest,
+  type ReceiptsResponse,
   type ReencryptionRequest,
   type ReencryptionResponse,
 } from '../proxy/protocol.js'
 import { boundedBody } from './bounded-body.js'
+import { receiptsOf, type VerifiedReceipt } from './receipts.js'
 
 const TIMEOUT = 5_000
 /** Bytes; the fragments of half of MAX_CAPSULES fit. */
@@ -26,31 +29,69 @@ export async function deliverKeyFrag({ endpoint }: ProxyAddress, delivery: KeyFr
 
 export type ReencryptionItems = ReencryptionRequest['items']
 
-/** Asks one proxy, signed by an account of the grantee; items beyond a request's size are asked for in further requests. */
+/** What all proxies of a group are asked alike. */
+export interface Asking extends Pick<ReencryptionRequest, 'grantee' | 'purpose' | 'categories' | 'event'> {
+  readonly items: ReencryptionItems
+}
+
+/** Answers in the order of the items, and what the proxy signed of them. */
+export interface Reencrypted {
+  readonly results: ReencryptionResponse['results']
+  readonly receipts: readonly VerifiedReceipt[]
+}
+
+/**
+ * Asks one proxy, signed by an account of the grantee; items beyond a request's size are asked for in further requests.
+ * @param receiptKey of the proxy, on the ledger
+ * @throws ConsentryError `unavailable` when it does not answer, `integrity` for an answer without its receipts
+ */
 export async function requestReencryption(
   proxy: ProxyAddress,
-  grantee: PartyId,
-  terms: Pick<ReencryptionRequest, 'purpose' | 'categories'>,
-  items: ReencryptionItems,
+  receiptKey: Uint8Array,
+  { items, ...terms }: Asking,
   operator: Wallet,
-): Promise<ReencryptionResponse['results']> {
+): Promise<Reencrypted> {
   const results: ReencryptionResponse['results'][number][] = []
+  const receipts: VerifiedReceipt[] = []
   for (const part of portions(items)) {
-    const request = JSON.stringify({
-      proxy: proxy.id,
-      grantee,
-      ...terms,
-      nonce: randomBytes(16).toString('base64url'),
-      at: Math.floor(Date.now() / 1000),
-      items: part,
-    } satisfies ReencryptionRequest)
-    const signature = await operator.signMessage(request)
-    const answer = (await post(`${proxy.endpoint}/reencrypt`, { request, signature })) as ReencryptionResponse | null
-    if (!Array.isArray(answer?.results) || answer.results.length !== part.length)
+    const request: ReencryptionRequest = { proxy: proxy.id, ...terms, ...once(), items: part }
+    const text = JSON.stringify(request)
+    const signed = { request: text, signature: await operator.signMessage(text) }
+    const answer = (await post(`${proxy.endpoint}/reencrypt`, signed)) as ReencryptionResponse | null
+    if (!Array.isArray(answer?.results) || answer.results.length !== part.length || !answer.results.every(isResult)) {
       throw refused('answers another question')
+    }
     results.push(...answer.results)
+    receipts.push(...receiptsOf({ text, request }, answer, receiptKey))
   }
-  return results
+  return { results, receipts }
+}
+
+/** What a proxy says that it did for us, from a number on, and hashes of the rest; as it says it. */
+export async function requestReceipts(
+  proxy: ProxyAddress,
+  party: PartyId,
+  since: number,
+  operator: Wallet,
+): Promise<ReceiptsResponse> {
+  const request: ReceiptsRequest = { asks: 'receipts', proxy: proxy.id, party, since, ...once() }
+  const text = JSON.stringify(request)
+  const answer = await post(`${proxy.endpoint}/receipts`, {
+    request: text,
+    signature: await operator.signMessage(text),
+  })
+  if (!Array.isArray(answer)) throw refused('answers another question')
+  return answer as ReceiptsResponse
+}
+
+function once(): { nonce: string; at: number } {
+  return { nonce: randomBytes(16).toString('base64url'), at: Math.floor(Date.now() / 1000) }
+}
+
+function isResult(result: unknown): boolean {
+  if (typeof result !== 'object' || result === null) return false
+  const { capsuleFrags, denied } = result as Record<string, unknown>
+  return Array.isArray(capsuleFrags) !== (typeof denied === 'string')
 }
 
 function* portions(items: ReencryptionItems): Generator<ReencryptionItems> {

@@ -54,6 +54,8 @@ export interface ReencryptionRequest {
   /** Random; a proxy answers it once. */
   readonly nonce: string
   readonly at: number
+  /** Logical id of the AuditEvent in which the grantee tells of this request; the receipts name it. */
+  readonly event: string
   readonly items: readonly {
     readonly patient: Hex
     readonly label: Hex
@@ -65,7 +67,8 @@ export interface ReencryptionRequest {
 export interface ReencryptionResponse {
   /** In the order of the items: fragments in the order of their capsules, or why not. */
   readonly results: readonly ({ readonly capsuleFrags: readonly string[] } | { readonly denied: string })[]
-  readonly receipt: Receipt
+  /** Of this request: what was re-encrypted and what was denied, for each patient and label, consecutive. */
+  readonly receipts: readonly Receipt[]
 }
 
 /** What a proxy has done, signed and chained: `previous` is the hash of the receipt before, so none can be taken out. */
@@ -76,7 +79,12 @@ export interface Receipt {
   readonly patient: Hex
   readonly grantee: Hex
   readonly label: Hex
-  readonly capsules: number
+  /** `digestOf` the signed request's text, of a delivery's `keyFragPurpose`; empty where nobody asked. */
+  readonly request: string
+  /** That of the request. */
+  readonly event: string
+  /** `digestOf` each capsule that was re-encrypted or denied. */
+  readonly capsules: readonly string[]
   readonly at: number
   readonly previous: string
   /** ECDSA over SHA-256 of the receipt's text without this member, compact, base64. */
@@ -88,8 +96,13 @@ export function receiptText({
   signature: _,
   ...receipt
 }: Receipt | (Omit<Receipt, 'signature'> & { signature?: string })): string {
-  const { sequence, kind, proxy, patient, grantee, label, capsules, at, previous } = receipt
-  return JSON.stringify([sequence, kind, proxy, patient, grantee, label, capsules, at, previous])
+  const { sequence, kind, proxy, patient, grantee, label, request, event, capsules, at, previous } = receipt
+  return JSON.stringify([sequence, kind, proxy, patient, grantee, label, request, event, capsules, at, previous])
+}
+
+/** SHA-256 in base64, as receipts name what they are about. */
+export function digestOf(bytes: Uint8Array | string): string {
+  return createHash('sha256').update(bytes).digest('base64')
 }
 
 export function receiptHash(receipt: Receipt): string {

@@ -3,6 +3,8 @@ import { MAX_CAPSULES, type ReceiptsRequest, type ReencryptionRequest } from './
 
 const ID = /^0x[0-9a-f]{64}$/
 const NONCE = /^[A-Za-z0-9_-]{16,128}$/
+/** https://hl7.org/fhir/R4/datatypes.html#id */
+const LOGICAL_ID = /^[A-Za-z0-9\-.]{1,64}$/
 const CATEGORIES = /^\d{1,20}$/
 /** A capsule has 105 bytes. */
 const CAPSULE = /^[A-Za-z0-9+/]{140}$/
@@ -15,13 +17,14 @@ const CAPSULE = /^[A-Za-z0-9+/]{140}$/
 export function parseRequest(text: string): ReencryptionRequest {
   const request = parsed(text)
   if (!isObject(request)) throw malformed('a JSON object')
-  const { proxy, grantee, purpose, categories, nonce, at, items } = request
+  const { proxy, grantee, purpose, categories, nonce, at, event, items } = request
   if (!isText(ID, proxy)) throw malformed('the id of a proxy')
   if (!isText(ID, grantee)) throw malformed('the id of a grantee')
   if (!isCount(purpose) || purpose > 0xffff_ffff) throw malformed('a purpose mask')
   if (!isText(CATEGORIES, categories)) throw malformed('a category mask')
   if (!isText(NONCE, nonce)) throw malformed('a nonce of 16 to 128 characters')
   if (!isCount(at)) throw malformed('a time in seconds')
+  if (!isText(LOGICAL_ID, event)) throw malformed('the id of the AuditEvent that tells of it')
   if (!Array.isArray(items) || items.length === 0) throw malformed('items')
   const capsules = (items as unknown[]).reduce<number>((sum, item) => sum + requireItem(item), 0)
   if (capsules > MAX_CAPSULES || items.length > MAX_CAPSULES) {

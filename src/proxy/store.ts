@@ -110,8 +110,17 @@ export class ProxyStore {
     return row && (JSON.parse(row.body) as Receipt)
   }
 
-  addReceipt(receipt: Receipt): void {
-    this.#db.prepare('INSERT INTO receipt VALUES (?, ?)').run(receipt.sequence, JSON.stringify(receipt))
+  /** All or none. */
+  addReceipts(receipts: readonly Receipt[]): void {
+    const insert = this.#db.prepare('INSERT INTO receipt VALUES (?, ?)')
+    this.#db.exec('BEGIN IMMEDIATE')
+    try {
+      for (const receipt of receipts) insert.run(receipt.sequence, JSON.stringify(receipt))
+      this.#db.exec('COMMIT')
+    } catch (error) {
+      this.#db.exec('ROLLBACK')
+      throw error
+    }
   }
 
   receipts(since: number, limit: number): Receipt[] {

@@ -7,16 +7,17 @@ import { Capsule, KeyFrag, PublicKey, reencrypt, type SecretKey } from '../vault
 import {
   CLOCK_SKEW,
   DELIVERY_LIFE,
+  digestOf,
   type KeyFragDelivery,
   keyFragPurpose,
   type Receipt,
   receiptHash,
-  receiptText,
   type ReceiptsResponse,
   type ReencryptionRequest,
   type ReencryptionResponse,
   type SignedRequest,
 } from './protocol.js'
+import { type Deed, ReceiptChain } from './receipt-chain.js'
 import { parseReceiptsRequest, parseRequest } from './request.js'
 import type { ProxyStore, StoredKeyFrag } from './store.js'
 
@@ -31,8 +32,9 @@ export interface UrsulaKeys {
 
 const ALL_LABELS: Hex = `0x${'00'.repeat(32)}`
 const READ = 0
-/** Of one answer. */
+/** Of one answer; the capsules that they name bound its size. */
 const RECEIPTS = 1_000
+const CAPSULES_NAMED = 10_000
 const AT_REST = 'consentry key fragment at rest'
 
 /**
@@ -41,13 +43,17 @@ const AT_REST = 'consentry key fragment at rest'
  * at `latest`, at every request. It sees neither plaintext nor a key of it.
  */
 export class Ursula {
+  readonly #receipts: ReceiptChain
+
   constructor(
     private readonly keys: UrsulaKeys,
     private readonly store: ProxyStore,
     private readonly reader: LedgerReader,
     /** Seconds since the epoch. */
     private readonly now: () => number,
-  ) {}
+  ) {
+    this.#receipts = new ReceiptChain(keys.id, keys.receipt, store, now)
+  }
 
   /**
    * @throws ConsentryError `invalid` unless the fragment is the patient's, for this grantee's key; `forbidden` past its
@@ -68,7 +74,11 @@ export class Ursula {
       throw new ConsentryError('conflict', 'This delivery has been taken before.', { code: 'duplicate' })
     }
     this.store.put({ patient, grantee, label, epoch, policyKey, verifyingKey, receivingKey, sealed, block })
-    return this.#receipt('stored', { patient, grantee, label }, 0)
+    const request = digestOf(keyFragPurpose(delivery))
+    const [receipt] = this.#receipts.add([
+      { kind: 'stored', patient, grantee, label, request, event: '', capsules: [] },
+    ])
+    return receipt as Receipt
   }
 
   /** @throws ConsentryError `malformed`, `forbidden` for a request that is not the grantee's, `conflict` for a repeated one */
@@ -76,20 +86,13 @@ export class Ursula {
     const request = parseRequest(text)
     await this.#authenticate(request, request.grantee, text, signature)
     const permitted = await this.#check(request)
-    let receipt: Receipt | undefined
     const results = request.items.map((item, i): ReencryptionResponse['results'][number] => {
-      const about = { patient: item.patient, grantee: request.grantee, label: item.label }
       const stored = this.store.find(item.patient, request.grantee, item.label, item.epoch)
-      if (!permitted[i] || stored === undefined) {
-        receipt = this.#receipt('denied', about, 0)
-        return { denied: permitted[i] ? 'no key fragment' : 'no consent' }
-      }
-      const capsuleFrags = this.#work(stored, item.capsules)
-      receipt = this.#receipt('reencrypted', about, capsuleFrags.length)
-      return { capsuleFrags }
+      if (permitted[i] && stored !== undefined) return { capsuleFrags: this.#work(stored, item.capsules) }
+      return { denied: permitted[i] ? 'no key fragment' : 'no consent' }
     })
-    if (receipt === undefined) throw new ConsentryError('malformed', 'A re-encryption request needs at least one item.')
-    return { results, receipt }
+    // Before the answer, so that nobody has a fragment of which no receipt says so.
+    return { results, receipts: this.#receipts.add(deedsOf(request, digestOf(text), results)) }
   }
 
   /** @throws ConsentryError `malformed`, `forbidden` for a request that is not the party's, `conflict` for a repeated one */
@@ -97,8 +100,10 @@ export class Ursula {
     const request = parseReceiptsRequest(text)
     const { party, since } = request
     await this.#authenticate(request, party, text, signature)
+    let named = 0
     return this.store
       .receipts(since, RECEIPTS)
+      .filter((receipt, i) => (named += receipt.capsules.length) <= CAPSULES_NAMED || i === 0)
       .map((receipt) =>
         receipt.patient === party || receipt.grantee === party
           ? receipt
@@ -111,9 +116,11 @@ export class Ursula {
    * @param block the revocation's: a fragment that came when the chain had that block already is of a later grant
    */
   forget(patient: Hex, grantee?: Hex, label?: Hex, block?: number): void {
-    for (const gone of this.store.delete(patient, grantee, label, block)) {
-      this.#receipt('deleted', { patient, grantee: gone.grantee as Hex, label: gone.label as Hex }, 0)
-    }
+    const deeds = this.store.delete(patient, grantee, label, block).map((gone): Deed => {
+      const about = { patient, grantee: gone.grantee as Hex, label: gone.label as Hex }
+      return { kind: 'deleted', ...about, request: '', event: '', capsules: [] }
+    })
+    if (deeds.length > 0) this.#receipts.add(deeds)
   }
 
   /** Fragments whose consent has ended without an event (its period is over) are forgotten too. */
@@ -187,23 +194,23 @@ export class Ursula {
     )
     return items.map((_, i) => answers[2 * i] === true || answers[2 * i + 1] === true)
   }
+}
 
-  #receipt(kind: Receipt['kind'], about: Pick<Receipt, 'patient' | 'grantee' | 'label'>, capsules: number): Receipt {
-    const last = this.store.lastReceipt()
-    const unsigned = {
-      sequence: (last?.sequence ?? -1) + 1,
-      kind,
-      proxy: this.keys.id,
-      ...about,
-      capsules,
-      at: this.now(),
-      previous: last ? receiptHash(last) : '',
-    }
-    const signature = Buffer.from(this.keys.receipt.sign(Buffer.from(receiptText(unsigned)))).toString('base64')
-    const receipt = { ...unsigned, signature }
-    this.store.addReceipt(receipt)
-    return receipt
+/** One for each patient, label and outcome of a request, with its capsules. */
+function deedsOf(
+  { grantee, event, items }: ReencryptionRequest,
+  request: string,
+  results: ReencryptionResponse['results'],
+): Deed[] {
+  const deeds = new Map<string, { readonly deed: Omit<Deed, 'capsules'>; readonly capsules: Set<string> }>()
+  for (const [i, { patient, label, capsules }] of items.entries()) {
+    const kind = 'denied' in (results[i] as object) ? 'denied' : 'reencrypted'
+    const name = `${kind}|${patient}|${label}`
+    const known = deeds.get(name) ?? { deed: { kind, patient, grantee, label, request, event }, capsules: new Set() }
+    deeds.set(name, known)
+    for (const capsule of capsules) known.capsules.add(digestOf(base64(capsule)))
   }
+  return Array.from(deeds.values(), ({ deed, capsules }) => ({ ...deed, capsules: [...capsules] }))
 }
 
 /** What every signed request says. */

@@ -9,6 +9,7 @@ import { ForeignBlocks1763600500000 } from '../../migrations/1763600500000-forei
 import { ForeignPatients1763600600000 } from '../../migrations/1763600600000-foreign-patients.js'
 import { VersionMethod1763600700000 } from '../../migrations/1763600700000-version-method.js'
 import { IndexState1763600800000 } from '../../migrations/1763600800000-index-state.js'
+import { ProxyReceipts1763600900000 } from '../../migrations/1763600900000-proxy-receipts.js'
 import { ENTITIES } from './entities/index.js'
 
 export interface ConnectionOptions {
@@ -60,6 +61,7 @@ export function dataSourceOptions(options: ConnectionOptions): DataSourceOptions
       ForeignPatients1763600600000,
       VersionMethod1763600700000,
       IndexState1763600800000,
+      ProxyReceipts1763600900000,
     ],
     migrationsTransactionMode: 'all',
     // an idle connection that breaks is replaced; whoever uses one hears of it from the statement

@@ -17,6 +17,8 @@ import { accountOf, encodeManifest, type Manifest, manifestRoot } from '../../sr
 import { OpenedCapsules } from '../../src/exchange/opened-capsules.js'
 import { PatientTurns } from '../../src/exchange/patient-turns.js'
 import { SharedPolicies } from '../../src/exchange/policies.js'
+import { KeptReceipts } from '../../src/exchange/kept-receipts.js'
+import { ToldRequests } from '../../src/exchange/told-requests.js'
 import { Purging } from '../../src/exchange/purging.js'
 import { ForeignBlocks } from '../../src/exchange/foreign-blocks.js'
 import { RemoteBlocks } from '../../src/exchange/remote-blocks.js'
@@ -67,6 +69,8 @@ export class TwoHospitals {
   readonly patient: Hex = randomId()
   readonly root = randomKey()
   readonly turns = new PatientTurns()
+  /** Of B’s audit trail. */
+  readonly trailKey = newCapsuleKey(policySecret(randomKey(), 'audit', 0).publicKey)
   /** What A serves by CID. */
   readonly served = new Map<string, Uint8Array>()
   readonly capsuleKeys = new Map<LabelCode, CapsuleKey>()
@@ -121,7 +125,7 @@ export class TwoHospitals {
     const master = randomKey()
     const index = new BlindIndex(randomKey())
     const remote = new RemoteBlocks(this.blocks)
-    const trailKey = newCapsuleKey(policySecret(randomKey(), 'audit', 0).publicKey)
+    const { trailKey } = this
     const author = { id: bytes(id), key: SecretKey.random() }
     const forTrail = async () => trailKey
     const { seal } = await TrailSealing.open({ forTrail }, new DirectSealer(author), clock, () => undefined)
@@ -140,7 +144,17 @@ export class TwoHospitals {
       ...stores,
       freshness: () => ({ confirmedAt: this.now, limitMs: 1 }),
       feeds: this.feeds,
-      capsules: new OpenedCapsules(id, encryption, operator, master, database, clock),
+      capsules: new OpenedCapsules({
+        entity: id,
+        encryption,
+        operator,
+        master,
+        sql: database,
+        clock,
+        told: new ToldRequests(database, this.records, audit, clock),
+        receipts: new KeptReceipts(database),
+        receiptKeys: async () => new Map(this.proxies.map(({ identity }) => [identity.id, bytes(identity.receiptKey)])),
+      }),
       remote,
       index,
     })

@@ -162,6 +162,7 @@ function question(proxy: TestProxy, patient: Patient, capsule: Uint8Array, over:
     categories: '2',
     nonce: randomBytes(16).toString('base64url'),
     at: now(),
+    event: 'told',
     items: [{ patient: patient.id, label: GENERAL, epoch: 0, capsules: [base64(capsule)] }],
     ...over,
   } satisfies ReencryptionRequest
@@ -326,7 +327,7 @@ describe('a re-encryption', () => {
   ])('is denied for %s', async (_, over) => {
     const answer = await ask(first(), question(first(), patient, capsule, over))
     expect([answer.status, results(answer)]).toEqual([200, [{ denied: 'no consent' }]])
-    expect((answer.body as unknown as ReencryptionResponse).receipt.kind).toBe('denied')
+    expect((answer.body as unknown as ReencryptionResponse).receipts.map(({ kind }) => kind)).toEqual(['denied'])
   })
 
   it('is denied for another grantee, who has neither consent nor fragment', async () => {

@@ -20,6 +20,23 @@ export interface DecodedManifest {
   readonly entries: readonly { readonly cid: string; readonly leaf: Uint8Array }[]
 }
 
+/** A receipt of a re-encryption proxy, as the exchange reads it: its form was looked at, and nothing else. */
+export interface ToldReceipt {
+  readonly sequence: number
+  readonly kind: 'stored' | 'reencrypted' | 'denied' | 'deleted'
+  readonly proxy: Hex
+  readonly patient: Hex
+  readonly grantee: Hex
+  /** Logical id of the AuditEvent that tells of the request. */
+  readonly event: string
+  /** SHA-256 in base64. */
+  readonly capsules: readonly string[]
+  /** Hash of the receipt before, base64; empty for the first. */
+  readonly previous: string
+  readonly hash: string
+  isSignedBy(key: Uint8Array): boolean
+}
+
 /** What is compared with what. */
 export interface Material {
   readonly entity: PartyId
@@ -33,6 +50,16 @@ export interface Material {
   readonly openTrail: (row: StoredVersion) => Promise<Uint8Array>
   /** @throws ConsentryError `integrity` */
   readonly decodeManifest: (block: Uint8Array) => DecodedManifest
+  /** @throws ConsentryError `integrity` */
+  readonly readReceipt: (receipt: unknown) => ToldReceipt
+  /**
+   * What a proxy says that it did, from a number on, page by page; of what concerns others the hash alone.
+   * @throws ConsentryError `unavailable` when it does not answer, `integrity` for what is no receipt
+   */
+  readonly askReceipts: (
+    proxy: { readonly id: Hex; readonly endpoint: string },
+    since: number,
+  ) => Promise<readonly (ToldReceipt | { readonly sequence: number; readonly hash: string })[]>
 }
 
 /** Yields what it finds, returns what it looked at. */

@@ -4,6 +4,7 @@ import { consent } from './consent.js'
 import { cursor } from './cursor.js'
 import { ledgerTrail } from './ledger-trail.js'
 import { log } from './log.js'
+import { receipts } from './receipts.js'
 import { records } from './records.js'
 import { segments } from './segments.js'
 import { trail } from './trail.js'
@@ -18,6 +19,7 @@ export const CHECKS: Readonly<Record<string, Check>> = {
   anchors,
   consent,
   'ledger-trail': ledgerTrail,
+  receipts,
 }
 
 export interface CheckReport {

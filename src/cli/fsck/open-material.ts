@@ -11,6 +11,8 @@ import { entityKeys } from '../../embedded/entity-keys.js'
 import { startPglite } from '../../embedded/pglite.js'
 import { ConsentryError } from '../../errors.js'
 import { decodeManifest } from '../../exchange/manifest.js'
+import { requestReceipts } from '../../exchange/proxies.js'
+import { readChain, readReceipt } from '../../exchange/receipts.js'
 import { Bodies } from '../../gateway/bodies.js'
 import { CapsuleKeys } from '../../gateway/capsule-keys.js'
 import { type Deployment, verifyDeployment } from '../../ledger/deploy.js'
@@ -95,6 +97,8 @@ async function assemble(config: Config, closing: (() => Promise<unknown>)[]): Pr
       return body as Uint8Array
     },
     decodeManifest,
+    readReceipt,
+    askReceipts: async (proxy, since) => readChain(await requestReceipts(proxy, keys.id, since, keys.operator)),
   }
 }
 

@@ -161,3 +161,25 @@ export class ForeignPatientEntity {
   @PrimaryColumn({ name: 'resource_pk', type: 'bigint', primaryKeyConstraintName: 'foreign_patient_pkey' })
   resourcePk!: bigint
 }
+
+/** A re-encryption for us, as its proxy signed it. Is never purged. */
+@Entity('proxy_receipt')
+@Index('proxy_receipt_sequence', ['proxy', 'sequence'])
+export class ProxyReceiptEntity {
+  /** SHA-256 of text and signature. */
+  @PrimaryColumn({ type: 'bytea', primaryKeyConstraintName: 'proxy_receipt_pkey' })
+  hash!: Buffer
+
+  @Column({ type: 'bytea' })
+  proxy!: Buffer
+
+  @Column({ type: 'bigint' })
+  sequence!: bigint
+
+  @Column({ type: 'bytea' })
+  patient!: Buffer
+
+  /** JSON, as the proxy gave it. */
+  @Column({ type: 'text' })
+  body!: string
+}

@@ -7,6 +7,7 @@ import {
   ForeignBlockEntity,
   ForeignPatientEntity,
   PatientLinkEntity,
+  ProxyReceiptEntity,
   SharedPolicyEntity,
 } from './exchange.js'
 import { ClaimEntity, OrderedEntity, ReferenceEntity } from './index-rows.js'
@@ -46,6 +47,7 @@ export const ENTITIES = [
   FeedItemEntity,
   ForeignBlockEntity,
   ForeignPatientEntity,
+  ProxyReceiptEntity,
   SharedPolicyEntity,
   ConsentLinkEntity,
   IndexStateEntity,
