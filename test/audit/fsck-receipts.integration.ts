@@ -183,7 +183,7 @@ describe('a proxy that rewrites its chain shows:', () => {
       () =>
         tamper(
           proxy(0),
-          `UPDATE receipt SET body = replace(body, '"capsules":', '"capsule":') WHERE sequence = ${last}`,
+          `UPDATE receipt SET body = replace(body, '"event":', '"events":') WHERE sequence = ${last}`,
         ),
       'is not of the form that the protocol has',
     ],

@@ -502,8 +502,10 @@ describe('receipts', () => {
   it('show when one is changed, removed or exchanged', async () => {
     const receipts = await all(first())
     const key = first().identity.receiptKey
-    for (const part of ['kind', 'patient', 'grantee', 'label', 'at', 'capsules', 'proxy', 'previous'] as const) {
-      const changed = receipts.map((r, i) => (i === 2 ? { ...r, [part]: part === 'at' ? 1 : `${r[part]}0` } : r))
+    const parts = ['kind', 'patient', 'grantee', 'label', 'request', 'event', 'proxy', 'previous'] as const
+    const over = Object.fromEntries(parts.map((part) => [part, `${receipts[2]?.[part]}0`]))
+    for (const [part, value] of Object.entries({ ...over, at: 1, capsules: ['0'] })) {
+      const changed = receipts.map((r, i) => (i === 2 ? { ...r, [part]: value } : r))
       expect(broken(changed, key), part).toBe(2)
     }
     expect(broken([...receipts.slice(0, 2), ...receipts.slice(3)], key)).toBe(2)
