@@ -181,10 +181,7 @@ describe('a proxy that rewrites its chain shows:', () => {
     [
       'one is no receipt',
       () =>
-        tamper(
-          proxy(0),
-          `UPDATE receipt SET body = replace(body, '"event":', '"events":') WHERE sequence = ${last}`,
-        ),
+        tamper(proxy(0), `UPDATE receipt SET body = replace(body, '"event":', '"events":') WHERE sequence = ${last}`),
       'is not of the form that the protocol has',
     ],
   ])('%s', async (_, rewrite, what) => {
