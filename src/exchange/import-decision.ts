@@ -1,0 +1,52 @@
+import { decide, type Facts, type Freshness } from '../consent/decide.js'
+import type { ConsentMirror } from '../consent/mirror.js'
+import type { PartyId, PatientId, Permit, RecordSubject } from '../consent/permit.js'
+import { purposeMask, purposesOf } from '../consent/terms.js'
+
+/** What opening needs of consent: the permit, and the terms that proxies ask the ledger with. */
+export interface Opening {
+  readonly permit: Permit
+  readonly purpose: number
+  readonly categories: bigint
+}
+
+export interface DecisionParts {
+  readonly entity: PartyId
+  readonly clock: () => number
+  readonly freshness: () => Freshness
+  readonly mirror: ConsentMirror
+}
+
+/**
+ * Whether we may open what an author wrote of a patient: for each set of labels the permit, or nothing. Which categories a record has is
+ * known only once it is open: one that is granted opens it, and the record is decided anew whenever it is read.
+ */
+export async function decideImport(
+  { entity, clock, freshness, mirror }: DecisionParts,
+  patient: PatientId,
+  origin: PartyId,
+  labelSets: ReadonlySet<bigint>,
+): Promise<Map<bigint, Opening>> {
+  const now = clock()
+  const facts: Facts = {
+    now,
+    freshness: freshness(),
+    activeParties: await mirror.activeParties([entity], Math.floor(now / 1000)),
+    words: await mirror.words([patient], [entity], 'read'),
+  }
+  const openings = new Map<bigint, Opening>()
+  for (const labels of labelSets) {
+    const words = facts.words.filter((word) => (word.labels & labels) !== 0n)
+    for (const word of words) {
+      for (const purpose of purposesOf(word.purposes)) {
+        const categories = word.categories & -word.categories
+        const subject: RecordSubject = { patient, origin, labels, categories }
+        const decision = decide({ action: 'read', purpose, parties: [entity], subjects: [subject] }, facts)
+        if ('permit' in decision && !openings.has(labels)) {
+          openings.set(labels, { permit: decision.permit, purpose: purposeMask([purpose]), categories })
+        }
+      }
+    }
+  }
+  return openings
+}
