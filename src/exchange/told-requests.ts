@@ -30,7 +30,7 @@ export class ToldRequests {
     const name = nameOf(patient, capsules)
     const known = this.#open.get(name)
     if (known !== undefined) return known
-    const audit = this.audit.records([
+    const audit = await this.audit.records([
       {
         interaction: '$import',
         outcome: '0',
