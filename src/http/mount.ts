@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Registry } from 'prom-client'
 import type { Authenticator } from '../auth/authenticate.js'
 import type { FhirInteractions } from '../gateway/interaction.js'
@@ -33,22 +33,20 @@ export interface EdgeParts {
 function unknownUrls(server: FastifyInstance): void {
   // OPTIONS belongs to cors.ts, HEAD comes with GET, and CONNECT asks for a tunnel.
   const method = server.supportedMethods.filter((name) => !['OPTIONS', 'HEAD', 'CONNECT'].includes(name))
-  server.route({
-    method,
-    url: '*',
-    handler: (request) => {
-      const { path } = splitTarget(request.raw.url ?? '/')
-      const fhir = path === FHIR_BASE || path.startsWith(`${FHIR_BASE}/`)
-      if (fhir && !FHIR_METHODS.includes(request.method)) {
-        const allow = [...FHIR_METHODS, 'OPTIONS'].join(', ')
-        throw new HttpRefusal('method-not-allowed', `FHIR has no ${request.method}; allowed: ${allow}.`, { allow })
-      }
-      throw new ConsentryError(
-        'not-found',
-        `Nothing answers ${request.method} here; FHIR is served below ${FHIR_BASE}, its capabilities at ${FHIR_BASE}/metadata.`,
-      )
-    },
-  })
+  const refuse = async ({ raw, method: asked }: FastifyRequest): Promise<never> => {
+    const { path } = splitTarget(raw.url ?? '/')
+    const fhir = path === FHIR_BASE || path.startsWith(`${FHIR_BASE}/`)
+    if (fhir && !FHIR_METHODS.includes(asked)) {
+      const allow = [...FHIR_METHODS, 'OPTIONS'].join(', ')
+      throw new HttpRefusal('method-not-allowed', `FHIR has no ${asked}; allowed: ${allow}.`, { allow })
+    }
+    throw new ConsentryError(
+      'not-found',
+      `Nothing answers ${asked} here; FHIR is served below ${FHIR_BASE}, its capabilities at ${FHIR_BASE}/metadata.`,
+    )
+  }
+  // Before a body is read, whose type Fastify would ask for first.
+  server.route({ method, url: '*', onRequest: refuse, handler: refuse })
 }
 
 export const FHIR_BASE = '/fhir'

@@ -33,6 +33,7 @@ describe('bytes that no client library would send', () => {
     ['no HTTP at all', 'hello\r\n\r\n', 400],
     ['a method that does not exist', () => head('FETCH /fhir/Patient/1 HTTP/1.1'), 400],
     ['a method that is not ours', () => head('TRACE /fhir/Patient/1 HTTP/1.1'), 405],
+    ['a query in the body', () => head('QUERY /fhir/ HTTP/1.1'), 405],
     ['a method of something else', () => head('PROPFIND /fhir HTTP/1.1'), 405],
     ['nothing of ours', () => head('GET / HTTP/1.1'), 404],
     ['a method where it is none', () => head('POST /health/live HTTP/1.1', 'Content-Length: 0'), 404],
