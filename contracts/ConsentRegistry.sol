@@ -70,7 +70,10 @@ contract ConsentRegistry is CompactGrants, Delegations, AccessRequests, BreakGla
             }
             // IDENTITY.isActive(grantee); what it answers is the answer. The grantee lies behind the selector already.
             mstore(0x00, isActive)
-            if iszero(staticcall(gas(), identity, 0x1c, 0x24, 0x00, 0x20)) { revert(0x00, 0x00) }
+            // Arguments are worked out from the last: the call comes before the size of its answer.
+            if iszero(and(gt(returndatasize(), 0x1f), staticcall(gas(), identity, 0x1c, 0x24, 0x00, 0x20))) {
+                revert(0x00, 0x00)
+            }
             return(0x00, 0x20)
         }
     }

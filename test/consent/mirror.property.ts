@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto'
+import { AbiCoder, keccak256 } from 'ethers'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { ALL_LABELS_ID, labelId } from '../../src/consent/labels.js'
 import type { PartyId, PatientId } from '../../src/consent/permit.js'
 import { OPEN_END } from '../../src/consent/terms.js'
+import type { Writes } from '../../src/ledger/abi.js'
 import type { Call } from '../../src/ledger/contracts.js'
 import type { Hex } from '../../src/ledger/hex.js'
 import type { Database } from '../../src/records/database.js'
@@ -12,8 +14,9 @@ import { startAnvilNode, type TestNode } from '../ledger/support/nodes.js'
 import { ENGINES } from '../records/open.js'
 import { type LabelQuestion, MirroredLedger } from './mirrored-ledger.js'
 
-/** Steps of time in which words begin and end in the middle, and blocks are made at the beginning, so that no second matters. */
+/** Steps of time. Words begin and end in the middle of one, or with it, at the very second of its first block. */
 const TICK = 100_000
+const [GENERAL_INFORMATION, PRIMARY_INFORMATION] = [randomId(), randomId()]
 const LABELS = [labelId('general'), labelId('PSY'), ALL_LABELS_ID]
 
 let node: TestNode
@@ -22,6 +25,8 @@ let database: Database
 let closeDatabase: () => Promise<void>
 let ledger: MirroredLedger
 let practitioner: PartyId
+/** Waits for its information when a history begins. */
+let newcomer: PartyId
 let start: number
 let patients: PatientId[]
 let grantees: PartyId[]
@@ -34,23 +39,26 @@ beforeAll(async () => {
   ])
   cast = await consortium(node)
   practitioner = randomId()
-  const registration = {
-    id: practitioner,
-    controller: ZERO.slice(0, 42) as Hex,
-    validFrom: 0,
-    validTo: OPEN_END,
-    credential: ZERO,
-    encryptionKey: `0x02${randomBytes(32).toString('hex')}` as Hex,
-    endpoint: '',
-  }
+  newcomer = randomId()
   const { contracts, operator, entity } = cast
-  await cast.run(operator, contracts.write('IdentityRegistry', 'registerPractitioner', entity, registration))
+  for (const id of [practitioner, newcomer]) {
+    const registration = {
+      id,
+      controller: ZERO.slice(0, 42) as Hex,
+      validFrom: 0,
+      validTo: OPEN_END,
+      credential: id === practitioner ? ZERO : credentialOf(id),
+      encryptionKey: `0x02${randomBytes(32).toString('hex')}` as Hex,
+      endpoint: '',
+    }
+    await cast.run(operator, contracts.write('IdentityRegistry', 'registerPractitioner', entity, registration))
+  }
   ledger = new MirroredLedger(node, cast, database)
   await ledger.takeOver([operator.address, cast.administrator.address, wallet()])
   const { timestamp } = await ledger.settled()
   start = Math.ceil(timestamp / TICK) * TICK
   patients = [cast.patient, cast.custodial]
-  grantees = [entity, practitioner]
+  grantees = [entity, practitioner, newcomer]
   questions = patients.flatMap((patient) =>
     grantees.flatMap((grantee) =>
       (['general', 'PSY', 'HIV'] as const).flatMap((label) =>
@@ -70,6 +78,11 @@ afterAll(async () => {
   await node?.stop()
 })
 
+/** The commitment of a party to its information, as the registry checks it. */
+const credentialOf = (id: PartyId): Hex =>
+  keccak256(
+    AbiCoder.defaultAbiCoder().encode(Array(3).fill('bytes32'), [id, GENERAL_INFORMATION, PRIMARY_INFORMATION]),
+  ) as Hex
 const wallet = (): Hex => cast.wallet.address.toLowerCase() as Hex
 const speaker = (patient: number): Hex => (patient === 0 ? wallet() : cast.operator.address)
 
@@ -80,73 +93,116 @@ interface Transaction {
 /** Something that happens at a tick, said without the ids of this run. */
 type Happening = (tick: number) => Transaction
 
-const whom = fc.record({ patient: fc.nat(1), grantee: fc.nat(1) })
+const whom = fc.record({ patient: fc.nat(1), grantee: fc.nat(2) })
 const scope = fc.record({
   labels: fc.subarray([0, 1, 2], { minLength: 1 }),
   actions: fc.constantFrom(0b1, 0b10, 0b100011, 0b111111),
 })
-
-const grant = fc
+/** From a tick before to a tick after, and then for some ticks or without end. */
+const period = fc
   .record({
-    who: whom,
-    scope,
-    purposes: fc.constantFrom(1, 16, 17),
-    categories: fc.constantFrom(1n, 2n, 3n, 2n ** 64n - 1n),
     begins: fc.integer({ min: -2, max: 1 }),
+    within: fc.constantFrom(0, TICK / 2),
     lasts: fc.option(fc.integer({ min: 1, max: 3 }), { nil: null }),
   })
-  .map(({ who, scope, purposes, categories, begins, lasts }): Happening => (tick) => {
-    const from = start + (tick + begins) * TICK + TICK / 2
-    const message = {
-      patient: patients[who.patient] as Hex,
-      grantee: grantees[who.grantee] as Hex,
-      labels: scope.labels.map((i) => LABELS[i] as Hex),
-      actions: scope.actions,
-      purposes,
-      categories,
-      from,
-      to: lasts === null ? OPEN_END : from + lasts * TICK,
-      packageHash: ZERO,
-      policyHash: ZERO,
-      nonce: 0n,
-      deadline: 0,
-    }
-    return { from: speaker(who.patient), call: cast.contracts.write('ConsentRegistry', 'grant', message) }
+  .map(({ begins, within, lasts }) => (tick: number): { from: number; to: number } => {
+    const from = start + (tick + begins) * TICK + within
+    return { from, to: lasts === null ? OPEN_END : from + lasts * TICK }
   })
-const revoke = fc.record({ who: whom, scope }).map(({ who, scope }): Happening => () => {
-  const labels = scope.labels.map((i) => LABELS[i] as Hex)
+const terms = fc.record({
+  who: whom,
+  scope,
+  period,
+  purposes: fc.constantFrom(1, 16, 17),
+  categories: fc.constantFrom(1n, 2n, 3n, 2n ** 64n - 1n),
+})
+type Terms = typeof terms extends fc.Arbitrary<infer T> ? T : never
+
+const labelsOf = (scope: Terms['scope']): Hex[] => scope.labels.map((i) => LABELS[i] as Hex)
+const granted = ({ who, scope, period, purposes, categories }: Terms, tick: number) => ({
+  patient: patients[who.patient] as Hex,
+  grantee: grantees[who.grantee] as Hex,
+  labels: labelsOf(scope),
+  actions: scope.actions,
+  purposes,
+  categories,
+  ...period(tick),
+  packageHash: ZERO,
+  policyHash: ZERO,
+  nonce: 0n,
+  deadline: 0,
+})
+type ConsentRegistry = Writes['ConsentRegistry']
+const consents = <F extends keyof ConsentRegistry>(
+  name: F,
+  ...inputs: ConsentRegistry[F] extends readonly unknown[] ? ConsentRegistry[F] : never
+): Call => cast.contracts.write('ConsentRegistry', name, ...inputs)
+
+const grant = terms.map((terms): Happening => (tick) => ({
+  from: speaker(terms.who.patient),
+  call: consents('grant', granted(terms, tick)),
+}))
+/** The practitioner is the delegate, and spoken for by the operator. */
+const delegation = terms.map((terms): Happening => (tick) => {
+  const { grantee: _grantee, packageHash: _package, policyHash: _policy, ...bounds } = granted(terms, tick)
+  return { from: speaker(terms.who.patient), call: consents('delegate', { ...bounds, delegate: practitioner }) }
+})
+const delegatedGrant = terms.map((terms): Happening => (tick) => ({
+  from: cast.operator.address,
+  call: consents('grantAsDelegate', practitioner, granted(terms, tick)),
+}))
+const delegatedRevocation = fc.record({ who: whom, scope }).map(({ who, scope }): Happening => () => {
   const [patient, grantee] = [patients[who.patient] as Hex, grantees[who.grantee] as Hex]
-  const call = cast.contracts.write('ConsentRegistry', 'revoke', patient, grantee, labels, scope.actions)
-  return { from: speaker(who.patient), call }
+  const call = consents('revokeAsDelegate', practitioner, patient, grantee, labelsOf(scope), scope.actions)
+  return { from: cast.operator.address, call }
+})
+const revoke = fc.record({ who: whom, scope }).map(({ who, scope }): Happening => () => {
+  const [patient, grantee] = [patients[who.patient] as Hex, grantees[who.grantee] as Hex]
+  return { from: speaker(who.patient), call: consents('revoke', patient, grantee, labelsOf(scope), scope.actions) }
+})
+const revokeLabel = fc.record({ who: whom, scope }).map(({ who, scope }): Happening => () => {
+  const [patient, grantee] = [patients[who.patient] as Hex, grantees[who.grantee] as Hex]
+  return {
+    from: speaker(who.patient),
+    call: consents('revokeLabel', patient, grantee, labelsOf(scope)[0] as Hex, scope.actions),
+  }
 })
 const revokeAll = fc.nat(1).map((patient): Happening => () => ({
   from: speaker(patient),
-  call: cast.contracts.write('ConsentRegistry', 'revokeAll', patients[patient] as Hex),
+  call: consents('revokeAll', patients[patient] as Hex),
 }))
-/** 1 active, 2 suspended. */
+const supervisor = (grantee: number): Hex => (grantee === 0 ? cast.administrator.address : cast.operator.address)
+/** 1 active, 2 suspended, 3 revoked: for good, hence rarely. */
 const status = fc
-  .record({ grantee: fc.nat(1), status: fc.constantFrom(1, 1, 2) })
+  .record({ grantee: fc.nat(2), status: fc.constantFrom(1, 1, 1, 2, 2, 3) })
   .map(({ grantee, status }): Happening => () => ({
-    from: grantee === 0 ? cast.administrator.address : cast.operator.address,
+    from: supervisor(grantee),
     call: cast.contracts.write('IdentityRegistry', 'setStatus', grantees[grantee] as Hex, status),
   }))
-const validity = fc
-  .record({ begins: fc.integer({ min: -1, max: 1 }), lasts: fc.integer({ min: 1, max: 4 }) })
-  .map(({ begins, lasts }): Happening => (tick) => {
-    const from = start + (tick + begins) * TICK + TICK / 2
-    const call = cast.contracts.write('IdentityRegistry', 'setValidity', practitioner, from, from + lasts * TICK)
-    return { from: cast.operator.address, call }
-  })
+const validity = fc.record({ grantee: fc.nat(2), period }).map(({ grantee, period }): Happening => (tick) => {
+  const { from, to } = period(tick)
+  const call = cast.contracts.write('IdentityRegistry', 'setValidity', grantees[grantee] as Hex, from, to)
+  return { from: supervisor(grantee), call }
+})
+const authenticate = fc.constant<Happening>(() => ({
+  from: cast.operator.address,
+  call: cast.contracts.write('IdentityRegistry', 'authenticate', newcomer, GENERAL_INFORMATION, PRIMARY_INFORMATION),
+}))
 
 type Step =
   | { readonly kind: 'block'; readonly ticks: number; readonly happenings: readonly Happening[] }
   | { readonly kind: 'fork'; readonly depth: number }
 const happening = fc.oneof(
   { weight: 9, arbitrary: grant },
-  { weight: 3, arbitrary: revoke },
+  { weight: 1, arbitrary: delegation },
+  { weight: 2, arbitrary: delegatedGrant },
+  { weight: 1, arbitrary: delegatedRevocation },
+  { weight: 2, arbitrary: revoke },
+  { weight: 1, arbitrary: revokeLabel },
   { weight: 1, arbitrary: revokeAll },
   { weight: 2, arbitrary: status },
   { weight: 1, arbitrary: validity },
+  { weight: 1, arbitrary: authenticate },
 )
 const step: fc.Arbitrary<Step> = fc.oneof(
   {

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IConsentRegistry} from "../../contracts/interfaces/IConsentRegistry.sol";
+import {IIdentityRegistry} from "../../contracts/interfaces/IIdentityRegistry.sol";
 import {Consortium} from "./support/Consortium.sol";
 import {TypedData} from "./support/TypedData.sol";
 
@@ -74,6 +75,46 @@ contract AccessRequestsTest is Consortium {
         vm.prank(alice);
         vm.expectRevert(abi.encodeWithSelector(IConsentRegistry.UnknownRequest.selector, request));
         consents.refuseAccess(request);
+    }
+
+    function test_whoeverSpeaksForTheGranteeWithdrawsWhateverItsStanding() public {
+        IConsentRegistry.AccessRequest memory terms = requestOf(ALICE, B);
+        vm.prank(b);
+        bytes32 first = consents.requestAccess(terms);
+        terms.reasonHash = keccak256("another");
+        vm.prank(b);
+        bytes32 second = consents.requestAccess(terms);
+        vm.prank(b);
+        identity.addOperator(B, stranger);
+        vm.prank(stranger);
+        consents.withdrawRequest(first);
+        vm.prank(admin);
+        identity.setStatus(B, IIdentityRegistry.Status.Suspended);
+        vm.prank(stranger);
+        vm.expectRevert(abi.encodeWithSelector(IConsentRegistry.NotAuthorised.selector, B, stranger));
+        consents.withdrawRequest(second);
+        vm.prank(b);
+        consents.withdrawRequest(second);
+        vm.prank(alice);
+        vm.expectRevert(abi.encodeWithSelector(IConsentRegistry.UnknownRequest.selector, second));
+        consents.refuseAccess(second);
+    }
+
+    function test_malformedRequestsAreRefused() public {
+        IConsentRegistry.AccessRequest memory terms = requestOf(ALICE, DOCTOR);
+        vm.startPrank(doctor);
+        terms.labels = new bytes32[](0);
+        vm.expectRevert(IConsentRegistry.InvalidLabels.selector);
+        consents.requestAccess(terms);
+        terms = requestOf(ALICE, DOCTOR);
+        terms.to = NOW;
+        vm.expectRevert(abi.encodeWithSelector(IConsentRegistry.InvalidPeriod.selector, NOW, NOW));
+        consents.requestAccess(terms);
+        terms = requestOf(ALICE, DOCTOR);
+        terms.actions = 64;
+        vm.expectRevert(abi.encodeWithSelector(IConsentRegistry.InvalidActions.selector, 64));
+        consents.requestAccess(terms);
+        vm.stopPrank();
     }
 
     function requestOf(bytes32 patient, bytes32 grantee) private pure returns (IConsentRegistry.AccessRequest memory) {

@@ -40,6 +40,22 @@ contract CheckTest is Consortium {
         );
     }
 
+    /// @dev An identity registry that is not there or fails makes nobody active.
+    function test_withoutAnswerNobodyIsActive() public {
+        address[2] memory registries = [stranger, address(new Failing())];
+        for (uint256 i = 0; i < 2; ++i) {
+            IConsentRegistry alone =
+                IConsentRegistry(vm.deployCode("ConsentRegistry.sol:ConsentRegistry", abi.encode(registries[i])));
+            uint256 word = uint256(NOW) | (uint256(OPEN_END) << 40) | (uint256(TREAT) << 80) | (uint256(1) << 112);
+            vm.store(address(alone), alone.slotOf(ALICE, B, GENERAL, READ), bytes32(word));
+            assertTrue(
+                alone.denial(ALICE, B, GENERAL, READ, TREAT, 1) == IConsentRegistry.Denial.GranteeNotActive, "denial"
+            );
+            (bool done,) = address(alone).staticcall(abi.encodeCall(alone.check, (ALICE, B, GENERAL, READ, TREAT, 1)));
+            assertFalse(done, "check has no answer");
+        }
+    }
+
     /// @dev All that the fuzzer rarely meets at once: a question that is answered yes, then each single reason for no.
     function test_everyReason() public {
         Question memory yes = Question(GENERAL, READ, TREAT, 1);
@@ -173,5 +189,14 @@ contract CheckTest is Consortium {
         else if (q.purposes % 4 != 0) q.purposes = (q.purposes % 1024) & s.purposes;
         if (q.categories % 4 != 0) q.categories = q.categories & s.categories;
         return (q, s);
+    }
+}
+
+contract Failing {
+    fallback() external {
+        assembly {
+            mstore(0x00, 1)
+            revert(0x00, 0x20)
+        }
     }
 }

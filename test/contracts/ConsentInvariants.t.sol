@@ -5,7 +5,7 @@ import {ConsentHandler} from "./support/ConsentHandler.sol";
 import {Test} from "./support/Test.sol";
 
 /// @notice Over random histories: nothing is allowed outside window, epoch and status; a revocation never fails; no signature
-/// is taken twice or after a revocation; a grant changes its own words alone.
+/// is taken twice, after a revocation, on another chain or contract; a grant changes its own words alone.
 contract ConsentInvariantsTest is Test {
     /// @dev As Foundry's runner asks for it.
     struct FuzzSelector {
@@ -25,7 +25,7 @@ contract ConsentInvariantsTest is Test {
     }
 
     function targetSelectors() public view returns (FuzzSelector[] memory targets) {
-        bytes4[] memory steps = new bytes4[](10);
+        bytes4[] memory steps = new bytes4[](11);
         steps[0] = ConsentHandler.wait.selector;
         steps[1] = ConsentHandler.grantSent.selector;
         steps[2] = ConsentHandler.grantSigned.selector;
@@ -36,6 +36,7 @@ contract ConsentInvariantsTest is Test {
         steps[7] = ConsentHandler.veto.selector;
         steps[8] = ConsentHandler.suspend.selector;
         steps[9] = ConsentHandler.pause.selector;
+        steps[10] = ConsentHandler.relayElsewhere.selector;
         targets = new FuzzSelector[](1);
         targets[0] = FuzzSelector(address(_handler), steps);
     }
@@ -58,6 +59,11 @@ contract ConsentInvariantsTest is Test {
         _handler.grantSent(2);
         assertEq(_handler.granted(), 2, "granted");
         assertEq(_handler.replays(), 1, "replayed in vain");
+        for (uint256 way = 0; way < 5; ++way) {
+            _handler.relayElsewhere(way << 96, false);
+            _handler.relayElsewhere(way << 96, true);
+        }
+        assertEq(_handler.strangers(), 10, "relayed elsewhere in vain");
         _handler.compareAll();
     }
 }

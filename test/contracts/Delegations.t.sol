@@ -246,6 +246,42 @@ contract DelegationsTest is Consortium {
         assertTrue(mayRead(ALICE, A), "another word");
     }
 
+    /// @dev Serials may lie ahead of the clock. What has ended leaves the highest behind.
+    function test_whatWasSignedAheadOfTheClockIsVoidWithWhatEnded() public {
+        IConsentRegistry.Delegation memory first = boundsOf(ALICE, one(HIV));
+        first.nonce += 50;
+        bytes memory by = signature(TypedData.hash(first), ALICE_KEY);
+        IConsentRegistry.Delegation memory second = boundsOf(ALICE, one(HIV));
+        second.nonce += 100;
+        consents.delegateSigned(second, signature(TypedData.hash(second), ALICE_KEY));
+        vm.prank(doctor);
+        consents.revokeDelegation(ALICE, DOCTOR, one(HIV));
+        assertEq(consents.delegationOf(ALICE, DOCTOR, HIV).serial, NOW + 100, "left behind");
+        vm.expectPartialRevert(IConsentRegistry.InvalidNonce.selector);
+        consents.delegateSigned(first, by);
+
+        IConsentRegistry.Grant memory consent = grantOf(ALICE, B);
+        consent.nonce += 50;
+        by = signed(consent, ALICE_KEY);
+        IConsentRegistry.Grant memory later = grantOf(ALICE, B);
+        later.nonce += 100;
+        consents.grantSigned(later, signed(later, ALICE_KEY));
+        vm.prank(doctor);
+        consents.revokeAsDelegate(DOCTOR, ALICE, B, one(GENERAL), CAN_READ);
+        assertEq(consents.consentOf(ALICE, B, GENERAL, READ).serial, NOW + 100, "left behind");
+        vm.expectPartialRevert(IConsentRegistry.InvalidNonce.selector);
+        consents.grantSigned(consent, by);
+    }
+
+    function test_aSuspendedDelegateMayStillResign() public {
+        vm.prank(b);
+        identity.setStatus(DOCTOR, IIdentityRegistry.Status.Suspended);
+        vm.prank(doctor);
+        consents.revokeDelegation(ALICE, DOCTOR, one(GENERAL));
+        assertEq(consents.delegationOf(ALICE, DOCTOR, GENERAL).to, 0, "resigned");
+        assertEq(consents.delegationOf(ALICE, DOCTOR, GENERAL).serial, NOW, "in the order of time");
+    }
+
     function test_aProxyOrNobodyIsNoDelegate() public {
         IConsentRegistry.Delegation memory delegation = boundsOf(ALICE, one(GENERAL));
         delegation.delegate = keccak256("unknown");

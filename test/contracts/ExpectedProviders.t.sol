@@ -146,8 +146,14 @@ contract ExpectedProvidersTest is Consortium {
             )
         );
         bytes memory by = signature(address(identity), "Consentry IdentityRegistry", structHash, ALICE_KEY);
+        vm.warp(NOW + 1);
+        vm.expectRevert(abi.encodeWithSelector(IIdentityRegistry.SignatureExpired.selector, NOW));
         identity.expectProvidersSigned(ALICE, commitments, NOW, by);
-        assertTrue(identity.isExpected(ALICE, commitments[1]), "both");
+        vm.warp(NOW);
+        vm.expectRevert(abi.encodeWithSelector(IIdentityRegistry.NotAuthorised.selector, ALICE, address(this)));
+        identity.expectProvidersSigned(ALICE, one(commitment(DOCTOR)), NOW, by);
+        identity.expectProvidersSigned(ALICE, commitments, NOW, by);
+        assertTrue(identity.isExpected(ALICE, commitments[0]) && identity.isExpected(ALICE, commitments[1]), "both");
         vm.expectRevert(abi.encodeWithSelector(IIdentityRegistry.NotAuthorised.selector, ALICE, address(this)));
         identity.expectProvidersSigned(ALICE, commitments, NOW, by);
     }

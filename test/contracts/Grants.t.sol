@@ -132,6 +132,38 @@ contract GrantsTest is Consortium {
         assertFalse(mayRead(ALICE, B), "expired without any action");
     }
 
+    /// @dev After the last serial there is none: the word can be revoked, and then granted anew.
+    function test_theLastSerial() public {
+        IConsentRegistry.Grant memory consent = grantOf(ALICE, B);
+        consent.nonce = consent.nonce >> 32 << 32 | (type(uint32).max - 1);
+        consents.grantSigned(consent, signed(consent, ALICE_KEY));
+        vm.startPrank(alice);
+        consents.grant(consent);
+        assertEq(consents.consentOf(ALICE, B, GENERAL, READ).serial, type(uint32).max, "the last");
+        vm.expectRevert(
+            abi.encodeWithSelector(IConsentRegistry.InvalidNonce.selector, ALICE, 0, uint64(type(uint32).max))
+        );
+        consents.grant(consent);
+        consents.revoke(ALICE, B, one(GENERAL), CAN_READ);
+        consents.grant(consent);
+        assertEq(consents.consentOf(ALICE, B, GENERAL, READ).serial, NOW, "in the order of time again");
+        vm.stopPrank();
+    }
+
+    /// @dev Of all words of a grant that is sent, the highest serial counts.
+    function test_aGrantThatIsSentComesAfterAllItsWords() public {
+        IConsentRegistry.Grant memory consent = grantOf(ALICE, B);
+        (consent.labels, consent.actions) = (one(HIV), CAN_UPDATE);
+        consent.nonce += 100;
+        consents.grantSigned(consent, signed(consent, ALICE_KEY));
+        consent = grantOf(ALICE, B);
+        (consent.labels, consent.actions) = (two(HIV, GENERAL), CAN_READ | CAN_UPDATE | 8);
+        vm.prank(alice);
+        consents.grant(consent);
+        assertEq(consents.consentOf(ALICE, B, HIV, UPDATE).serial, NOW + 101, "after the highest");
+        assertEq(consents.consentOf(ALICE, B, GENERAL, READ).serial, NOW + 101, "all of them");
+    }
+
     /// @dev A grant of one key leaves the words of every other key as they are.
     function testFuzz_aGrantNeverWidensAnother(uint8 actions, bool otherLabel, bool otherGrantee, uint32 purposes)
         public

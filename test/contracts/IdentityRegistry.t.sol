@@ -121,9 +121,66 @@ contract IdentityRegistryTest is Consortium {
         vm.prank(admin);
         vm.expectRevert(abi.encodeWithSelector(IIdentityRegistry.AlreadyRegistered.selector, A));
         identity.registerEntity(bad);
-        vm.prank(a);
+        bad = registration(keccak256("x"), address(0));
+        vm.prank(admin);
+        vm.expectRevert(IIdentityRegistry.InvalidController.selector);
+        identity.registerProxy(bad, A);
+        vm.startPrank(a);
         vm.expectRevert(IIdentityRegistry.LengthMismatch.selector);
         identity.registerPatients(A, one(keccak256("x")), new address[](0), one(0));
+        vm.expectRevert(IIdentityRegistry.LengthMismatch.selector);
+        identity.registerPatients(A, one(keccak256("x")), oneAddress(address(0)), new bytes32[](0));
+        vm.expectRevert(IIdentityRegistry.LengthMismatch.selector);
+        consents.admit(A, one("x"), new bytes32[](0), IConsentRegistry.CareTerms(1, 1, 1, NOW, OPEN_END, 0));
+        vm.expectRevert(IIdentityRegistry.InvalidController.selector);
+        identity.addOperator(A, address(0));
+        vm.stopPrank();
+        // Somebody's id is nobody else's, not even for the same account of the same entity.
+        vm.prank(b);
+        vm.expectRevert(abi.encodeWithSelector(IIdentityRegistry.AlreadyRegistered.selector, DOCTOR));
+        identity.registerPatients(B, one(DOCTOR), oneAddress(doctor), one(0));
+    }
+
+    function test_anAdministratorIsSomebody() public {
+        deploys(admin);
+        try this.deploys(address(0)) {
+            assertTrue(false, "deployed for nobody");
+        } catch {}
+    }
+
+    function deploys(address administrator) public {
+        vm.deployCode("IdentityRegistry.sol:IdentityRegistry", abi.encode(administrator, RECOVERY_DELAY));
+    }
+
+    /// @dev Every pair of states. What is revoked stays so, what is pending waits for the information, nothing becomes either.
+    function test_everyChangeOfStatus() public {
+        bytes32 other = keccak256(abi.encode(bytes32(0), bytes32(0)));
+        for (uint8 from = 1; from <= 4; ++from) {
+            for (uint8 to = 0; to <= 4; ++to) {
+                bytes32 id = keccak256(abi.encode(from, to));
+                IIdentityRegistry.Registration memory entity = registration(id, stranger);
+                if (from == 4) entity.credential = other;
+                vm.startPrank(admin);
+                identity.registerEntity(entity);
+                if (from == 2 || from == 3) identity.setStatus(id, IIdentityRegistry.Status(from));
+                bool allowed = from != 3 && (to == 3 || (from == 1 && to == 2) || (from == 2 && to == 1));
+                if (!allowed) {
+                    vm.expectRevert(
+                        abi.encodeWithSelector(
+                            IIdentityRegistry.InvalidStatus.selector,
+                            id,
+                            IIdentityRegistry.Status(from),
+                            IIdentityRegistry.Status(to)
+                        )
+                    );
+                }
+                identity.setStatus(id, IIdentityRegistry.Status(to));
+                vm.stopPrank();
+                assertTrue(
+                    identity.party(id).status == IIdentityRegistry.Status(allowed ? to : from), "what was allowed"
+                );
+            }
+        }
     }
 
     function test_activeIsStatusAndValidity() public {
@@ -254,9 +311,23 @@ contract IdentityRegistryTest is Consortium {
         vm.prank(b);
         vm.expectRevert(abi.encodeWithSelector(IIdentityRegistry.NotAuthorised.selector, A, b));
         identity.changeEndpoint(A, "https://elsewhere.example");
-        vm.prank(alice);
-        vm.expectPartialRevert(IIdentityRegistry.WrongKind.selector);
-        identity.changeEndpoint(ALICE, "https://alice.example");
+        bytes32[2] memory people = [ALICE, DOCTOR];
+        for (uint256 i = 0; i < 2; ++i) {
+            vm.prank(i == 0 ? alice : doctor);
+            vm.expectPartialRevert(IIdentityRegistry.WrongKind.selector);
+            identity.changeEndpoint(people[i], "https://person.example");
+        }
+        bytes32 ursula = keccak256("ursula");
+        vm.prank(admin);
+        identity.registerProxy(registration(ursula, stranger), B);
+        vm.expectEmit(address(identity));
+        emit IIdentityRegistry.EndpointChanged(ursula, "https://ursula.example");
+        vm.prank(stranger);
+        identity.changeEndpoint(ursula, "https://ursula.example");
+        next[0] = 0x04;
+        vm.prank(a);
+        vm.expectRevert(IIdentityRegistry.InvalidEncryptionKey.selector);
+        identity.changeEncryptionKey(A, next);
     }
 
     function test_administrationIsHandedOverInTwoSteps() public {

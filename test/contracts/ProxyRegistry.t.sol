@@ -86,7 +86,8 @@ contract ProxyRegistryTest is Consortium {
         assertEq(page.length, 2, "the rest");
         assertEq(page[1], keccak256(abi.encode("proxy", 3)), "the last");
         assertEq(proxies.list(1, 2).length, 2, "a page");
-        assertEq(proxies.list(5, 1).length, 0, "beyond");
+        assertEq(proxies.list(5, 1).length, 0, "the end");
+        assertEq(proxies.list(6, 1).length, 0, "beyond");
         assertEq(proxies.list(0, 1)[0], URSULA, "in order");
     }
 

@@ -135,6 +135,18 @@ contract RecoveryTest is Consortium {
         identity.cancelRecovery(ALICE);
     }
 
+    function test_theControllerCancelsBySending() public {
+        vm.prank(alice);
+        identity.setGuardian(ALICE, doctor);
+        vm.prank(doctor);
+        identity.proposeRecovery(ALICE, stranger);
+        vm.prank(alice);
+        identity.cancelRecovery(ALICE);
+        (address proposed, uint40 from) = identity.recoveryOf(ALICE);
+        assertEq(proposed, address(0), "nobody");
+        assertEq(from, 0, "never");
+    }
+
     function test_aCancellationIsNotReplayed() public {
         vm.prank(alice);
         identity.setGuardian(ALICE, doctor);

@@ -5,9 +5,11 @@ import {IConsentRegistry} from "../../../contracts/interfaces/IConsentRegistry.s
 import {IIdentityRegistry} from "../../../contracts/interfaces/IIdentityRegistry.sol";
 import {ConsentModel} from "./ConsentModel.sol";
 import {Consortium} from "./Consortium.sol";
+import {TypedData} from "./TypedData.sol";
 
 /// @notice Random histories of two patients (one in custody), three grantees, two labels. Each step is done to the contract
-/// and to the model, and says at once if a revocation failed, a used signature was taken again, or another word changed.
+/// and to the model, and says at once if a revocation failed, a signature was taken that was used or is for elsewhere, or
+/// another word changed.
 contract ConsentHandler is Consortium {
     struct Relay {
         IConsentRegistry.Grant consent;
@@ -21,6 +23,7 @@ contract ConsentHandler is Consortium {
     uint256 public granted;
     uint256 public refused;
     uint256 public replays;
+    uint256 public strangers;
 
     Relay[] private _relays;
     bool private _paused;
@@ -57,6 +60,34 @@ contract ConsentHandler is Consortium {
 
     function relay(uint256 index, bool lean) external atClock {
         if (_relays.length != 0) relayAt(bound(index, 0, _relays.length - 1), lean);
+    }
+
+    /// @dev What was signed here is not taken on another chain (a fork of this one), and what was signed for another chain,
+    /// another contract, another name or another count of revocations is not taken here.
+    function relayElsewhere(uint256 seed, bool lean) external atClock {
+        if (_paused) return;
+        IConsentRegistry.Grant memory consent = randomGrant(seed);
+        (consent.patient, consent.actions) = (ALICE, CAN_READ);
+        (consent.nonce, consent.deadline) = (consents.grantNonce(ALICE) + 1 days, OPEN_END);
+        uint256 way = (seed >> 96) % 5;
+        (address target, string memory name, uint256 chain) =
+            (way == 1 ? address(identity) : address(consents), "Consentry ConsentRegistry", block.chainid);
+        if (way == 2) name = "Consentry IdentityRegistry";
+        if (way == 3) chain += 1 + (seed >> 104) % 8;
+        if (way == 4) consent.nonce += uint64(1 + (seed >> 104) % 8) << 32;
+        (uint8 v, bytes32 r, bytes32 s) =
+            vm.sign(ALICE_KEY, TypedData.digest(target, name, chain, TypedData.hash(consent)));
+        IConsentRegistry.CompactGrant memory short_ = compact(consent, ALICE_KEY);
+        (short_.r, short_.vs) = (r, bytes32(uint256(s) | (uint256(v - 27) << 255)));
+        bytes memory call_ = lean
+            ? abi.encodeCall(consents.grantCompact, (short_))
+            : abi.encodeCall(consents.grantSigned, (consent, abi.encodePacked(r, s, v)));
+        chain = block.chainid;
+        if (way == 0) vm.chainId(chain + 1 + (seed >> 104) % 8);
+        (bool done,) = address(consents).call(call_);
+        if (way == 0) vm.chainId(chain);
+        assertFalse(done, "a signature is for one chain, one contract and one count of revocations");
+        ++strangers;
     }
 
     function revoke(uint256 seed, uint8 actions, bool signed_) external atClock {
