@@ -74,10 +74,13 @@ contract IdentityRegistryTest is Consortium {
     }
 
     function test_registeringAPatientAgainIsHarmless() public {
+        bytes memory by = signed(grantOf(ALICE, B), ALICE_KEY);
         vm.recordLogs();
         registerPatient(ALICE, alice);
         registerPatient(CAROL, address(0));
         assertEq(vm.getRecordedLogs().length, 0, "no event");
+        assertEq(consents.revocationNonce(CAROL), 0, "in custody nothing was ever signed that could be void");
+        consents.grantSigned(grantOf(ALICE, B), by);
         // Not in another way, nor by another entity.
         vm.prank(a);
         vm.expectRevert(abi.encodeWithSelector(IIdentityRegistry.AlreadyRegistered.selector, CAROL));

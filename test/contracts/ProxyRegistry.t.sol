@@ -32,6 +32,8 @@ contract ProxyRegistryTest is Consortium {
         vm.prank(a);
         vm.expectRevert(abi.encodeWithSelector(IProxyRegistry.NotController.selector, URSULA, a));
         proxies.withdraw(URSULA);
+        vm.expectEmit(address(proxies));
+        emit IProxyRegistry.ProxyWithdrawn(URSULA);
         vm.prank(stranger);
         proxies.withdraw(URSULA);
         assertFalse(proxies.isServing(URSULA), "withdrawn");
@@ -86,6 +88,7 @@ contract ProxyRegistryTest is Consortium {
         assertEq(page.length, 2, "the rest");
         assertEq(page[1], keccak256(abi.encode("proxy", 3)), "the last");
         assertEq(proxies.list(1, 2).length, 2, "a page");
+        assertEq(proxies.list(3, 3).length, 2, "a page that is not full");
         assertEq(proxies.list(5, 1).length, 0, "the end");
         assertEq(proxies.list(6, 1).length, 0, "beyond");
         assertEq(proxies.list(0, 1)[0], URSULA, "in order");
