@@ -2,12 +2,13 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 
 /** Where `.ci/run` puts what it builds, unless $KUBO names a binary. */
-const BINARY = process.env.KUBO ?? '/root/.cache/consentry-ci/bin/ipfs'
+const CACHE = process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache')
+const BINARY = process.env.KUBO ?? join(CACHE, 'consentry-ci/bin/ipfs')
 export const hasKubo = existsSync(BINARY)
 export const NO_KUBO = `no Kubo: set $KUBO to an ipfs binary (looked at ${BINARY})`
 
