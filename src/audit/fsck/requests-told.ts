@@ -1,5 +1,5 @@
 import { AUDIT } from '../../consent/labels.js'
-import type { StoredVersion } from '../../records/types.js'
+import { type SqlVersion, storedVersion } from '../../records/stored-version.js'
 import { CAPSULE_SYSTEM } from '../balp.js'
 import { bytes, type Finding, hex, type Material, reason, type ToldReceipt } from './check.js'
 
@@ -32,9 +32,9 @@ export class RequestsTold {
 
   async #read(receipts: readonly ToldReceipt[]): Promise<void> {
     if (receipts.length === 0) return
-    const { rows } = await this.material.database.query<TrailRow>(
-      `SELECT r.type, r.id, r.version, v.last_updated, r.deleted, v.patient, r.origin, v.labels, v.categories, v.body,
-         v.content_hash, v.salt, v.author
+    const { rows } = await this.material.database.query<SqlVersion>(
+      `SELECT r.pk, r.type, r.id, r.version, v.last_updated, r.deleted, v.patient, r.origin, v.labels, v.categories,
+         NULL AS source, NULL AS cid, v.body, v.content_hash, v.salt, v.author
        FROM resource r JOIN resource_version v ON v.resource_pk = r.pk AND v.version = 1
        WHERE r.type = 'AuditEvent' AND r.id = ANY($1::text[]) AND r.origin = $2 AND r.labels = $3 AND v.body IS NOT NULL`,
       [receipts.map(({ event }) => event), bytes(this.material.entity), AUDIT],
@@ -47,9 +47,9 @@ export class RequestsTold {
   }
 
   /** @returns why not, for one that cannot be opened */
-  async #capsulesOf(row: TrailRow): Promise<ReadonlySet<string> | string> {
+  async #capsulesOf(row: SqlVersion): Promise<ReadonlySet<string> | string> {
     try {
-      const body = await this.material.openTrail(stored(row))
+      const body = await this.material.openTrail(storedVersion(row))
       const { entity = [] } = JSON.parse(Buffer.from(body).toString('utf8')) as { entity?: AuditEntity[] }
       return new Set(
         entity.flatMap(({ what }) =>
@@ -64,43 +64,6 @@ export class RequestsTold {
 
 interface AuditEntity {
   readonly what?: { readonly identifier?: { readonly system?: string; readonly value?: string } }
-}
-
-interface TrailRow {
-  readonly type: string
-  readonly id: string
-  readonly version: number
-  readonly last_updated: bigint
-  readonly deleted: boolean
-  readonly patient: Buffer | null
-  readonly origin: Buffer
-  readonly labels: bigint
-  readonly categories: bigint
-  readonly body: Buffer
-  readonly content_hash: Buffer
-  readonly salt: Buffer | null
-  readonly author: Buffer
-}
-
-function stored(row: TrailRow): StoredVersion {
-  const { type, id, version, deleted, labels, body, salt } = row
-  return {
-    type,
-    id,
-    version,
-    lastUpdated: Number(row.last_updated),
-    deleted,
-    patient: row.patient && hex(row.patient),
-    origin: hex(row.origin),
-    labels,
-    categories: BigInt.asUintN(64, row.categories),
-    source: null,
-    cid: null,
-    body,
-    contentHash: row.content_hash,
-    salt,
-    author: hex(row.author),
-  }
 }
 
 function nameOf({ event, patient }: ToldReceipt): string {
