@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { allows, requireScope } from '../auth/allows.js'
 import { ConsentryError } from '../errors.js'
-import { parseJson, stringify } from '../fhir/json.js'
+import { storedResource } from '../fhir/stored-resource.js'
+import { stringify } from '../fhir/json.js'
 import { parseReference, referencesOf } from '../fhir/references.js'
 import type { Resource } from '../fhir/types.js'
 import type { Ref, StoredVersion } from '../records/types.js'
@@ -41,14 +42,14 @@ function document(parts: GatewayParts): AuditedHandler {
     if (row.deleted) throw new ConsentryError('gone', `Composition/${id} was deleted.`)
     const told = { interaction: '$document' }
     const [composition] = await disclose(parts, request, trail, permit, [row], told)
-    const first = parseJson(composition as Uint8Array) as unknown as Resource // as it was stored, after it was found valid
+    const first = storedResource(composition as Uint8Array)
     const rows = await wholeOf(parts, request, referredTo(first, id))
     const others = await parts.access.permit(request.principal, 'read', rows).catch((error: unknown) => {
       throw error instanceof ConsentryError && error.kind === 'forbidden' ? incomplete() : error
     })
     await trace(parts, trail, rows)
     const bodies = await disclose(parts, request, trail, others, rows, told)
-    const resources = [first, ...bodies.map((body) => parseJson(body) as unknown as Resource)]
+    const resources = [first, ...bodies.map((body) => storedResource(body))]
     const body = {
       resourceType: 'Bundle',
       identifier: { system: 'urn:ietf:rfc:3986', value: `urn:uuid:${randomUUID()}` },

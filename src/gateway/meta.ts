@@ -1,3 +1,4 @@
+import { storedResource } from '../fhir/stored-resource.js'
 import { requireScope, requireWriteScope } from '../auth/allows.js'
 import { ConsentryError } from '../errors.js'
 import { type JsonObject, type JsonValue, parseJson } from '../fhir/json.js'
@@ -46,7 +47,7 @@ async function current(parts: GatewayParts, request: InteractionRequest, trail: 
   const permit = await withoutExistence(parts, request, parts.access.permit(request.principal, 'read', [row]))
   if (row.deleted) throw new ConsentryError('gone', `${ref.type}/${ref.id} was deleted.`)
   const [body] = await disclose(parts, request, trail, permit, [row], { interaction: '$meta' })
-  return parseJson(body as Uint8Array) as unknown as Resource
+  return storedResource(body as Uint8Array)
 }
 
 type Lists = Readonly<Record<(typeof LISTS)[number], readonly JsonValue[]>>
@@ -73,7 +74,7 @@ function change(parts: GatewayParts, merge: (present: Lists, given: Lists) => Li
     return retried(async () => {
       const target = { type, id: request.id as string, at: type, change: patch }
       const [written] = await write(parts, request, trail, await patchIntents(parts, request, trail, [target]))
-      return answer((parseJson(written?.body as Uint8Array) as unknown as Resource).meta)
+      return answer(storedResource(written?.body as Uint8Array).meta)
     })
   }
 }

@@ -2,9 +2,8 @@ import type { AuditTrail } from '../audit/audit-trail.js'
 import type { Principal } from '../auth/principal.js'
 import { AUDIT } from '../consent/labels.js'
 import type { PartyId } from '../consent/permit.js'
-import { parseJson } from '../fhir/json.js'
+import { storedResource } from '../fhir/stored-resource.js'
 import { indexValues } from '../fhir/search-parameters.js'
-import type { ValidResource } from '../fhir/types.js'
 import { Loop } from '../exchange/loop.js'
 import type { BlindIndex } from '../records/blind-index.js'
 import type { RecordStore } from '../records/record-store.js'
@@ -123,7 +122,7 @@ export class Reindexing {
     const entries = rows.flatMap(({ pk, version: { type, version } }): Indexed[] => {
       const body = bodies.get(pk)
       if (body === undefined) return []
-      const resource = parseJson(body) as unknown as ValidResource // as it was stored, after it was found valid
+      const resource = storedResource(body)
       return [{ pk, version, index: this.parts.index.entries(type, indexValues(resource)) }]
     })
     return { entries, waiting: rows.map(({ pk }) => pk).filter((pk) => !bodies.has(pk)) }

@@ -1,3 +1,4 @@
+import { storedResource } from '../fhir/stored-resource.js'
 import { allows } from '../auth/allows.js'
 import { parseJson } from '../fhir/json.js'
 import { Terminology } from '../fhir/terminology.js'
@@ -50,7 +51,7 @@ export async function withStored(
 export async function storedInstance(parts: GatewayParts, request: InteractionRequest): Promise<Resource> {
   const { params: _params, body: _body, operation: _operation, ...rest } = request
   const { body } = await read(parts)({ ...rest, interaction: 'read', method: 'GET', params: [], headers: {} })
-  return parseJson(body as Uint8Array) as unknown as Resource
+  return storedResource(body as Uint8Array)
 }
 
 async function search(

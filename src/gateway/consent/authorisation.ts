@@ -3,9 +3,8 @@ import { requireWalletScope } from '../../auth/wallet-scope.js'
 import type { Party } from '../../consent/parties.js'
 import type { RecordSubject } from '../../consent/permit.js'
 import { ConsentryError } from '../../errors.js'
-import { parseJson } from '../../fhir/json.js'
+import { storedResource } from '../../fhir/stored-resource.js'
 import { parseReference } from '../../fhir/references.js'
-import type { Resource } from '../../fhir/types.js'
 import type { StoredVersion } from '../../records/types.js'
 import type { InteractionRequest } from '../interaction.js'
 import type { GatewayParts } from '../parts.js'
@@ -68,7 +67,7 @@ export async function openAuthorisation(
   await requireInsideScope(parts, request, row, filters)
   trail.authorisedBy = { reference: `${type}/${id}`, version: row.version }
   const [body] = await parts.bodies.open(permit, [row satisfies RecordSubject])
-  const { status, meta } = parseJson(body as Uint8Array) as unknown as Resource
+  const { status, meta } = storedResource(body as Uint8Array)
   const circular = (meta?.profile ?? []).some((url) => url.split('|')[0] === GRANT_PROFILE)
   if (!circular && VALID[type]?.includes(String(status)) === true) return
   throw new ConsentryError(

@@ -4,7 +4,7 @@ import type { Party } from '../../consent/parties.js'
 import type { PatientId } from '../../consent/permit.js'
 import { ConsentryError } from '../../errors.js'
 import type { Granting } from '../../exchange/granting.js'
-import { parseJson } from '../../fhir/json.js'
+import { storedResource } from '../../fhir/stored-resource.js'
 import type { Resource } from '../../fhir/types.js'
 import type { Contracts } from '../../ledger/contracts.js'
 import type { ChainFollower } from '../../ledger/follower.js'
@@ -78,7 +78,7 @@ export async function load(
   if (patient === null) throw new ConsentryError('invalid', 'The patient of this Consent is not known to the ledger.')
   if (authorisation !== null) await openAuthorisation(parts, request, trail, patient, row, authorisation)
   const [body] = await disclose(parts, request, trail, permit, [row], { interaction: `$${request.operation}` })
-  return { row, resource: parseJson(body as Uint8Array) as unknown as Resource, patient }
+  return { row, resource: storedResource(body as Uint8Array), patient }
 }
 
 /** The Consent as the ledger's answer has left it. */

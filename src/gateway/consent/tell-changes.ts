@@ -3,7 +3,7 @@ import { labelBits } from '../../consent/labels.js'
 import { categoryBits, isCategory } from '../../consent/terms.js'
 import { ConsentryError } from '../../errors.js'
 import { clinicalCategories } from '../../fhir/clinical-categories.js'
-import { parseJson } from '../../fhir/json.js'
+import { storedResource } from '../../fhir/stored-resource.js'
 import { labelsOf } from '../../fhir/labels-of.js'
 import { ownProfiles } from '../../fhir/profiles.js'
 import type { Resource } from '../../fhir/types.js'
@@ -102,7 +102,7 @@ async function readable(parts: GatewayParts, changes: readonly Change[]): Promis
   if (open.length === 0) return changes.map(() => null)
   const permit = await parts.access.permit(itself(parts), 'read', open)
   const bodies = await parts.bodies.open(permit, open)
-  const found = new Map(open.map((row, i) => [row, parseJson(bodies[i] as Uint8Array) as unknown as Resource]))
+  const found = new Map(open.map((row, i) => [row, storedResource(bodies[i] as Uint8Array)]))
   return changes.map(({ row }) => (row === null ? null : (found.get(row) ?? null)))
 }
 
