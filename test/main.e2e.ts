@@ -25,7 +25,7 @@ async function gateway() {
 
 describe('npm start', () => {
   it('says where it is and how to get a token, and the token works', async () => {
-    const { child, line, fhir } = await gateway()
+    const { child, line, fhir, output } = await gateway()
     expect(line).toMatch(/^Consentry is ready: http:\/\/127\.0\.0\.1:\d+\/fhir .*npm run --silent token -- ehr/)
     const { code, out } = await run(data, 'cli/token.js', ['ehr'])
     expect(code).toBe(0)
@@ -34,7 +34,8 @@ describe('npm start', () => {
     expect(answered.status).toBe(404)
     expect((await run(data, 'cli/token.js', ['nobody'])).err).toContain('no demo client of that name')
     expect((await run(data, 'cli/token.js', [])).err).toContain('usage')
-    expect(await end(child, 'SIGTERM')).toEqual([0, null])
+    const ended = await end(child, 'SIGTERM')
+    expect(ended, output()).toEqual([0, null])
   })
 
   it('refuses a second process on the same data, and starts again after a kill', async () => {
