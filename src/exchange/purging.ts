@@ -65,12 +65,26 @@ export class Purging {
     return { removed }
   }
 
-  /** Patients with imported records that no word in force covers: their period is over. */
+  /**
+   * Patients of whom anything is kept that no word in force covers: their period is over, or a process ended within a purge or an import.
+   * What has no label of its own (a block or a mark without a row) is covered by any word. Ids that records name go with their rows.
+   */
   async expired(): Promise<PatientId[]> {
     const { rows } = await this.parts.sql.query<{ patient: Buffer }>(
-      `SELECT DISTINCT r.patient FROM resource r WHERE r.source IS NOT NULL AND r.labels & coalesce((
-         SELECT bit_or(g.label_mask) FROM "grant" g WHERE g.patient = r.patient AND g.grantee = $1 AND g.action = 0
-           AND g.valid_to > $2), 0) <> r.labels`,
+      `WITH held AS (
+         SELECT patient, bit_or(label_mask) AS labels FROM "grant"
+         WHERE grantee = $1 AND action = 0 AND valid_to > $2 GROUP BY patient
+       ), kept AS (
+         SELECT patient, labels FROM resource WHERE source IS NOT NULL
+         UNION SELECT patient, label_mask FROM capsule_key WHERE imported
+         UNION SELECT patient, label_mask FROM shared_policy
+       ), unlabelled AS (
+         SELECT patient FROM foreign_block UNION SELECT patient FROM feed_item WHERE patient IS NOT NULL
+       )
+       SELECT k.patient FROM kept k LEFT JOIN held h USING (patient) WHERE k.labels & ~coalesce(h.labels, 0) <> 0
+       UNION SELECT patient FROM unlabelled WHERE patient NOT IN (SELECT patient FROM held)
+       UNION SELECT l.patient FROM patient_link l WHERE l.imported
+         AND NOT EXISTS (SELECT 1 FROM resource r WHERE r.type = 'Patient' AND r.id = l.local_id)`,
       [bytes(this.parts.entity), Math.floor(this.parts.clock() / 1000)],
     )
     return rows.map((row): PatientId => `0x${row.patient.toString('hex')}`)

@@ -300,6 +300,44 @@ describe('the end of a period', () => {
   })
 })
 
+describe('what is kept without a record', () => {
+  const over = 100
+  beforeEach(async () => {
+    await world.publish([
+      { id: 'o1', resource: observation('o1') },
+      { type: 'Patient', id: 'pat-a', resource: PATIENT },
+    ])
+    await world.grant(['general'], Math.floor(world.now / 1000) + over)
+    expect(await world.work()).toEqual({ imported: 2, refused: 0 })
+  })
+  const others = ['capsule_key', 'shared_policy', 'foreign_block', 'feed_item', 'patient_link']
+  /** As if only the one were left of an interrupted purge or import. */
+  async function leave(table: string): Promise<void> {
+    for (const each of ['resource', 'resource_version', 'foreign_patient', ...others]) {
+      if (each !== table) await world.database.query(`DELETE FROM ${each}`)
+    }
+    expect(await world.count(table)).toBeGreaterThan(0)
+  }
+
+  it.each(others)('is found and purged when its period is over: %s', async (table) => {
+    await leave(table)
+    if (table !== 'patient_link') expect(await world.purging.expired()).toEqual([])
+    world.now += over * 1000
+    expect(await world.purging.expired()).toEqual([world.patient])
+    await world.purging.purge(world.patient)
+    expect(await world.purging.expired()).toEqual([])
+    expect(await world.count(table, table === 'feed_item' ? 'patient IS NOT NULL' : 'true')).toBe(0)
+  })
+
+  it('are ids that a record names: they go with its row', async () => {
+    expect(await world.count('foreign_patient')).toBeGreaterThan(0)
+    world.now += over * 1000
+    expect(await world.purging.expired()).toEqual([world.patient])
+    await world.purging.purge(world.patient)
+    expect(await world.count('foreign_patient')).toBe(0)
+  })
+})
+
 describe('the worker', () => {
   it('does all of it by itself: import, retry of what could not be had, purge', async () => {
     const problems: unknown[] = []
