@@ -10,6 +10,7 @@ import type { Conformance } from '../gateway/conformance.js'
 import { ConsentLinks } from '../gateway/consent/links.js'
 import { ConsentMirroring } from '../gateway/consent/mirroring.js'
 import { consentOperations } from '../gateway/consent/operations.js'
+import { receiptOperations } from '../gateway/consent/receipt.js'
 import { StoredPreparedGrants } from '../gateway/consent/prepared-grants.js'
 import { documentOperations } from '../gateway/document.js'
 import { everythingOperations } from '../gateway/everything.js'
@@ -131,6 +132,7 @@ export function composeGateway(
       mirroring: consentMirroring,
       rotate: (patient) => capsuleKeys.rotate(patient),
     }),
+    ...receiptOperations(parts, { sql: database, reader, links: consents }),
     ...verifyOperations(parts, log, contracts),
     ...validateOperations(parts),
     ...terminologyOperations(parts),

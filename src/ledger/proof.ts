@@ -1,64 +1,118 @@
 import { decodeRlp, keccak256 } from 'ethers'
 import { ConsentryError } from '../errors.js'
-import { headerCall, parseHeader, type BlockRef } from './chain.js'
+import { encodeHeader, readHeader } from './block-header.js'
+import { type BlockRef, headerCall } from './chain.js'
 import { toQuantity, type Hex } from './hex.js'
-import type { LedgerReader } from './reads.js'
+import { RpcError, type Rpc } from './rpc.js'
 
-/** What `eth_getProof` (EIP-1186) says of one storage word, with the state root of the block it holds for. */
-export interface StorageProof {
-  readonly block: BlockRef
-  readonly stateRoot: Hex
-  readonly address: Hex
-  /** 32 bytes. */
-  readonly slot: Hex
-  /** Nodes from the state root to the account, and from its storage root to the word; RLP. */
-  readonly accountProof: readonly Hex[]
-  readonly storageProof: readonly Hex[]
+/** Words of contracts at one block, for whoever trusts the block's hash and nobody else (`eth_getProof`, EIP-1186). */
+export interface StateProof {
+  /** RLP; its keccak-256 is the block's hash. */
+  readonly header: Hex
+  readonly accounts: readonly AccountProof[]
 }
 
-export interface ConsentKey {
-  readonly patient: Hex
-  readonly grantee: Hex
-  readonly label: Hex
-  readonly action: number
+export interface AccountProof {
+  readonly address: Hex
+  /** Nodes from the state root to the account; RLP. */
+  readonly nodes: readonly Hex[]
+  readonly words: readonly WordProof[]
+}
+
+export interface WordProof {
+  /** 32 bytes. */
+  readonly slot: Hex
+  /** Nodes from the account's storage root to the word; RLP. */
+  readonly nodes: readonly Hex[]
+}
+
+/** What a proof shows. */
+export interface ProvenState {
+  readonly block: BlockRef
+  /** The word in this slot, zero if it is shown that there is none. @throws ConsentryError `integrity` when nothing is shown */
+  word(address: Hex, slot: Hex): bigint
+}
+
+export interface WantedWords {
+  readonly address: Hex
+  readonly slots: readonly Hex[]
 }
 
 /**
- * Evidence of one consent word at one block, for whoever trusts that block's state root and nobody here: `verifyProof` takes
- * it from there. Nodes keep old states for a short while only (geth: 128 blocks; the embedded chain: 16).
+ * Nodes keep old states for a short while only (geth: 128 blocks; the embedded chain: 16), so this is about the latest block.
+ * @throws ConsentryError `unavailable` where the node gives no proof, or one of another block than it names
  */
-export async function consentProof(reader: LedgerReader, key: ConsentKey, block?: number): Promise<StorageProof> {
-  const { rpc, contracts } = reader
-  const slot = await reader.read('ConsentRegistry', 'slotOf', key.patient, key.grantee, key.label, key.action)
-  const address = contracts.addresses.ConsentRegistry
-  const call = headerCall(block ?? 'latest')
-  const raw = await rpc.send(call.method, call.params)
-  const header = parseHeader(raw)
-  if (!header) throw new ConsentryError('not-found', `The chain has no block ${block}.`)
-  const answer = await rpc.send('eth_getProof', [address, [slot], toQuantity(header.number)])
-  const { accountProof, storageProof } = answer as { accountProof: Hex[]; storageProof: { proof: Hex[] }[] }
-  const { number, hash, timestamp } = header
-  const proof = {
-    block: { number, hash, timestamp },
-    stateRoot: (raw as { stateRoot: Hex }).stateRoot,
-    address,
-    slot,
-    accountProof,
-    storageProof: storageProof[0]?.proof ?? [],
-  }
-  verifyProof(proof)
-  return proof
+export async function stateProof(rpc: Rpc, wanted: readonly WantedWords[]): Promise<StateProof> {
+  const call = headerCall('latest')
+  const raw = (await rpc.send(call.method, call.params)) as Readonly<Record<string, unknown>>
+  const header = encodeHeader(raw)
+  const { number } = readHeader(header)
+  const answers = await rpc.batch(
+    wanted.map(({ address, slots }) => ({
+      method: 'eth_getProof',
+      params: [address, slots, toQuantity(number)],
+    })),
+  )
+  const accounts = wanted.map(({ address, slots }, i): AccountProof => {
+    const answer = answers[i]
+    if (answer instanceof RpcError) {
+      const text = 'The Ethereum node gives no proof of its state (eth_getProof).'
+      throw new ConsentryError('unavailable', text, { retryAfterSeconds: 5, cause: answer })
+    }
+    const { accountProof, storageProof } = answer as { accountProof: Hex[]; storageProof: { proof: Hex[] }[] }
+    const words = slots.map((slot, j): WordProof => ({ slot, nodes: storageProof[j]?.proof ?? [] }))
+    return { address, nodes: accountProof, words }
+  })
+  return { header, accounts }
 }
 
-/** The word that the proof shows, zero if it shows that there is none. `integrity` when it does not lead to the state root. */
-export function verifyProof(proof: StorageProof): bigint {
-  const account = lookUp(proof.stateRoot, proof.address, proof.accountProof)
-  // No account, no storage.
-  if (account === null) return 0n
-  const storageRoot = (decodeRlp(account) as string[])[2]
-  if (storageRoot === undefined) throw broken('the account is malformed')
-  const word = lookUp(storageRoot as Hex, proof.slot, proof.storageProof)
-  return word === null ? 0n : BigInt(decodeRlp(word) as string)
+/** Follows every path of the proof. @throws ConsentryError `integrity` when one does not lead to the state root */
+export function verifyState(proof: StateProof): ProvenState {
+  const { stateRoot, ...block } = readHeader(proof.header)
+  const words = new Map<string, bigint>()
+  for (const account of proof.accounts) {
+    const storageRoot = storageRootOf(lookUp(stateRoot, account.address, account.nodes))
+    for (const { slot, nodes } of account.words) {
+      // No account, no storage.
+      const word = storageRoot === null ? null : lookUp(storageRoot, slot, nodes)
+      words.set(nameOf(account.address, slot), word === null ? 0n : valueOf(word))
+    }
+  }
+  return {
+    block,
+    word(address, slot) {
+      const found = words.get(nameOf(address, slot))
+      if (found === undefined) throw broken('a word is not in it')
+      return found
+    },
+  }
+}
+
+function nameOf(address: Hex, slot: Hex): string {
+  return `${address}|${slot}`.toLowerCase()
+}
+
+function storageRootOf(account: Hex | null): Hex | null {
+  if (account === null) return null
+  const fields = rlp(account)
+  const storageRoot = Array.isArray(fields) ? fields[2] : undefined
+  if (typeof storageRoot !== 'string') throw broken('the account is malformed')
+  return storageRoot as Hex
+}
+
+/** A word that was set back to zero is gone from the trie by the Yellow Paper; anvil keeps it there as an empty value. */
+function valueOf(word: Hex): bigint {
+  const value = rlp(word)
+  if (typeof value !== 'string' || value.length > 66) throw broken('a value is malformed')
+  return value === '0x' ? 0n : BigInt(value)
+}
+
+function rlp(raw: Hex): Node {
+  try {
+    return decodeRlp(raw)
+  } catch {
+    throw broken('it is malformed')
+  }
 }
 
 type Node = string | Node[]
@@ -90,7 +144,7 @@ function lookUp(root: Hex, key: Hex, proof: readonly Hex[]): Hex | null {
 function readNode(raw: Hex | undefined, hash: string): Node[] {
   if (raw === undefined) throw broken('a node is missing')
   if (keccak256(raw) !== hash) throw broken('a node does not match its hash')
-  const node = decodeRlp(raw)
+  const node = rlp(raw)
   if (!Array.isArray(node)) throw broken('a node is malformed')
   return node
 }

@@ -3,7 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { compactGrant, compactGrantCall } from '../../src/ledger/compact-grant.js'
 import { deploy, ensureDeployed, verifyDeployment, type Deployment } from '../../src/ledger/deploy.js'
 import type { Hex } from '../../src/ledger/hex.js'
-import { consentProof, verifyProof } from '../../src/ledger/proof.js'
+import { stateProof, verifyState } from '../../src/ledger/proof.js'
+import { accountSlot, consentSlot, standingSlot } from '../../src/ledger/slots.js'
 import { ContractRefusal } from '../../src/ledger/refusal.js'
 import { Rpc, RpcError } from '../../src/ledger/rpc.js'
 import { header } from '../../src/ledger/chain.js'
@@ -252,22 +253,50 @@ function suite(start: () => Promise<TestNode>): void {
     await expect(at.run(at.operator, call)).rejects.toMatchObject({ reason: 'AlreadyAnchored', args: { next: 1 } })
   })
 
-  it('proves a word, and that there is none, to whoever trusts the state root alone', async () => {
+  it('proves words, and that there is none, to whoever trusts the hash of a block alone', async () => {
     const grant = await grantOf()
     await relay('Grant', grant)
     const key = { ...grant, label: grant.labels[0] ?? ZERO, action: 0 }
-    const proof = await consentProof(at.reader, key)
-    expect(consentWord(verifyProof(proof))).toMatchObject({ from: grant.from, to: grant.to, purposes: TREAT })
-    expect(verifyProof(await consentProof(at.reader, { ...key, label: randomId() }))).toBe(0n)
-    const [first = '0x', ...rest] = proof.storageProof
+    const { ConsentRegistry: registry, IdentityRegistry: identity } = at.contracts.addresses
+    const slots = [consentSlot(key), consentSlot({ ...key, label: randomId() }), accountSlot(grant.patient)]
+    const proof = await stateProof(at.reader.rpc, [
+      { address: registry, slots },
+      { address: identity, slots: [standingSlot(grant.grantee)] },
+    ])
+    const shown = verifyState(proof)
+    const [word = ZERO, none = ZERO, account = ZERO] = slots
+    expect(consentWord(shown.word(registry, word))).toMatchObject({ from: grant.from, to: grant.to, purposes: TREAT })
+    expect(shown.word(registry, none)).toBe(0n)
+    expect(() => shown.word(registry, randomId())).toThrow(/a word is not in it/)
+    expect(shown.block.hash).toBe((await header(at.reader.rpc, shown.block.number)).hash)
+    // Where the words are, the contracts say too; the standing tells its kind, entity.
+    expect(account).toBe(await at.reader.read('ConsentRegistry', 'accountSlotOf', grant.patient))
+    expect(word).toBe(
+      await at.reader.read('ConsentRegistry', 'slotOf', key.patient, key.grantee, key.label, key.action),
+    )
+    expect(Number((shown.word(identity, standingSlot(grant.grantee)) >> 160n) & 0xffn)).toBe(
+      await at.reader.read('IdentityRegistry', 'kindOf', grant.grantee),
+    )
+
+    const [first, ...others] = proof.accounts
+    const [proven, ...rest] = first?.words ?? []
+    const [node = '0x', ...nodes] = proven?.nodes ?? []
+    const withNodes = (changed: readonly Hex[]) => ({
+      ...proof,
+      accounts: [{ ...first!, words: [{ ...proven!, nodes: changed }, ...rest] }, ...others],
+    })
     for (const bad of [
-      { ...proof, storageProof: rest },
-      { ...proof, storageProof: [`${first.slice(0, -1)}${first.endsWith('0') ? '1' : '0'}` as Hex, ...rest] },
-      { ...proof, accountProof: proof.accountProof.slice(0, -1) },
-      { ...proof, stateRoot: randomId() },
+      withNodes(nodes),
+      withNodes([`${node.slice(0, -1)}${node.endsWith('0') ? '1' : '0'}` as Hex, ...nodes]),
+      { ...proof, accounts: [{ ...first!, nodes: first!.nodes.slice(0, -1) }, ...others] },
+      { ...proof, accounts: [{ ...first!, address: identity }, ...others] },
     ]) {
-      expect(() => verifyProof(bad)).toThrow(/does not hold/)
+      expect(() => verifyState(bad)).toThrow(/does not hold/)
     }
+    const header1 =
+      `${proof.header.slice(0, 30)}${proof.header[30] === '0' ? '1' : '0'}${proof.header.slice(31)}` as Hex
+    expect(verifyState({ ...proof, header: header1 }).block.hash).not.toBe(shown.block.hash)
+    expect(() => verifyState({ ...proof, header: proof.header.slice(0, -2) as Hex })).toThrow(/malformed/)
   })
 
   it('answers many questions in one go', async () => {

@@ -88,7 +88,12 @@ function provisionOf({ grantee, purposes, categories }: GrantedTerms, { labels, 
   }
 }
 
-function saysTheSame(provision: Record<string, unknown>, terms: GrantedTerms, telling: Telling): boolean {
+/** Whether a provision gives just what is told of the grant; its period apart. */
+export function saysTheSame(
+  provision: Record<string, unknown>,
+  terms: Pick<GrantedTerms, 'grantee' | 'purposes' | 'categories'>,
+  telling: Pick<Telling, 'labels' | 'actions'>,
+): boolean {
   let wrong = provision['type'] !== 'permit'
   const note = (): void => {
     wrong = true
