@@ -26,6 +26,7 @@ export const OF_PATIENTS: ReadonlySet<string> = new Set([
   'ConsentRevoked',
   'AllConsentsRevoked',
   'GlassBroken',
+  'EmergencyVetoChanged',
 ])
 /** Events that our own entity causes. */
 export const OWN: ReadonlySet<string> = new Set(['PatientRegistered', 'RecordsAnchored'])

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { maskOfLabelId, labelCodes } from '../consent/labels.js'
 import type { PartyId, PatientId } from '../consent/permit.js'
-import { ACTIONS, purposesOf } from '../consent/terms.js'
+import { purposesOf, WORD_ACTIONS } from '../consent/terms.js'
 import { unpackWord } from '../consent/word.js'
 import type { Resource } from '../fhir/types.js'
 import type { TrailRecord } from './audit-trail.js'
@@ -41,6 +41,7 @@ const ACTION: Readonly<Record<string, Action>> = {
   ConsentRevoked: 'D',
   AllConsentsRevoked: 'D',
   GlassBroken: 'C',
+  EmergencyVetoChanged: 'U',
   PatientRegistered: 'C',
   RecordsAnchored: 'C',
 }
@@ -114,6 +115,7 @@ function agents({ name, args }: LedgerFact): object[] {
     case 'ConsentRevoked':
       return [patient, destination]
     case 'AllConsentsRevoked':
+    case 'EmergencyVetoChanged':
       return [patient]
     case 'GlassBroken':
       return [party(args['grantee'], '110152', 'Destination Role ID', true)]
@@ -150,7 +152,7 @@ function detailsOf(name: string, args: Readonly<Record<string, unknown>>): [stri
   const details: [string, string][] = []
   if (typeof args['label'] === 'string') details.push(['label', labelText(args['label'])])
   if (args['actions'] !== undefined) {
-    const actions = ACTIONS.filter((_, i) => (Number(args['actions']) & (1 << i)) !== 0)
+    const actions = WORD_ACTIONS.filter((_, i) => (Number(args['actions']) & (1 << i)) !== 0)
     details.push(['actions', actions.join(' ')])
   }
   if (args['consent'] !== undefined) {
@@ -162,6 +164,7 @@ function detailsOf(name: string, args: Readonly<Record<string, unknown>>): [stri
     const value = args[key]
     if (typeof value === 'string' || typeof value === 'number') details.push([key, String(value)])
   }
+  if (typeof args['vetoed'] === 'boolean') details.push(['vetoed', String(args['vetoed'])])
   return name === 'PatientRegistered' ? [] : details
 }
 

@@ -1,6 +1,6 @@
 import { type Action, type PartyId, type PatientId, type Permit, type RecordSubject, takeIssuer } from './permit.js'
 import { AUDIT } from './labels.js'
-import { type Purpose, purposeMask } from './terms.js'
+import { type Purpose, purposeMask, type WordAction, wordAsked } from './terms.js'
 
 const issue = takeIssuer()
 
@@ -10,7 +10,7 @@ export interface GrantWord {
   readonly grantee: PartyId
   /** One label bit, or every bit for a grant under ALL_LABELS. */
   readonly labels: bigint
-  readonly action: Action
+  readonly action: WordAction
   /** Seconds since the epoch; in force when `from <= now < to`. */
   readonly from: number
   readonly to: number
@@ -62,7 +62,7 @@ export type Decision = { readonly permit: Permit } | { readonly denial: Denial }
  *
  * A permit is for all the subjects or there is none. A subject in a patient's compartment needs, for each of its
  * labels, one word in force of one of the caller's active parties that covers the label, the action, the purpose
- * and every category of the subject. A subject in no compartment belongs to its author entity alone.
+ * and every category of the subject; while the glass is broken, the emergency word is asked instead (terms.ts). A subject in no compartment belongs to its author entity alone.
  * A mirror that is too old permits nothing (DESIGN.md, promise 5). The audit trail is read by auditors of the entity
  * that keeps it and by nobody else; no grant reaches it, and it can be read while the ledger is silent.
  */
@@ -101,10 +101,11 @@ export function isStale(freshness: Freshness, now: number): boolean {
 function inForce(question: Question, facts: Facts, parties: ReadonlySet<PartyId>): Map<PatientId, GrantWord[]> {
   const seconds = Math.floor(facts.now / 1000)
   const purpose = purposeMask([question.purpose])
+  const action = wordAsked(question.action, question.purpose)
   const byPatient = new Map<PatientId, GrantWord[]>()
   for (const word of facts.words) {
     const applies =
-      word.action === question.action &&
+      word.action === action &&
       parties.has(word.grantee) &&
       word.from <= seconds &&
       seconds < word.to &&

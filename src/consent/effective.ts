@@ -7,6 +7,12 @@ export interface WordChange {
   readonly word: ConsentWord | null
 }
 
+/** Whether the patient forbids from this block on that the glass is broken. */
+export interface VetoChange {
+  readonly block: number
+  readonly vetoed: boolean
+}
+
 /**
  * The word that is in force for a key when blocks up to `finalized` are final and later ones may still be undone.
  *
@@ -22,4 +28,14 @@ export function effectiveWord(changes: readonly WordChange[], finalized: number)
     else if (word !== null) word = intersect(word, change.word)
   }
   return word
+}
+
+/** A veto takes away, so it counts from its block, and that it was lifted once that is final. */
+export function effectiveVeto(changes: readonly VetoChange[], finalized: number): boolean {
+  let forbidden = false
+  for (const { block, vetoed } of changes) {
+    if (vetoed) forbidden = true
+    else if (block <= finalized) forbidden = false
+  }
+  return forbidden
 }

@@ -1,7 +1,10 @@
 import type { RowFilter } from '../records/types.js'
 import { AUDIT } from './labels.js'
 import type { Action, PartyId } from './permit.js'
-import { actionNumber, type Purpose, purposeMask } from './terms.js'
+import { actionNumber, type Purpose, purposeMask, wordAsked } from './terms.js'
+
+/** No row has it. */
+const NO_WORD = -1
 
 /** Who searches, why, and when; `parties` are active ones already. */
 export interface RowQuestion {
@@ -25,6 +28,7 @@ export function rowFilter(question: RowQuestion): RowFilter {
   if (question.auditor) {
     return { sql: `r.labels = ${AUDIT} AND r.origin = ANY($1::bytea[])`, params: [parties] }
   }
+  const action = wordAsked(question.action, question.purpose)
   return {
     sql: `(r.labels & ${AUDIT}) <> ${AUDIT} AND CASE
       WHEN r.patient IS NULL THEN r.origin = ANY($1::bytea[])
@@ -34,6 +38,6 @@ export function rowFilter(question: RowQuestion): RowFilter {
           AND g.valid_from <= $3 AND g.valid_to > $3 AND (g.purposes & $4) <> 0
           AND (g.categories & r.categories) = r.categories
       ) = r.labels END`,
-    params: [parties, actionNumber(question.action), question.now, purposeMask([question.purpose])],
+    params: [parties, action === null ? NO_WORD : actionNumber(action), question.now, purposeMask([question.purpose])],
   }
 }

@@ -11,6 +11,19 @@ export const PURPOSES = ['TREAT', 'ETREAT', 'HPAYMT', 'HOPERAT', 'HRESCH', 'PUBH
 export type Purpose = (typeof PURPOSES)[number]
 
 /**
+ * What a word of the ledger permits: an action, or what breaking the glass opens. The contract keeps that in a word of its own, under
+ * the number after the actions, which no grant writes.
+ */
+export type WordAction = Action | 'emergency'
+export const WORD_ACTIONS: readonly WordAction[] = [...ACTIONS, 'emergency']
+
+/** Whose words answer the question: to break the glass the emergency word alone, for reading and nothing else (`null`: none does). */
+export function wordAsked(action: Action, purpose: Purpose): WordAction | null {
+  if (purpose !== 'BTG') return action
+  return action === 'read' ? 'emergency' : null
+}
+
+/**
  * Clinical categories (US Core's groups of data). Positions are bits of the contract's category mask;
  * bit 0 takes whatever has no category of its own.
  */
@@ -45,7 +58,7 @@ function position<T extends string>(terms: readonly T[], term: T): number {
   return terms.indexOf(term)
 }
 
-export const actionNumber = (action: Action): number => position(ACTIONS, action)
+export const actionNumber = (action: WordAction): number => position(WORD_ACTIONS, action)
 export const actionMask = (actions: Iterable<Action>): number => maskOf(ACTIONS, actions)
 export const purposeMask = (purposes: Iterable<Purpose>): number => maskOf(PURPOSES, purposes)
 export const isPurpose = (code: string): code is Purpose => (PURPOSES as readonly string[]).includes(code)

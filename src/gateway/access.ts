@@ -3,7 +3,7 @@ import { decide, type Denial, type Facts, type Freshness } from '../consent/deci
 import type { ConsentMirror } from '../consent/mirror.js'
 import type { Action, PartyId, Permit, RecordSubject } from '../consent/permit.js'
 import { rowFilter } from '../consent/row-filter.js'
-import { isPurpose, type Purpose, PURPOSES } from '../consent/terms.js'
+import { isPurpose, type Purpose, PURPOSES, wordAsked } from '../consent/terms.js'
 import { ConsentryError } from '../errors.js'
 import type { RowFilter } from '../records/types.js'
 
@@ -86,11 +86,12 @@ export class Access {
     const parties = partiesOf(principal)
     const patients = [...new Set(subjects.flatMap(({ patient }) => (patient === null ? [] : [patient])))]
     const now = this.clock()
-    const [words, activeParties] = await Promise.all([
-      patients.length === 0 ? [] : this.mirror.words(patients, parties, action),
+    const words = wordAsked(action, purposeOf(principal))
+    const [held, activeParties] = await Promise.all([
+      patients.length === 0 || words === null ? [] : this.mirror.words(patients, parties, words),
       this.mirror.activeParties(parties, Math.floor(now / 1000)),
     ])
-    return { now, freshness: this.freshness(), words, activeParties }
+    return { now, freshness: this.freshness(), words: held, activeParties }
   }
 }
 
@@ -99,9 +100,14 @@ export function partiesOf(principal: Principal): PartyId[] {
   return principal.practitioner === undefined ? [principal.entity] : [principal.entity, principal.practitioner]
 }
 
-/** A token may name several purposes; the first that a grant can name is what the caller acts for. */
+/** A token may name several purposes; the first that the ledger knows is what the caller acts for. */
+export function actsFor(principal: Principal): Purpose | undefined {
+  return principal.purposes.find(isPurpose)
+}
+
+/** @throws ConsentryError `forbidden` for a token without a purpose that the ledger knows */
 export function purposeOf(principal: Principal): Purpose {
-  const purpose = principal.purposes.find(isPurpose)
+  const purpose = actsFor(principal)
   if (purpose !== undefined) return purpose
   throw new ConsentryError(
     'forbidden',
@@ -132,7 +138,9 @@ function denied(denial: Denial, action: Action, principal: Principal): Consentry
     case 'no-grant':
       return new ConsentryError(
         'forbidden',
-        `No consent of the patient is in force that lets this party ${action} for purpose ${purposeOf(principal)}.`,
+        purposeOf(principal) === 'BTG'
+          ? `No emergency access of this party to the patient is open for it to ${action}; breaking the glass opens it on the ledger, for reading alone.`
+          : `No consent of the patient is in force that lets this party ${action} for purpose ${purposeOf(principal)}.`,
         { code: 'suppressed' },
       )
   }

@@ -1,5 +1,6 @@
 import type { AuditedAgent, Occurrence } from '../audit/occurrence.js'
 import type { Issue } from '../errors.js'
+import { actsFor } from './access.js'
 import type { InteractionRequest } from './interaction.js'
 
 /** What the audit trail needs of a request; the interaction adds what it did and to whom. */
@@ -20,6 +21,7 @@ export function refusalDescription(kind: string, issues: readonly Issue[]): stri
 /** One object for each request: what many records say of their agent is written once. */
 const agents = new WeakMap<InteractionRequest, AuditedAgent>()
 
+/** The trail says that the glass was broken of what was decided so, and of nothing else: of a token that could have as well it does not. */
 function agentOf(request: InteractionRequest): AuditedAgent {
   const known = agents.get(request)
   if (known !== undefined) return known
@@ -30,7 +32,7 @@ function agentOf(request: InteractionRequest): AuditedAgent {
     ...(principal.practitioner === undefined ? {} : { practitioner: principal.practitioner }),
     role: principal.role,
     address: clientAddress,
-    purposes: principal.purposes,
+    purposes: principal.purposes.filter((purpose) => purpose !== 'BTG' || actsFor(principal) === 'BTG'),
   }
   agents.set(request, agent)
   return agent

@@ -131,6 +131,30 @@ describe('decide', () => {
   })
 })
 
+describe('breaking the glass', () => {
+  const emergency = word({ action: 'emergency', labels: ALL_LABELS, purposes: purposeMask(['BTG']) })
+  const asked = (over: Partial<Question> = {}) => question({ purpose: 'BTG', ...over })
+
+  it('opens every label of the patient for reading, until the end of its word', () => {
+    const psy = asked({ subjects: [subject(), subject({ labels: labelBits(['PSY', 'HIV']) })] })
+    expect(outcome(psy, facts({ words: [emergency] }))).toBe('permit')
+    expect(outcome(psy, facts({ words: [{ ...emergency, to: SECONDS }] }))).toBe('no-grant')
+    expect(outcome(asked({ subjects: [subject({ patient: party(2) })] }), facts({ words: [emergency] }))).toBe(
+      'no-grant',
+    )
+  })
+
+  it.each(['create', 'update', 'delete', 'export', 'subscribe'] as const)('opens nothing to %s', (action) => {
+    const everything = word({ action, labels: ALL_LABELS, purposes: purposeMask(['BTG']) })
+    expect(outcome(asked({ action }), facts({ words: [emergency, everything] }))).toBe('no-grant')
+  })
+
+  it('serves no other purpose, and no grant serves it', () => {
+    expect(outcome(question(), facts({ words: [{ ...emergency, purposes: 0xff }] }))).toBe('no-grant')
+    expect(outcome(asked(), facts({ words: [word({ labels: ALL_LABELS, purposes: 0xff })] }))).toBe('no-grant')
+  })
+})
+
 describe('the audit trail', () => {
   const record = subject({ labels: AUDIT, origin: hospital })
   const everything = word({ grantee: hospital, labels: ALL_LABELS })

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { effectiveWord, type WordChange } from '../../src/consent/effective.js'
+import { effectiveVeto, effectiveWord, type WordChange } from '../../src/consent/effective.js'
 import { type ConsentWord, unpackWord } from '../../src/consent/word.js'
 
 const wordOf = fc.record({
@@ -60,6 +60,26 @@ describe('effectiveWord', () => {
         const before = permits(effectiveWord(changes, finalized), q.at, q.purpose, q.category)
         const after = permits(effectiveWord(changes, finalized + 5), q.at, q.purpose, q.category)
         expect(!before || after).toBe(true)
+      }),
+    )
+  })
+})
+
+describe('effectiveVeto', () => {
+  const changes = fc
+    .array(fc.record({ gap: fc.integer({ min: 0, max: 2 }), vetoed: fc.boolean() }), { maxLength: 8 })
+    .map((steps) => {
+      let block = 0
+      return steps.map(({ gap, vetoed }) => ({ block: (block += gap), vetoed }))
+    })
+
+  it('forbids from the block of a veto, and until the block that lifted it is final', () => {
+    fc.assert(
+      fc.property(changes, fc.integer({ min: -1, max: 16 }), (history, finalized) => {
+        const since = history.findLastIndex(({ vetoed, block }) => !vetoed && block <= finalized)
+        const open = history.slice(since + 1).some(({ vetoed }) => vetoed)
+        expect(effectiveVeto(history, finalized)).toBe(open)
+        expect(effectiveVeto(history, Infinity)).toBe(history.at(-1)?.vetoed ?? false)
       }),
     )
   })

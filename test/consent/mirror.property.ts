@@ -16,6 +16,8 @@ import { type LabelQuestion, MirroredLedger } from './mirrored-ledger.js'
 
 /** Steps of time. Words begin and end in the middle of one, or with it, at the very second of its first block. */
 const TICK = 100_000
+/** `EMERGENCY_TERM` of the contract, seconds. */
+const TERM = 4 * 3_600
 const [GENERAL_INFORMATION, PRIMARY_INFORMATION] = [randomId(), randomId()]
 const LABELS = [labelId('general'), labelId('PSY'), ALL_LABELS_ID]
 
@@ -63,7 +65,7 @@ beforeAll(async () => {
     grantees.flatMap((grantee) =>
       (['general', 'PSY', 'HIV'] as const).flatMap((label) =>
         (['read', 'create', 'subscribe'] as const).flatMap((action) =>
-          (['TREAT', 'HRESCH'] as const).flatMap((purpose) =>
+          (['TREAT', 'HRESCH', 'BTG'] as const).flatMap((purpose) =>
             [1n, 2n, 3n].map((categories) => ({ patient, grantee, label, action, purpose, categories })),
           ),
         ),
@@ -98,6 +100,11 @@ const scope = fc.record({
   labels: fc.subarray([0, 1, 2], { minLength: 1 }),
   actions: fc.constantFrom(0b1, 0b10, 0b100011, 0b111111),
 })
+/** To revoke there is one more: what breaking the glass opened. */
+const revocable = fc.record({
+  labels: scope.map(({ labels }) => labels),
+  actions: fc.constantFrom(0b1, 0b100011, 0b111111, 0b1000000, 0b1111111),
+})
 /** From a tick before to a tick after, and then for some ticks or without end. */
 const period = fc
   .record({
@@ -118,7 +125,7 @@ const terms = fc.record({
 })
 type Terms = typeof terms extends fc.Arbitrary<infer T> ? T : never
 
-const labelsOf = (scope: Terms['scope']): Hex[] => scope.labels.map((i) => LABELS[i] as Hex)
+const labelsOf = (scope: Pick<Terms['scope'], 'labels'>): Hex[] => scope.labels.map((i) => LABELS[i] as Hex)
 const granted = ({ who, scope, period, purposes, categories }: Terms, tick: number) => ({
   patient: patients[who.patient] as Hex,
   grantee: grantees[who.grantee] as Hex,
@@ -151,16 +158,16 @@ const delegatedGrant = terms.map((terms): Happening => (tick) => ({
   from: cast.operator.address,
   call: consents('grantAsDelegate', practitioner, granted(terms, tick)),
 }))
-const delegatedRevocation = fc.record({ who: whom, scope }).map(({ who, scope }): Happening => () => {
+const delegatedRevocation = fc.record({ who: whom, scope: revocable }).map(({ who, scope }): Happening => () => {
   const [patient, grantee] = [patients[who.patient] as Hex, grantees[who.grantee] as Hex]
   const call = consents('revokeAsDelegate', practitioner, patient, grantee, labelsOf(scope), scope.actions)
   return { from: cast.operator.address, call }
 })
-const revoke = fc.record({ who: whom, scope }).map(({ who, scope }): Happening => () => {
+const revoke = fc.record({ who: whom, scope: revocable }).map(({ who, scope }): Happening => () => {
   const [patient, grantee] = [patients[who.patient] as Hex, grantees[who.grantee] as Hex]
   return { from: speaker(who.patient), call: consents('revoke', patient, grantee, labelsOf(scope), scope.actions) }
 })
-const revokeLabel = fc.record({ who: whom, scope }).map(({ who, scope }): Happening => () => {
+const revokeLabel = fc.record({ who: whom, scope: revocable }).map(({ who, scope }): Happening => () => {
   const [patient, grantee] = [patients[who.patient] as Hex, grantees[who.grantee] as Hex]
   return {
     from: speaker(who.patient),
@@ -170,6 +177,14 @@ const revokeLabel = fc.record({ who: whom, scope }).map(({ who, scope }): Happen
 const revokeAll = fc.nat(1).map((patient): Happening => () => ({
   from: speaker(patient),
   call: consents('revokeAll', patients[patient] as Hex),
+}))
+const breakGlass = whom.map(({ patient, grantee }): Happening => () => ({
+  from: cast.operator.address,
+  call: consents('breakGlass', patients[patient] as Hex, grantees[grantee] as Hex, randomId()),
+}))
+const veto = fc.record({ patient: fc.nat(1), vetoed: fc.boolean() }).map(({ patient, vetoed }): Happening => () => ({
+  from: speaker(patient),
+  call: consents('setEmergencyVeto', patients[patient] as Hex, vetoed),
 }))
 const supervisor = (grantee: number): Hex => (grantee === 0 ? cast.administrator.address : cast.operator.address)
 /** 1 active, 2 suspended, 3 revoked: for good, hence rarely. */
@@ -190,7 +205,12 @@ const authenticate = fc.constant<Happening>(() => ({
 }))
 
 type Step =
-  | { readonly kind: 'block'; readonly ticks: number; readonly happenings: readonly Happening[] }
+  | {
+      readonly kind: 'block'
+      readonly ticks: number
+      readonly wait: number
+      readonly happenings: readonly Happening[]
+    }
   | { readonly kind: 'fork'; readonly depth: number }
 const happening = fc.oneof(
   { weight: 9, arbitrary: grant },
@@ -200,6 +220,8 @@ const happening = fc.oneof(
   { weight: 2, arbitrary: revoke },
   { weight: 1, arbitrary: revokeLabel },
   { weight: 1, arbitrary: revokeAll },
+  { weight: 5, arbitrary: breakGlass },
+  { weight: 3, arbitrary: veto },
   { weight: 2, arbitrary: status },
   { weight: 1, arbitrary: validity },
   { weight: 1, arbitrary: authenticate },
@@ -210,6 +232,8 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({
       kind: fc.constant('block' as const),
       ticks: fc.constantFrom(0, 0, 0, 1),
+      // The last second of what a block opened, and the first after it.
+      wait: fc.constantFrom(0, 0, 0, 0, TERM - 2, TERM - 1),
       happenings: fc.array(happening, { minLength: 1, maxLength: 4 }),
     }),
   },
@@ -218,6 +242,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 
 it('decides as the contract checks, after every block and every reorganisation of a random history', async () => {
   let permitted = 0
+  let emergencies = 0
   let forks = 0
   const base = { mark: await ledger.snapshot(), contents: await ledger.contents() }
   await fc.assert(
@@ -230,7 +255,7 @@ it('decides as the contract checks, after every block and every reorganisation o
         if (s.kind === 'block') {
           before.push({ mark: await ledger.snapshot(), tick, contents: await ledger.contents() })
           tick += s.ticks
-          second = Math.max(second + 1, start + tick * TICK)
+          second = Math.max(second + 1 + s.wait, start + tick * TICK)
           await ledger.block(
             s.happenings.map((happen) => happen(tick)),
             second,
@@ -248,6 +273,7 @@ it('decides as the contract checks, after every block and every reorganisation o
         const decided = await ledger.decisions(questions, head.timestamp)
         expect(decided).toEqual(await ledger.checks(questions))
         permitted += decided.filter(Boolean).length
+        emergencies += questions.filter(({ purpose }, i) => purpose === 'BTG' && decided[i]).length
       }
       await ledger.revert(base.mark)
       base.mark = await ledger.snapshot()
@@ -258,6 +284,7 @@ it('decides as the contract checks, after every block and every reorganisation o
   )
   // It would say nothing if little were ever permitted, or nothing undone.
   expect(permitted).toBeGreaterThan(200)
+  expect(emergencies).toBeGreaterThan(200)
   expect(forks).toBeGreaterThan(3)
 })
 

@@ -40,8 +40,20 @@ const everything = (block: number) => ({
   args: { patient, epoch: 1 },
   block,
 })
-const rows = (events: readonly ReturnType<typeof granted | typeof revoked | typeof everything>[], finalized = 1_000) =>
-  grantRows(patient, events, finalized)
+const broken = (block: number) => ({
+  contract: 'ConsentRegistry' as const,
+  name: 'GlassBroken',
+  args: { patient, grantee, consent: packed({ purposes: 128, flags: 8 }), reasonHash: id(4) },
+  block,
+})
+const veto = (block: number, vetoed: boolean) => ({
+  contract: 'ConsentRegistry' as const,
+  name: 'EmergencyVetoChanged',
+  args: { patient, vetoed },
+  block,
+})
+type Event = ReturnType<typeof granted | typeof revoked | typeof everything | typeof broken | typeof veto>
+const rows = (events: readonly Event[], finalized = 1_000) => grantRows(patient, events, finalized)
 
 describe('the rows of a patient’s history', () => {
   it('has one for each label and action of a grant, as its word says', () => {
@@ -79,6 +91,40 @@ describe('the rows of a patient’s history', () => {
     const psy = granted(6, {}, labelId('PSY'))
     expect(rows([granted(5), psy, everything(7)])).toEqual([])
     expect(rows([granted(5), psy, everything(7), granted(8)]).map((r) => r.mask)).toEqual([GENERAL])
+  })
+})
+
+describe('a broken glass', () => {
+  const EMERGENCY = 6
+
+  it('is a row of its own, for all labels, beside what was granted', () => {
+    const found = rows([granted(5, {}, ALL_LABELS_ID), broken(6)])
+    expect(found.map(({ mask, action }) => [mask, action])).toEqual([
+      [ALL_LABELS, 0],
+      [ALL_LABELS, EMERGENCY],
+    ])
+    expect(found[1]?.word).toMatchObject({ from: 10, to: 100, purposes: 128 })
+  })
+
+  it('ends with the revocation of its own action and with that of everything, not with that of a grant', () => {
+    const ends = (event: Event) => !rows([broken(5), event]).some(({ action }) => action === EMERGENCY)
+    expect(ends(revoked(6, ALL_LABELS_ID, 0b1000000))).toBe(true)
+    expect(ends(everything(6))).toBe(true)
+    expect(ends(revoked(6, ALL_LABELS_ID, 0b0111111))).toBe(false)
+    expect(ends(revoked(6, GENERAL_ID, 0b1000000))).toBe(false)
+  })
+
+  it('is shut while the patient forbids it, and open again after that, as on the ledger', () => {
+    expect(rows([granted(4), broken(5), veto(6, true)]).map(({ action }) => action)).toEqual([0])
+    expect(rows([broken(5), veto(6, true), veto(7, false)])).toHaveLength(1)
+  })
+
+  it('counts when its block is final; a veto counts at once, and its end when that is final', () => {
+    expect(rows([broken(5)], 4)).toEqual([])
+    expect(rows([broken(5)], 5)).toHaveLength(1)
+    expect(rows([broken(5), veto(6, true)], 5)).toEqual([])
+    expect(rows([broken(5), veto(6, true), veto(7, false)], 6)).toEqual([])
+    expect(rows([broken(5), veto(6, true), veto(7, false)], 7)).toHaveLength(1)
   })
 })
 

@@ -3,7 +3,14 @@ import { type Facts, decide } from '../../src/consent/decide.js'
 import { ALL_LABELS_ID, type LabelCode, labelBits, labelId } from '../../src/consent/labels.js'
 import { ConsentMirror } from '../../src/consent/mirror.js'
 import type { Action, PartyId, PatientId } from '../../src/consent/permit.js'
-import { ACTIONS, actionNumber, type Purpose, purposeMask } from '../../src/consent/terms.js'
+import {
+  actionNumber,
+  type Purpose,
+  purposeMask,
+  WORD_ACTIONS,
+  type WordAction,
+  wordAsked,
+} from '../../src/consent/terms.js'
 import { GatewayChainSink } from '../../src/gateway/chain-sink.js'
 import type { Call } from '../../src/ledger/contracts.js'
 import { ChainFollower } from '../../src/ledger/follower.js'
@@ -79,11 +86,11 @@ export class MirroredLedger {
     const grantees = [...new Set(questions.map(({ grantee }) => grantee))]
     const activeParties = await this.mirror.activeParties(grantees, now)
     const freshness = { confirmedAt: now * 1000, limitMs: 1 }
-    const words = new Map<Action, Facts['words']>()
-    for (const action of ACTIONS) words.set(action, await this.mirror.words(patients, grantees, action))
+    const words = new Map<WordAction | null, Facts['words']>()
+    for (const action of WORD_ACTIONS) words.set(action, await this.mirror.words(patients, grantees, action))
     return questions.map(({ patient, grantee, label, action, purpose, categories }) => {
       const subject = { patient, origin: this.cast.entity, labels: labelBits([label]), categories }
-      const facts = { now: now * 1000, freshness, activeParties, words: words.get(action) ?? [] }
+      const facts = { now: now * 1000, freshness, activeParties, words: words.get(wordAsked(action, purpose)) ?? [] }
       return 'permit' in decide({ action, purpose, parties: [grantee], subjects: [subject] }, facts)
     })
   }

@@ -4,7 +4,7 @@ import { decide, type Facts, type GrantWord, type Question } from '../../src/con
 import { ALL_LABELS, AUDIT } from '../../src/consent/labels.js'
 import type { Action, PartyId, RecordSubject } from '../../src/consent/permit.js'
 import { rowFilter } from '../../src/consent/row-filter.js'
-import { actionNumber, type Purpose, purposeMask } from '../../src/consent/terms.js'
+import { actionNumber, type Purpose, purposeMask, type WordAction } from '../../src/consent/terms.js'
 import type { Database } from '../../src/records/database.js'
 import { ENGINES } from '../records/open.js'
 
@@ -23,7 +23,7 @@ const NOW = 1_700_000_000
 const party = fc.constantFrom(id(100), id(200), id(300))
 const patient = fc.constantFrom(id(1), id(2))
 const action = fc.constantFrom<Action>('read', 'create', 'update')
-const purpose = fc.constantFrom<Purpose>('TREAT', 'HRESCH')
+const purpose = fc.constantFrom<Purpose>('TREAT', 'TREAT', 'HRESCH', 'BTG')
 const labels = fc.bigInt({ min: 1n, max: 7n })
 const categories = fc.bigInt({ min: 1n, max: 7n })
 
@@ -37,10 +37,10 @@ const word: fc.Arbitrary<GrantWord> = fc.record({
   patient,
   grantee: party,
   labels: fc.oneof(fc.constantFrom(1n, 2n, 4n), fc.constant(ALL_LABELS)),
-  action,
+  action: fc.oneof(action, fc.constant<WordAction>('emergency')),
   from: fc.constantFrom(NOW - 10, NOW, NOW + 1),
   to: fc.constantFrom(NOW, NOW + 1, NOW + 10),
-  purposes: fc.constantFrom(1, 16, 17),
+  purposes: fc.constantFrom(1, 16, 17, 128, 255),
   categories: fc.oneof(categories, fc.constant((1n << 64n) - 1n)),
 })
 const question = fc.record({
@@ -95,6 +95,7 @@ async function filtered(q: Omit<Question, 'subjects'>, subjects: readonly Record
 describe('rowFilter', () => {
   it('is the decision of decide, for all words, rows and questions', async () => {
     let permitted = 0
+    let emergencies = 0
     await fc.assert(
       fc.asyncProperty(
         fc.array(word, { maxLength: 12 }).map(unique),
@@ -112,13 +113,15 @@ describe('rowFilter', () => {
           // An auditor asks to read; anything else is refused before there is a filter.
           if (q.auditor && q.action !== 'read') return
           permitted += decided.filter(Boolean).length
+          if (q.purpose === 'BTG') emergencies += subjects.filter((s, i) => s.patient !== null && decided[i]).length
           expect(await filtered(q, subjects)).toEqual(decided)
         },
       ),
-      { numRuns: 150 },
+      { numRuns: 300 },
     )
     // The property would say nothing if nothing were ever permitted.
     expect(permitted).toBeGreaterThan(10)
+    expect(emergencies).toBeGreaterThan(3)
   })
 
   it('binds its values: nothing of them is in the SQL', () => {

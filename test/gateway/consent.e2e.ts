@@ -13,6 +13,9 @@ import { type Answer, ConsentGateway, observation } from './consent-gateway.js'
 let gateway: ConsentGateway
 const WALLET = { as: 'wallet' }
 interface AuditedEvent {
+  readonly subtype: readonly { code: string }[]
+  readonly outcome: string
+  readonly purposeOfEvent?: readonly { coding: readonly { code: string }[] }[]
   readonly entity: readonly { what?: { reference?: string }; role?: { code: string } }[]
 }
 const randomId = (): Hex => `0x${randomBytes(32).toString('hex')}`
@@ -234,6 +237,79 @@ describe('a grant of a patient with a wallet', () => {
     expect(await mayRead(patient)).toBe(false)
     const replayed = await gateway.operation(consent, 'revoke', parameters)
     expect(replayed.status).toBe(422)
+  })
+})
+
+describe('breaking the glass of a patient who has revoked everything', () => {
+  let patient: string
+  let sensitive: string
+  let ledgerId: Hex
+  const EMERGENCY = { as: 'emergency' }
+  beforeAll(async () => {
+    gateway.tokens['emergency'] = await gateway.token('ehr', '--purpose', 'BTG')
+    gateway.tokens['either'] = await gateway.token('ehr', '--purpose', 'TREAT', '--purpose', 'BTG')
+    patient = await newPatient('Unconscious')
+    const security = [{ system: 'http://terminology.hl7.org/CodeSystem/v3-ActCode', code: 'PSY' }]
+    sensitive = await gateway.create(observation(patient, { meta: { security } }))
+    ledgerId = await gateway.ledgerId(patient)
+    const { reader } = await gateway.ledger()
+    await gateway.send(reader.contracts.write('ConsentRegistry', 'revokeAll', ledgerId))
+    while ((await gateway.ask('GET', `/Patient/${patient}`)).status !== 403) await sleep(20)
+  })
+  const read = async (as: string) => (await gateway.ask('GET', `/Observation/${sensitive}`, undefined, { as })).status
+  const found = async (as: string) =>
+    (await gateway.ask('GET', `/Observation?patient=Patient/${patient}`, undefined, { as })).body.total as number
+  const write = async (name: 'breakGlass' | 'setEmergencyVeto' | 'revoke', ...rest: unknown[]) => {
+    const { reader } = await gateway.ledger()
+    const write = reader.contracts.write.bind(reader.contracts) as (
+      ...inputs: unknown[]
+    ) => Parameters<typeof gateway.send>[0]
+    await gateway.send(write('ConsentRegistry', name, ledgerId, ...rest))
+  }
+
+  it('lets its entity read, all labels and searches too, for that purpose alone and not write', async () => {
+    const { keys } = await gateway.ledger()
+    expect([await read('emergency'), await found('emergency')]).toEqual([403, 0])
+    await write('breakGlass', keys.id, randomId())
+    await eventually(() => read('emergency')).toBe(200)
+    expect([await found('emergency'), await found('ehr'), await found('either')]).toEqual([1, 0, 0])
+    expect([await read('ehr'), await read('either')]).toEqual([403, 403])
+    expect((await gateway.ask('POST', '/Observation', observation(patient), EMERGENCY)).status).toBe(403)
+    expect((await gateway.ask('DELETE', `/Observation/${sensitive}`, undefined, EMERGENCY)).status).toBe(403)
+  })
+
+  it('is in the trail: on the ledger, and as the purpose of each access that it let through, and of no other', async () => {
+    const events = async () => {
+      const { body } = await gateway.ask('GET', `/AuditEvent?patient=Patient/${patient}&_count=200`, undefined, {
+        as: 'auditor',
+      })
+      return (body.entry as { resource: AuditedEvent }[]).map(({ resource }) => resource)
+    }
+    const told = (name: string) => async () =>
+      (await events()).filter(({ subtype }) => subtype.some(({ code }) => code === name)).length
+    await eventually(told('GlassBroken')).toBe(1)
+    const reads = (await events()).filter(({ subtype }) => subtype.some(({ code }) => code === 'read'))
+    const purposes = reads
+      .filter(({ outcome }) => outcome === '0')
+      .map(({ purposeOfEvent }) => purposeOfEvent?.flatMap(({ coding }) => coding.map(({ code }) => code)))
+    expect(purposes).toContainEqual(['BTG'])
+    const denied = reads.filter(({ outcome }) => outcome !== '0')
+    // What could have been emergency and was not asked as that is not told as that.
+    expect(JSON.stringify(denied.map(({ purposeOfEvent }) => purposeOfEvent))).toContain('TREAT')
+    for (const { purposeOfEvent = [] } of await events()) {
+      expect(purposeOfEvent.length, JSON.stringify(purposeOfEvent)).toBeLessThan(2)
+    }
+  })
+
+  it('is shut by the patient’s veto at once, open again when that is lifted, and over when it is revoked', async () => {
+    const { keys } = await gateway.ledger()
+    await write('setEmergencyVeto', true)
+    await eventually(() => read('emergency')).toBe(403)
+    expect(await found('emergency')).toBe(0)
+    await write('setEmergencyVeto', false)
+    await eventually(() => read('emergency')).toBe(200)
+    await write('revoke', keys.id, [ALL_LABELS_ID], 0b1000000)
+    await eventually(() => read('emergency')).toBe(403)
   })
 })
 
