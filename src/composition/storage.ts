@@ -4,6 +4,7 @@ import { type DataDirectory, openDataDirectory } from '../embedded/data-director
 import { type EntityKeys, entityKeys } from '../embedded/entity-keys.js'
 import { startPglite } from '../embedded/pglite.js'
 import { type Database, openDatabase } from '../records/database.js'
+import { GatewayLock } from '../records/gateway-lock.js'
 import type { BlockStore } from '../vault/blocks/block-store.js'
 import { CachedBlockStore } from '../vault/blocks/cached.js'
 import { KuboBlockStore } from '../vault/blocks/kubo.js'
@@ -28,7 +29,7 @@ export async function openStorage(site: Site): Promise<Storage> {
   const directory = await site.opened('data directory', openDataDirectory(config.dataDirectory), (d) => d.close())
   const keystore = await Keystore.open(directory.file('keystore.json'), await passphrase(config, directory))
   const keys = await entityKeys(keystore)
-  const database = await site.opened('database', openRecords(config, directory), (d) => d.close())
+  const database = await site.opened('database', openRecords(site, directory), (d) => d.close())
   const blocks = await site.opened('blocks', openBlocks(config, directory), (b) => b.close())
   return { directory, keystore, keys, database, blocks }
 }
@@ -43,8 +44,17 @@ async function passphrase(config: Config, directory: DataDirectory): Promise<str
   return made
 }
 
-async function openRecords(config: Config, directory: DataDirectory): Promise<Database> {
-  if (config.databaseUrl !== null) return openDatabase({ url: config.databaseUrl })
+async function openRecords(site: Site, directory: DataDirectory): Promise<Database> {
+  const { databaseUrl: url } = site.config
+  if (url !== null) {
+    const onLost = (error: unknown): void => {
+      site.onFault('another gateway has taken the database, so this one ends', error)
+      // The way that an operator would end it: what it has begun is answered.
+      process.kill(process.pid, 'SIGTERM')
+    }
+    await site.opened('database lock', GatewayLock.take({ url, onLost }), (lock) => lock.release())
+    return openDatabase({ url })
+  }
   const pglite = await startPglite(directory.file('pglite'))
   const database = await openDatabase({ driver: pglite.driver })
   const close = database.close.bind(database)

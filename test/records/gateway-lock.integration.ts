@@ -1,0 +1,96 @@
+import pg from 'pg'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import type { ConsentryError } from '../../src/errors.js'
+import { GatewayLock } from '../../src/records/gateway-lock.js'
+import { eventually } from '../ledger/support/eventually.js'
+import { ownSchema } from './open.js'
+
+const url = process.env['DATABASE_URL'] ?? ''
+
+describe.skipIf(url === '')('the lock of a gateway on its database (DATABASE_URL names a PostgreSQL)', () => {
+  let schemas: { schema: string; drop: () => Promise<void> }[]
+  let held: GatewayLock[] = []
+  let lost: ConsentryError[]
+  let admin: pg.Client
+  beforeAll(async () => {
+    schemas = await Promise.all([ownSchema(url), ownSchema(url)])
+    admin = new pg.Client({ connectionString: url })
+    await admin.connect()
+  })
+  afterEach(async () => {
+    await Promise.all(held.splice(0).map((lock) => lock.release()))
+  })
+  afterAll(async () => {
+    await Promise.all(schemas.map(({ drop }) => drop()))
+    await admin.end()
+  })
+
+  async function take(n = 0): Promise<GatewayLock> {
+    const told: ConsentryError[] = []
+    lost = told
+    const lock = await GatewayLock.take({
+      url,
+      schema: (schemas[n] as (typeof schemas)[number]).schema,
+      onLost: (error) => told.push(error),
+    })
+    held.push(lock)
+    return lock
+  }
+
+  /** Ends the sessions that hold it; how many. */
+  async function terminate(): Promise<number> {
+    const { rowCount } = await admin.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND classid = ${0x67617465}
+       AND objid = (hashtext('${schemas[0]?.schema}')::bigint & 4294967295)::oid`,
+    )
+    return rowCount ?? 0
+  }
+
+  it('is refused to a second gateway, which is told who has it, and free when the first is gone', async () => {
+    const first = await take()
+    await expect(take()).rejects.toMatchObject({
+      kind: 'conflict',
+      message: expect.stringMatching(/in use by another gateway \(session \d+ from .+, since .+\)/),
+    })
+    // Another schema is another database.
+    await take(1)
+    await first.release()
+    await take()
+  })
+
+  it('waits for one that is just ending', async () => {
+    const first = await take()
+    setTimeout(() => void first.release(), 300)
+    await take()
+  })
+
+  it('is taken again when its session was ended', async () => {
+    await take()
+    expect(await terminate()).toBe(1)
+    await eventually(async () => {
+      const { rows } = await admin.query('SELECT 1 FROM pg_locks WHERE locktype = $1 AND classid = $2', [
+        'advisory',
+        0x67617465,
+      ])
+      return rows.length
+    }).toBe(1)
+    expect(lost).toEqual([])
+    await expect(take()).rejects.toMatchObject({ kind: 'conflict' })
+  })
+
+  it('is lost, and says so, to one that took it meanwhile', async () => {
+    await take()
+    const gone = lost
+    await terminate()
+    const other = await take()
+    await eventually(() => gone.length).toBe(1)
+    expect(gone[0]?.message).toContain('in use by another gateway')
+    await other.release()
+    held = []
+  })
+
+  it('is unavailable where no database answers', async () => {
+    const taken = GatewayLock.take({ url: 'postgres://nobody@127.0.0.1:1/none', onLost: () => undefined })
+    await expect(taken).rejects.toMatchObject({ kind: 'unavailable' })
+  })
+})
