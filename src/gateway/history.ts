@@ -105,8 +105,9 @@ async function answer(
         id: row.id,
         version: row.version,
         lastModified: new Date(row.lastUpdated).toISOString(),
-        // What this server wrote or imported itself had no request: the one that would do the same.
+        // What this server wrote or imported itself had no request, and of rows from before it is not kept: the one that would do the same.
         method: row.method ?? (row.deleted ? 'DELETE' : row.created ? 'POST' : 'PUT'),
+        ...(row.operation === null ? {} : { operation: row.operation }),
         created: row.created,
         ...(row.deleted ? {} : { resource: body.get(row) as Uint8Array }),
       })),

@@ -8,6 +8,8 @@ export interface PutIntent {
   readonly kind: 'create' | 'update'
   /** As the client asked, for the history. */
   readonly method: 'POST' | 'PUT' | 'PATCH'
+  /** With its `$`, where it was an operation that asked. */
+  readonly operation?: string
   readonly type: string
   readonly id: string
   readonly resource: ValidResource

@@ -72,7 +72,7 @@ function change(parts: GatewayParts, merge: (present: Lists, given: Lists) => Li
       return { ...resource, meta: Object.fromEntries([...kept, ...lists]) }
     }
     return retried(async () => {
-      const target = { type, id: request.id as string, at: type, change: patch }
+      const target = { type, id: request.id as string, at: type, change: patch, operation: `$${request.operation}` }
       const [written] = await write(parts, request, trail, await patchIntents(parts, request, trail, [target]))
       return answer(storedResource(written?.body as Uint8Array).meta)
     })

@@ -59,6 +59,8 @@ export interface PatchTarget {
   readonly at: string
   readonly ifMatch?: number
   readonly change: Change
+  /** With its `$`, where an operation changes it and no patch does. */
+  readonly operation?: string
 }
 
 /** What the body asks for. @throws ConsentryError `malformed` */
@@ -92,7 +94,13 @@ export async function patchIntents(
   return targets.map(({ change, ...target }, i) => {
     const before = parseJson(bodies[i] as Uint8Array) as Resource
     const resource = patched(before, change(before), target.at, request.baseUrl)
-    return { ...target, kind: 'update', method: 'PATCH', basis: (rows[i] as StoredVersion).version, resource }
+    return {
+      ...target,
+      kind: 'update',
+      method: target.operation === undefined ? 'PATCH' : 'POST',
+      basis: (rows[i] as StoredVersion).version,
+      resource,
+    }
   })
 }
 

@@ -21,6 +21,8 @@ export interface Placement {
   readonly patients: readonly (CompartmentPatient | null)[]
   /** New Patient resources of patients who are registered elsewhere: to be linked once the write is permitted. */
   readonly links: readonly { readonly localId: string; readonly patient: PatientId }[]
+  /** Patients who are here and must still be when this is committed: something new is said of them. */
+  readonly present: readonly string[]
 }
 
 /**
@@ -47,12 +49,15 @@ export async function patientsOf(
   const deleted = new Set(
     intents.flatMap((intent) => (intent.type === 'Patient' && intent.kind === 'delete' ? [intent.id] : [])),
   )
+  const present = new Set<string>()
   refuseUnknown(wanted, (localId, i) => {
     if (created.has(localId)) return 'present'
     const { id, state = 'absent' } = linkedBefore.get(localId) ?? {}
     // What is in the compartment can still be corrected, whatever became of the Patient.
     if (id !== undefined && id === previous[i]?.patient && previous[i]?.deleted === false) return 'present'
-    return deleted.has(localId) ? 'deleted' : state
+    if (deleted.has(localId)) return 'deleted'
+    if (state === 'present') present.add(localId)
+    return state
   })
 
   const fresh = [...created.values()].filter(({ id }) => !known.has(id))
@@ -70,7 +75,7 @@ export async function patientsOf(
   const patients = intents.map(
     (_, i) => onePatient(wanted[i] ?? [], known) ?? unchanged(previous[i] ?? null, wanted[i] ?? []),
   )
-  return { patients, links: linked }
+  return { patients, links: linked, present: [...present] }
 }
 
 interface LocalPatient {

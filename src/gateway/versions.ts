@@ -19,6 +19,7 @@ export interface Draft {
   readonly resource: Resource
   /** How a client asked for it; absent: the server writes it by itself. */
   readonly method?: Method
+  readonly operation?: string
 }
 
 /** Seals the bodies into durable blocks. @returns the rows, and the bodies as stored, in the order of the drafts */
@@ -34,19 +35,22 @@ export async function sealVersions(
     ),
     nextTurn().then(() => drafts.map((draft) => indexOf(parts, draft))),
   ])
-  const versions = drafts.map(({ type, id, version, lastUpdated, deleted, subject, method }, i): NewVersion => ({
-    type,
-    id,
-    version,
-    lastUpdated,
-    deleted,
-    ...subject,
-    index: index[i] ?? null,
-    body: null,
-    source: null,
-    ...(method === undefined ? {} : { method }),
-    ...(sealed[i] as (typeof sealed)[number]),
-  }))
+  const versions = drafts.map(
+    ({ type, id, version, lastUpdated, deleted, subject, method, operation }, i): NewVersion => ({
+      type,
+      id,
+      version,
+      lastUpdated,
+      deleted,
+      ...subject,
+      index: index[i] ?? null,
+      body: null,
+      source: null,
+      ...(method === undefined ? {} : { method }),
+      ...(operation === undefined ? {} : { operation }),
+      ...(sealed[i] as (typeof sealed)[number]),
+    }),
+  )
   return { versions, bodies }
 }
 

@@ -82,7 +82,7 @@ async function attemptWrite(
   if (isForeign(parts, request) && intents.some((intent, i) => isIdle(intent, previous[i] ?? null))) {
     throw notForOthers()
   }
-  const { patients, links } = await patientsOf(parts, intents, previous)
+  const { patients, links, present } = await patientsOf(parts, intents, previous)
   const drafts = intendedVersions(parts, trail, intents, previous, patients)
   const referenceTo = await localPatients(parts, drafts)
   for (const patient of drafts.flatMap(patientsConcerned)) trail.concerns(patient, referenceTo(patient))
@@ -99,7 +99,7 @@ async function attemptWrite(
         type: intent.type,
         id: intent.id,
         deleted: intent.kind === 'delete',
-        method: intent.kind === 'delete' ? 'DELETE' : intent.method,
+        ...askedBy(intent),
       })),
     ),
     parts.audit.records(
@@ -116,7 +116,7 @@ async function attemptWrite(
   await beforeCommit?.(versions)
   await parts.access.confirm(request.principal, decided)
   const claims = intents.flatMap((intent) => (intent.kind !== 'delete' && intent.claim ? [intent.claim] : []))
-  const result = await parts.records.commit({ versions, audit, claims })
+  const result = await parts.records.commit({ versions, audit, claims, present })
   if (!result.committed) {
     if (result.conflicts.some((conflict) => conflict.kind === 'claim')) {
       throw overtaken('Another request is creating the same resource under this condition; try again.')
@@ -125,6 +125,13 @@ async function attemptWrite(
   }
   parts.committed()
   return report(intents, drafts, bodies, previous)
+}
+
+/** How the client asked for the version, for the history. */
+function askedBy(intent: Intent): Pick<NewVersion, 'method' | 'operation'> {
+  if (intent.kind === 'delete') return { method: 'DELETE' }
+  const { method, operation } = intent
+  return { method, ...(operation === undefined ? {} : { operation }) }
 }
 
 function decideAll(

@@ -4,8 +4,8 @@ import { databaseError, isRetryable, isUnavailable, violates } from './database-
 import { rememberPatientIds, takePatientIds } from './foreign-patients.js'
 import { claim, deleteIndexRows, lock, verdict } from './optimistic-lock.js'
 import type { RowKeys } from './row-keys.js'
-import type { Change, Committed, NewAuditRecord, NewVersion } from './types.js'
-import { parameters, WRITE, WRITE_NEW } from './write-statement.js'
+import type { Change, Committed, NewAuditRecord, NewVersion, Ref } from './types.js'
+import { type Gate, parameters, WRITE, WRITE_NEW } from './write-statement.js'
 
 /** Rows of one group, so that readers of the one session of PGlite do not wait for longer than some 50 ms. */
 const GROUP_ROWS = 500
@@ -18,6 +18,8 @@ interface Pending {
   readonly versions: readonly (NewVersion | NewAuditRecord)[]
   /** What no other change of the same transaction may name. */
   readonly names: readonly string[]
+  /** What others of the same transaction may need as well, and none may name: Patients whom the versions speak of. */
+  readonly needs: readonly string[]
   readonly resolve: (committed: Committed) => void
   readonly reject: (error: Error) => void
 }
@@ -52,7 +54,7 @@ export class CommitQueue {
       throw new ConsentryError('internal', 'A change names one resource or one claim twice.')
     }
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ change, versions, names, resolve, reject })
+      this.#waiting.push({ change, versions, names, needs: (change.present ?? []).map(patient), resolve, reject })
       this.#schedule()
     })
   }
@@ -76,15 +78,20 @@ export class CommitQueue {
   #takeGroup(): Pending[] {
     const group: Pending[] = []
     const names = new Set<string>()
+    const needs = new Set<string>()
     let rows = 0
     for (let i = 0; i < this.#waiting.length;) {
       const pending = this.#waiting[i] as Pending
       if (group.length > 0 && rows + pending.versions.length > GROUP_ROWS) break
-      if (pending.names.some((name) => names.has(name))) {
+      if (
+        pending.names.some((name) => names.has(name) || needs.has(name)) ||
+        pending.needs.some((one) => names.has(one))
+      ) {
         i++
         continue
       }
       for (const name of pending.names) names.add(name)
+      for (const one of pending.needs) needs.add(one)
       rows += pending.versions.length
       group.push(pending)
       this.#waiting.splice(i, 1)
@@ -116,7 +123,8 @@ export class CommitQueue {
     )
     for (let attempt = 1; ; attempt++) {
       try {
-        return isNew && attempt === 1 ? await this.#writeNew(group, keys) : await this.#writeVersions(group, keys)
+        if (isNew && attempt === 1 && (await this.#writeNew(group, keys))) return []
+        return await this.#writeVersions(group, keys)
       } catch (error) {
         // someone has created the same resource since we looked: look again
         if (!violates(error, 'resource_type_id') || attempt === ATTEMPTS) throw error
@@ -124,22 +132,24 @@ export class CommitQueue {
     }
   }
 
-  /** One statement, which is its own transaction. */
-  async #writeNew(group: readonly Pending[], keys: readonly bigint[]): Promise<Verdict[]> {
+  /** One statement, which is its own transaction. @returns false if nothing is written, because a Patient is gone that one of them speaks of */
+  async #writeNew(group: readonly Pending[], keys: readonly bigint[]): Promise<boolean> {
     const versions = group.flatMap((pending) => pending.versions)
     const outbox = group.flatMap(({ change }) => change.outbox ?? [])
-    await this.database.execute(WRITE_NEW, parameters({ versions, keys, outbox, now: Date.now() }))
-    return []
+    const present = [...new Set(group.flatMap(({ change }) => change.present ?? []))]
+    const writing = { versions, keys, outbox, present, now: Date.now() }
+    const { rows } = await this.database.execute<Gate>(WRITE_NEW, parameters(writing))
+    return rows[0]?.open === true
   }
 
-  /** Lock, judge, claim, write: the members that conflict are left out. */
+  /** Lock, judge, claim, write: the members that conflict are left out. Whom versions speak of is locked with them, in the one order. */
   #writeVersions(group: readonly Pending[], keys: readonly bigint[]): Promise<Verdict[]> {
     return this.database.session(async (session) => {
       const rows = await lock(
         session,
-        group.flatMap((pending) => pending.versions),
+        group.flatMap(({ versions, change }) => [...versions, ...(change.present ?? []).map(patientRef)]),
       )
-      const verdicts = group.map((pending) => verdict(pending.versions, rows))
+      const verdicts = group.map(({ versions, change }) => verdict(versions, change.present ?? [], rows))
       const fit = group.filter((_, i) => verdicts[i] === undefined)
       const held = await claim(
         session,
@@ -161,7 +171,8 @@ export class CommitQueue {
         session,
         rowKeys.filter((_, i) => (versions[i] as NewVersion).version > 1),
       )
-      if (written.length > 0) await session.run(WRITE, parameters({ versions, keys: rowKeys, outbox, now: Date.now() }))
+      if (written.length > 0)
+        await session.run(WRITE, parameters({ versions, keys: rowKeys, outbox, present: [], now: Date.now() }))
       const keyOf = new Map(versions.map(({ type, id }, i) => [`${type}/${id}`, rowKeys[i] as bigint]))
       await rememberPatientIds(session, written.flatMap(foreignPatientsOf), ({ type, id }) => {
         return keyOf.get(`${type}/${id}`) as bigint
@@ -170,6 +181,9 @@ export class CommitQueue {
     })
   }
 }
+
+const patientRef = (id: string): Ref => ({ type: 'Patient', id })
+const patient = (id: string): string => `Patient/${id}`
 
 const foreignPatientsOf = ({ change }: Pending) => change.foreignPatients ?? []
 

@@ -10,6 +10,7 @@ import { ForeignPatients1763600600000 } from '../../migrations/1763600600000-for
 import { VersionMethod1763600700000 } from '../../migrations/1763600700000-version-method.js'
 import { IndexState1763600800000 } from '../../migrations/1763600800000-index-state.js'
 import { ProxyReceipts1763600900000 } from '../../migrations/1763600900000-proxy-receipts.js'
+import { VersionOperation1763601000000 } from '../../migrations/1763601000000-version-operation.js'
 import { ENTITIES } from './entities/index.js'
 
 export interface ConnectionOptions {
@@ -62,6 +63,7 @@ export function dataSourceOptions(options: ConnectionOptions): DataSourceOptions
       VersionMethod1763600700000,
       IndexState1763600800000,
       ProxyReceipts1763600900000,
+      VersionOperation1763601000000,
     ],
     migrationsTransactionMode: 'all',
     // an idle connection that breaks is replaced; whoever uses one hears of it from the statement

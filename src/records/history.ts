@@ -23,6 +23,7 @@ export interface HistoryQuery {
 export interface MadeVersion extends StoredVersion {
   /** How a client made it; `null`: no client did, or it is not known. */
   readonly method: Method | null
+  readonly operation: string | null
   /** There was nothing before it, or what was there had been deleted. */
   readonly created: boolean
 }
@@ -61,7 +62,12 @@ export async function history(database: Database, query: HistoryQuery, filter: R
   const page = rows.slice(0, query.count)
   const last = page.at(-1)
   return {
-    rows: page.map((row) => ({ ...storedVersion(row), method: row.method, created: row.created })),
+    rows: page.map((row) => ({
+      ...storedVersion(row),
+      method: row.method,
+      operation: row.operation,
+      created: row.created,
+    })),
     total: query.id === undefined ? null : Number(rows[0]?.total ?? 0),
     next: last && rows.length > query.count ? encodePlace([last.last_updated, last.pk, last.version]) : null,
   }
@@ -80,13 +86,13 @@ function versionsOf({ type, id, types, since, at }: HistoryQuery, filter: RowFil
         AND n.last_updated <= ${parameters.bind(at.lo)})`,
     )
   }
-  return `SELECT ${OLD_VERSION_COLUMNS}, v.method, v.version = 1 OR EXISTS (SELECT FROM resource_version b
+  return `SELECT ${OLD_VERSION_COLUMNS}, v.method, v.operation, v.version = 1 OR EXISTS (SELECT FROM resource_version b
       WHERE b.resource_pk = v.resource_pk AND b.version = v.version - 1 AND b.deleted) AS created
     FROM resource r JOIN resource_version v ON v.resource_pk = r.pk
     WHERE ${conditions.join(' AND ')}`
 }
 
-type Made = Pick<MadeVersion, 'method' | 'created'>
+type Made = Pick<MadeVersion, 'method' | 'operation' | 'created'>
 
 /** Last change in milliseconds, key and version of the last row of a page. */
 type Place = readonly [lastUpdated: bigint, pk: bigint, version: number]

@@ -1,6 +1,6 @@
 import { int8Array, textArray } from './array-parameter.js'
 import type { Session, Statement } from './database.js'
-import type { Claim, Committed, Conflict, NewVersion } from './types.js'
+import type { Claim, Committed, Conflict, NewVersion, Ref } from './types.js'
 
 export interface LockedRow {
   readonly pk: bigint
@@ -16,17 +16,21 @@ const LOCK: Statement = {
     ORDER BY r.pk FOR UPDATE OF r`,
 }
 
-/** Rows of the resources that exist, by `type/id`. */
-export async function lock(session: Session, versions: readonly NewVersion[]): Promise<Map<string, LockedRow>> {
+/** Rows of the resources that exist, by `type/id`; each may be named several times. */
+export async function lock(session: Session, refs: readonly Ref[]): Promise<Map<string, LockedRow>> {
   const { rows } = await session.run<LockedRow & { type: string; id: string }>(LOCK, [
-    textArray(versions.map(({ type }) => type)),
-    textArray(versions.map(({ id }) => id)),
+    textArray(refs.map(({ type }) => type)),
+    textArray(refs.map(({ id }) => id)),
   ])
   return new Map(rows.map((row) => [`${row.type}/${row.id}`, row]))
 }
 
-/** `undefined`: every version follows the one that is there. */
-export function verdict(versions: readonly NewVersion[], rows: ReadonlyMap<string, LockedRow>): Committed | undefined {
+/** `undefined`: every version follows the one that is there, and whom they speak of is there. */
+export function verdict(
+  versions: readonly NewVersion[],
+  present: readonly string[],
+  rows: ReadonlyMap<string, LockedRow>,
+): Committed | undefined {
   const conflicts = versions.flatMap(({ type, id, version, source }): Conflict[] => {
     const current = rows.get(`${type}/${id}`)
     // Of an imported record we may not see every version, so any later one follows.
@@ -42,6 +46,8 @@ export function verdict(versions: readonly NewVersion[], rows: ReadonlyMap<strin
       },
     ]
   })
+  const localIds = present.filter((id) => rows.get(`Patient/${id}`)?.deleted !== false)
+  if (localIds.length > 0) conflicts.push({ kind: 'absent', localIds })
   return conflicts.length === 0 ? undefined : { committed: false, conflicts }
 }
 

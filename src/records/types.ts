@@ -36,6 +36,8 @@ export interface NewVersion {
   readonly leaf: Uint8Array | null
   /** How a client made it; absent: no client did. */
   readonly method?: Method
+  /** The operation that it was the method of, with its `$`; absent: a plain interaction's. */
+  readonly operation?: string
 }
 
 export type Method = 'POST' | 'PUT' | 'PATCH' | 'DELETE'
@@ -82,6 +84,8 @@ export interface Change {
   readonly audit?: readonly NewAuditRecord[]
   readonly outbox?: readonly NewOutbox[]
   readonly claims?: readonly Claim[]
+  /** Logical ids of Patients that must be here, not deleted, when this is committed, because the versions speak of them. */
+  readonly present?: readonly string[]
   /** Of the imported records among the versions. */
   readonly foreignPatients?: readonly ForeignPatients[]
 }
@@ -97,6 +101,8 @@ export type Conflict =
       readonly current: { readonly version: number; readonly deleted: boolean } | null
     }
   | { readonly kind: 'claim'; readonly key: bigint }
+  /** These Patients were deleted, or are not here any more. */
+  | { readonly kind: 'absent'; readonly localIds: readonly string[] }
   | {
       /** The imported record names Patients who are others than the one whose record it is. */
       readonly kind: 'patient'

@@ -10,6 +10,8 @@ export interface Writing {
   /** The key of each version's resource. */
   readonly keys: readonly bigint[]
   readonly outbox: readonly NewOutbox[]
+  /** Logical ids of Patients without whom nothing is written. */
+  readonly present: readonly string[]
   /** Milliseconds since the epoch. */
   readonly now: number
 }
@@ -19,42 +21,53 @@ const XID = 'pg_current_xact_id()::text::bigint'
 /*
  * Everything of a commit in one statement, whatever the number of rows. Tokens come as one flat array with the place of
  * each row's slice. Parameters come in the order of `parameters` below.
+ *
+ * A Patient whom the versions speak of is held until the end, so that it cannot be deleted meanwhile; FOR SHARE, for many may speak of one.
+ * One that is being deleted is waited for and then looked at again. Where one is gone the gate is shut, for every part of the statement.
  */
 const write = (name: string, whenPresent: string): Statement => ({
   name,
   text: `
-WITH input AS MATERIALIZED (
+WITH held AS MATERIALIZED (
+  SELECT r.pk FROM resource r WHERE r.type = 'Patient' AND r.id = ANY ($40::text[]) AND NOT r.deleted ORDER BY r.pk FOR SHARE
+), gate AS MATERIALIZED (
+  SELECT count(*) = cardinality($40::text[]) AS open FROM held
+), input AS MATERIALIZED (
   SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::int[], $5::bigint[], $6::bool[], $7::bytea[], $8::bytea[],
     $9::bigint[], $10::bigint[], $11::text[], $12::int[], $13::int[], $14::text[], $15::bytea[], $16::bytea[], $17::bytea[],
-    $18::bytea[], $19::bytea[], $39::text[])
+    $18::bytea[], $19::bytea[], $39::text[], $41::text[])
   AS i(pk, type, id, version, last_updated, deleted, patient, origin, labels, categories, source, token_from, token_to,
-    cid, body, content_hash, salt, author, leaf, method)
+    cid, body, content_hash, salt, author, leaf, method, operation) WHERE (SELECT open FROM gate)
 ), resources AS (
   INSERT INTO resource (pk, type, id, version, last_updated, deleted, patient, origin, labels, categories, source, tokens, xid)
   SELECT pk, type, id, version, last_updated, deleted, patient, origin, labels, categories, source,
     ($20::bigint[])[token_from:token_to], ${XID} FROM input ${whenPresent}
 ), versions AS (
   INSERT INTO resource_version (resource_pk, version, last_updated, deleted, patient, labels, categories, cid, body,
-    content_hash, salt, author, xid, leaf, method)
+    content_hash, salt, author, xid, leaf, method, operation)
   SELECT pk, version, last_updated, deleted, patient, labels, categories, cid, body, content_hash, salt, author, ${XID}, leaf,
-    method
+    method, operation
   FROM input
 ), "references" AS (
   INSERT INTO reference (source_pk, ordinal, parameter, target_type, target_id)
   SELECT pk, n, parameter, type, id
   FROM unnest($21::bigint[], $22::text[], $23::text[], $24::text[]) WITH ORDINALITY AS t(pk, parameter, type, id, n)
+  WHERE (SELECT open FROM gate)
 ), ordereds AS (
   INSERT INTO ordered (resource_pk, ordinal, parameter, lo, hi, unit)
   SELECT pk, n, parameter, lo, hi, CASE WHEN unit_from IS NULL THEN NULL ELSE ($31::bigint[])[unit_from:unit_to] END
   FROM unnest($25::bigint[], $26::bigint[], $27::bytea[], $28::bytea[], $29::int[], $30::int[])
-    WITH ORDINALITY AS t(pk, parameter, lo, hi, unit_from, unit_to, n)
+    WITH ORDINALITY AS t(pk, parameter, lo, hi, unit_from, unit_to, n) WHERE (SELECT open FROM gate)
 ), leaves AS (
   INSERT INTO audit_leaf (resource_pk, hash, salt) SELECT * FROM unnest($32::bigint[], $33::bytea[], $34::bytea[])
+  WHERE (SELECT open FROM gate)
+), jobs AS (
+  INSERT INTO outbox (kind, key, payload, due)
+  SELECT kind, key, payload::jsonb, due FROM unnest($35::text[], $36::text[], $37::text[], $38::bigint[])
+    AS t(kind, key, payload, due) WHERE (SELECT open FROM gate)
+  ON CONFLICT (kind, key) DO NOTHING
 )
-INSERT INTO outbox (kind, key, payload, due)
-SELECT kind, key, payload::jsonb, due FROM unnest($35::text[], $36::text[], $37::text[], $38::bigint[])
-  AS t(kind, key, payload, due)
-ON CONFLICT (kind, key) DO NOTHING`,
+SELECT open FROM gate`,
 })
 
 /** Only resources that are new: a `type` and `id` that exist are a unique violation of `resource_type_id`. */
@@ -68,7 +81,12 @@ export const WRITE = write(
     tokens = excluded.tokens, xid = excluded.xid`,
 )
 
-export function parameters({ versions, keys, outbox, now }: Writing): unknown[] {
+/** What the statement answers: whether it has written, or one of the Patients is not there. */
+export interface Gate {
+  readonly open: boolean
+}
+
+export function parameters({ versions, keys, outbox, present, now }: Writing): unknown[] {
   const rows = new IndexRows()
   const leaves = { pk: [] as bigint[], hash: [] as Uint8Array[], salt: [] as Uint8Array[] }
 
@@ -112,5 +130,7 @@ export function parameters({ versions, keys, outbox, now }: Writing): unknown[] 
     textArray(outbox.map((o) => JSON.stringify(o.payload ?? null))),
     int8Array(outbox.map((o) => BigInt(o.due ?? now))),
     textArray(versions.map(({ method }) => method ?? null)),
+    textArray(present),
+    textArray(versions.map(({ operation }) => operation ?? null)),
   ]
 }

@@ -90,8 +90,10 @@ describe.each(ENGINES)('$name', { timeout: TIMEOUT }, (engine) => {
           return { versions, keys: versions.map(() => key++) }
         }
         const [a, b, c] = [batch(), batch(), batch()]
-        costs.binary.push(await cost(() => database.execute(WRITE_NEW, parameters({ ...a, outbox: [], now: 0 }))))
-        const asText = parameters({ ...b, outbox: [], now: 0 }).map((one) => decodeArray(one as Buffer))
+        costs.binary.push(
+          await cost(() => database.execute(WRITE_NEW, parameters({ ...a, outbox: [], present: [], now: 0 }))),
+        )
+        const asText = parameters({ ...b, outbox: [], present: [], now: 0 }).map((one) => decodeArray(one as Buffer))
         costs.text.push(await cost(() => database.execute({ ...WRITE_NEW, name: 'text' }, asText)))
         costs.json.push(await cost(() => database.execute(WRITE_JSON, jsonParameters(c))))
       }

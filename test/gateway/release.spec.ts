@@ -200,4 +200,32 @@ describe('a write', () => {
     await expect(make()).rejects.toMatchObject({ kind: 'forbidden' })
     expect(stage.written).toBe(0)
   })
+
+  it('is refused, and says why, when the Patient that it speaks of was deleted while it was sealed', async () => {
+    const of = (state: 'present' | 'deleted') => () => new Map([['p', { id: id(1), state }]])
+    stage.known = of('present')
+    stage.granted = stage.granted.map((each) => ({ ...each, action: 'create' as const }))
+    stage.whileWorking = () => (stage.known = of('deleted'))
+    const observation = { resourceType: 'Observation', subject: { reference: 'Patient/p' } } as unknown as ValidResource // as above
+    const intent = {
+      kind: 'create',
+      method: 'POST',
+      type: 'Observation',
+      id: 'n',
+      resource: observation,
+      at: 'Observation',
+    } as const
+    const written = write(stage.parts, request, new Trail(), [intent])
+    await expect(written).rejects.toMatchObject({
+      kind: 'invalid',
+      issues: [
+        {
+          code: 'not-found',
+          diagnostics: expect.stringContaining('was deleted'),
+          expression: ['Observation.subject'],
+        },
+      ],
+    })
+    expect(stage.written).toBe(0)
+  })
 })

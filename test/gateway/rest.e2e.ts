@@ -1177,6 +1177,17 @@ describe('$meta', () => {
     expect(taken.body.parameter[0].valueMeta.tag).toEqual([coding('a')])
     expect((await ask('GET', '/Patient?_tag=http://example.org/tags|b&_summary=count')).body.total).toBe(0)
     expect((await ask('GET', `/Patient/${id}`)).body.name[0].family).toBe('Tagged')
+    const { entry } = (await ask('GET', `/Patient/${id}/_history`)).body as {
+      entry: { request: { method: string; url: string }; response: { status: string } }[]
+    }
+    expect(
+      entry.map(({ request, response }) => `${request.method} ${request.url} ${response.status.slice(0, 3)}`),
+    ).toEqual([
+      `POST Patient/${id}/$meta-delete 200`,
+      `POST Patient/${id}/$meta-add 200`,
+      `POST Patient/${id}/$meta-add 200`,
+      'POST Patient 201',
+    ])
   })
 
   it('is refused without a meta, with GET, and where there is nothing', async () => {

@@ -9,7 +9,8 @@ import type { InteractionRequest } from '../../src/gateway/interaction.js'
 import type { GatewayParts } from '../../src/gateway/parts.js'
 import { Trail } from '../../src/gateway/trail.js'
 import type { Occurrence } from '../../src/audit/occurrence.js'
-import type { StoredVersion } from '../../src/records/types.js'
+import type { KnownPatient } from '../../src/gateway/patients.js'
+import type { Change, StoredVersion } from '../../src/records/types.js'
 
 export const id = (n: number) => `0x${n.toString(16).padStart(64, '0')}` as const
 const NOW = 1_800_000_000_000
@@ -61,6 +62,8 @@ export class Stage {
   /** Commits of versions. */
   written = 0
   rows: readonly StoredVersion[] = []
+  /** Local Patients. */
+  known = (): Map<string, KnownPatient> => new Map()
   whileWorking = (): void => undefined
   readonly access = new Access(
     this as unknown as ConsentMirror, // the part of it that decisions read
@@ -75,7 +78,7 @@ export class Stage {
     audit: { records: (occurrences: Occurrence[]) => occurrences },
     patients: {
       localIds: async () => new Map(),
-      known: async () => new Map(),
+      known: async () => this.known(),
     },
     conformance: { judge: async () => [] },
     consents: { of: async () => [] },
@@ -85,7 +88,9 @@ export class Stage {
     records: {
       read: async (refs: { id: string }[]) => refs.map((ref) => this.rows.find((row) => row.id === ref.id) ?? null),
       asIf: (_: unknown, work: () => Promise<unknown>) => work(),
-      commit: async ({ audit, versions = [] }: { audit: Occurrence[]; versions?: unknown[] }) => {
+      commit: async ({ audit, versions = [], present = [] }: Change & { audit: Occurrence[] }) => {
+        const localIds = present.filter((name) => this.known().get(name)?.state !== 'present')
+        if (localIds.length > 0) return { committed: false, conflicts: [{ kind: 'absent', localIds }] }
         this.audited.push(...audit)
         if (versions.length > 0) this.written++
         return { committed: true }

@@ -2,7 +2,8 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Database } from '../../src/records/database.js'
 import { RecordStore } from '../../src/records/record-store.js'
-import type { Change, Committed } from '../../src/records/types.js'
+import type { Change, Committed, NewVersion } from '../../src/records/types.js'
+import { eventually } from '../ledger/support/eventually.js'
 import { ENGINES, type OpenDatabase } from './open.js'
 import { auditRecord, code, EVERYTHING, hex, index, next, OURS, version } from './versions.js'
 
@@ -212,6 +213,111 @@ describe.each(ENGINES)('commit on $name', ({ open }) => {
     })
     expect((await create()).committed).toBe(true)
   })
+
+  describe('what speaks of a Patient', () => {
+    const patient = () => version({ type: 'Patient' })
+    const about = (...patients: readonly NewVersion[]): Change & { readonly versions: readonly NewVersion[] } => ({
+      versions: [version()],
+      present: patients.map(({ id }) => id),
+    })
+    const deletion = (of: NewVersion): Change => ({ versions: [next(of, { deleted: true, cid: null })] })
+    const absent = (...patients: readonly NewVersion[]): Committed => ({
+      committed: false,
+      conflicts: [{ kind: 'absent', localIds: patients.map(({ id }) => id) }],
+    })
+
+    it('is written while the Patient is there, and of one who is deleted or never was nothing is, nor of what comes with it', async () => {
+      const [here, gone] = [patient(), patient()]
+      await store.commit({ versions: [here, gone] })
+      await store.commit(deletion(gone))
+      const never = patient()
+      const key = randomUUID()
+      const fresh = about(here, gone, never)
+      const withOthers = { ...fresh, audit: [auditRecord()], outbox: [{ kind: 'test', key, payload: null }] }
+      const own = about(here)
+      const verdicts = await Promise.all([store.commit(own), store.commit(withOthers)])
+      expect(verdicts).toEqual([committed, absent(gone, never)])
+      expect(
+        (await store.read([...own.versions, ...fresh.versions, ...withOthers.audit])).map((row) => row !== null),
+      ).toEqual([true, false, false])
+      expect((await database.query('SELECT 1 FROM outbox WHERE key = $1', [key])).rows).toEqual([])
+      // A later version goes another way.
+      const [before] = own.versions as [NewVersion]
+      expect(await store.commit({ versions: [next(before)], present: [gone.id] })).toEqual(absent(gone))
+      expect(await store.commit({ versions: [next(before)], present: [here.id] })).toEqual(committed)
+    })
+
+    it('comes before a deletion that is handed in after it, and not after one that was handed in before', async () => {
+      const [first, second] = [patient(), patient()]
+      await store.commit({ versions: [first, second] })
+      const lane = new RecordStore(database, index, { lanes: 1 })
+      const verdicts = await Promise.all([
+        lane.commit(about(first)),
+        lane.commit(deletion(first)),
+        lane.commit(deletion(second)),
+        lane.commit(about(second)),
+      ])
+      expect(verdicts).toEqual([committed, committed, committed, absent(second)])
+    })
+
+    it('waits for a deletion that another session has begun, and for no other Patient’s', async (context) => {
+      if (database.sessions === 1) return context.skip('PGlite is one session')
+      for (const [ending, expected] of [
+        ['COMMIT', 'absent'],
+        ['ROLLBACK', 'committed'],
+      ] as const) {
+        const [dying, other] = [patient(), patient()]
+        await store.commit({ versions: [dying, other] })
+        const rival = await rivalSession()
+        await rival.query('BEGIN')
+        await rival.query('UPDATE resource SET deleted = true WHERE id = $1', [dying.id])
+        const inFlight = store.commit(about(dying))
+        await rival.waiting(1)
+        expect(await new RecordStore(database, index).commit(about(other))).toEqual(committed)
+        await rival.query(ending)
+        expect(await inFlight).toEqual(expected === 'absent' ? absent(dying) : committed)
+        await rival.end()
+      }
+    })
+
+    it('lets a deletion wait until it is written, and others write of the same Patient meanwhile', async (context) => {
+      if (database.sessions === 1) return context.skip('PGlite is one session')
+      const made = patient()
+      await store.commit({ versions: [made] })
+      const rival = await rivalSession()
+      const outbox = { kind: 'test', key: randomUUID(), payload: null }
+      await rival.query('BEGIN')
+      await rival.query(`INSERT INTO outbox (kind, key, payload, due) VALUES ('test', $1, 'null', 0)`, [outbox.key])
+      // It has the Patient and waits for whoever writes the same piece of work.
+      const inFlight = store.commit({ ...about(made), outbox: [outbox] })
+      await rival.waiting(1)
+      const stores = [new RecordStore(database, index), new RecordStore(database, index)] as const
+      expect(await stores[0].commit(about(made))).toEqual(committed)
+      let deleted = false
+      const deleting = stores[1].commit(deletion(made)).finally(() => (deleted = true))
+      await rival.waiting(2)
+      expect(deleted).toBe(false)
+      await rival.query('ROLLBACK')
+      expect(await Promise.all([inFlight, deleting])).toEqual([committed, committed])
+      expect(await store.commit(about(made))).toEqual(absent(made))
+      await rival.end()
+    })
+  })
+
+  /** Another session, which sees how many wait for locks. */
+  async function rivalSession() {
+    const runner = database.dataSource.createQueryRunner()
+    await runner.connect()
+    const query = (text: string, values: unknown[] = []) => runner.query(text, values) as Promise<{ n: bigint }[]>
+    const waiting = async (count: number): Promise<void> => {
+      const WAITING = `SELECT count(*) AS n FROM pg_stat_activity WHERE wait_event_type = 'Lock'
+        AND pg_backend_pid() = ANY (pg_blocking_pids(pid)) OR pid IN (SELECT b.pid FROM pg_stat_activity a,
+          unnest(pg_blocking_pids(a.pid)) WITH ORDINALITY AS w(blocker, n), pg_stat_activity b
+          WHERE b.pid = a.pid AND pg_backend_pid() = ANY (pg_blocking_pids(w.blocker)))`
+      await eventually(async () => Number((await query(WAITING))[0]?.n)).toBe(count)
+    }
+    return { query, waiting, end: () => runner.release() }
+  }
 
   it('drops a second piece of work of the same name', async () => {
     const key = randomUUID()

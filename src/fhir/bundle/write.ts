@@ -34,6 +34,8 @@ export interface HistoryEntry {
   /** Instant. */
   readonly lastModified: string
   readonly method: 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+  /** With its `$`, where the method was an operation's of the resource. */
+  readonly operation?: string
   /** Before it there was nothing, or what had been deleted. */
   readonly created: boolean
   /** Absent for a deleted version. */
@@ -127,11 +129,14 @@ export function historyBundle(
   found: readonly HistoryEntry[],
   { base, total, next }: Page,
 ): Uint8Array {
-  const entries = found.map(({ type, id, version, lastModified, method, created, resource }) => ({
+  const entries = found.map(({ type, id, version, lastModified, method, operation, created, resource }) => ({
     before: { fullUrl: `${base}/${type}/${id}` },
     ...(resource === undefined ? {} : { resource }),
     after: {
-      request: { method, url: method === 'POST' ? type : `${type}/${id}` },
+      request: {
+        method,
+        url: operation === undefined ? (method === 'POST' ? type : `${type}/${id}`) : `${type}/${id}/${operation}`,
+      },
       response: {
         status: method === 'DELETE' ? '204 No Content' : created ? '201 Created' : '200 OK',
         location: `${type}/${id}/_history/${version}`,

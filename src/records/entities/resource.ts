@@ -116,4 +116,8 @@ export class ResourceVersionEntity {
   /** `POST`, `PUT`, `PATCH` or `DELETE`: how a client made it; null: no client did, or it is not known. */
   @Column({ type: 'text', nullable: true })
   method!: string | null
+
+  /** `$meta-add` and the like, where the method was an operation's. */
+  @Column({ type: 'text', nullable: true })
+  operation!: string | null
 }
