@@ -63,6 +63,12 @@ export class PgliteSocket extends Duplex {
     this.#send(Buffer.concat(chunks.map(({ chunk }) => chunk))).then(() => done(), done)
   }
 
+  /** A server closes its side too: without that `close` never comes, and a pool that ends waits for it. */
+  override _final(done: () => void): void {
+    this.push(null)
+    done()
+  }
+
   async #send(message: Buffer): Promise<void> {
     if (message[0] === 0) for (const reset of RESET) await this.session.exchange(reset)
     const reply = await this.session.exchange(message)

@@ -59,6 +59,15 @@ describe('the driver on PGlite', () => {
     expect((await pool.query('SELECT note FROM t')).rows).toEqual([{ note: 'keptkept' }])
   })
 
+  it('ends though a client is out, when it comes back', async () => {
+    const ending = new pglite.driver.Pool()
+    const client = await ending.connect()
+    const ended = ending.end()
+    await client.query('SELECT 1')
+    client.release()
+    await ended
+  })
+
   it('reports errors as PostgreSQL does, and goes on', async () => {
     await expect(pool.query('INSERT INTO t VALUES (1)')).rejects.toMatchObject({ code: '23505', constraint: 't_pkey' })
     await expect(pool.query('SELEKT')).rejects.toMatchObject({ code: '42601' })
