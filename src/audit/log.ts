@@ -56,8 +56,8 @@ export class VerifiableLog {
     this.leaves = new AuditLeaves(parts.database)
     this.heads = new LogHeads(parts.database)
     this.tree = new LogTree(parts.database, this.leaves)
-    this.#rounds = new Rounds(async () => {
-      await this.advance()
+    this.#rounds = new Rounds(async (stopping) => {
+      await this.advance(false, stopping)
       return options.lookEveryMs
     }, parts.onProblem)
   }
@@ -99,8 +99,12 @@ export class VerifiableLog {
     this.poke()
   }
 
-  /** One round: number, grow, prepare a head if it is time, send what waits. The loop calls it; so do tests. */
-  async advance(publishNow = false): Promise<void> {
+  /**
+   * One round: number, grow, prepare a head if it is time, send what waits. The loop calls it; so do tests.
+   *
+   * @param stopping ends the wait for a block; what was sent may be mined, and the next start looks at the chain first
+   */
+  async advance(publishNow = false, stopping?: AbortSignal): Promise<void> {
     if (!this.#recovered) {
       await this.tree.recover()
       this.#recovered = true
@@ -113,7 +117,7 @@ export class VerifiableLog {
     if (!prepare && waiting.length === 0) return
     const published = await this.#published()
     if (prepare) waiting.push(await this.#prepare(last))
-    await this.#publish(published, waiting)
+    await this.#publish(published, waiting, stopping)
   }
 
   #isDue(leaves: number): boolean {
@@ -136,7 +140,7 @@ export class VerifiableLog {
   }
 
   /** Smallest first: each extends the one before, and the first extends what is on chain. */
-  async #publish(published: number, heads: readonly LogHead[]): Promise<void> {
+  async #publish(published: number, heads: readonly LogHead[], stopping?: AbortSignal): Promise<void> {
     const { entity, reader, sender } = this.parts
     let from = published
     for (const { size, root } of heads) {
@@ -146,7 +150,7 @@ export class VerifiableLog {
       const call = reader.contracts.write('AuditLog', 'publish', entity, BigInt(size), root, proof.map(hex))
       const sent = await sender.send(call)
       await this.heads.sent(size, sent.hash)
-      await sent.wait()
+      await sent.wait(undefined, stopping)
       from = size
     }
   }

@@ -36,8 +36,8 @@ export class LedgerMirror {
 
   constructor(private readonly parts: MirrorParts) {
     this.#outbox = new Outbox(parts.database)
-    this.#rounds = new Rounds(async () => {
-      while (await this.advance());
+    this.#rounds = new Rounds(async (stopping) => {
+      while (!stopping.aborted && (await this.advance()));
       return LOOK_EVERY_MS
     }, parts.onProblem)
   }

@@ -14,13 +14,17 @@ export class Rounds {
   #due = 0
   #running: Promise<void> | null = null
   #again = false
-  #stopped = false
+  readonly #stopping = new AbortController()
   /** A poke often comes from inside a database transaction, to which the round it causes does not belong. */
   readonly #outside = AsyncLocalStorage.snapshot()
 
   constructor(
-    /** @returns milliseconds until the next round */
-    private readonly step: () => Promise<number>,
+    /**
+     * @param stopping aborted when nobody should wait any longer for what may take long, such as a block; a step that ends
+     *   with its reason has no problem
+     * @returns milliseconds until the next round
+     */
+    private readonly step: (stopping: AbortSignal) => Promise<number>,
     private readonly onProblem: (error: unknown) => void,
   ) {}
 
@@ -30,13 +34,13 @@ export class Rounds {
   }
 
   async stop(): Promise<void> {
-    this.#stopped = true
+    this.#stopping.abort()
     clearTimeout(this.#timer)
     await this.#running
   }
 
   #later(ms: number): void {
-    if (this.#stopped) return
+    if (this.#stopping.signal.aborted) return
     if (this.#running !== null) {
       this.#again = true
       return
@@ -57,10 +61,11 @@ export class Rounds {
   }
 
   async #round(): Promise<number> {
+    const { signal } = this.#stopping
     try {
-      return await this.step()
+      return await this.step(signal)
     } catch (error) {
-      this.onProblem(error)
+      if (!signal.aborted || error !== signal.reason) this.onProblem(error)
       return RETRY_MS
     }
   }

@@ -32,7 +32,7 @@ export class Anchoring implements ChainShare {
   #running: Promise<void> | null = null
   /** Something came while a run was under way, which may have looked before it came. */
   #again = false
-  #stopped = false
+  readonly #stopping = new AbortController()
   /** A poke may come from inside a database transaction, to which the run it causes does not belong. */
   readonly #outside = AsyncLocalStorage.snapshot()
 
@@ -43,7 +43,7 @@ export class Anchoring implements ChainShare {
     private readonly anchors: Anchors,
     private readonly blocks: BlockStore,
     private readonly contracts: Contracts,
-    private readonly sender: TransactionSender,
+    private readonly sender: Pick<TransactionSender, 'send'>,
     private readonly feedTags: FeedTags,
     private readonly onProblem: (error: unknown) => void,
   ) {}
@@ -56,11 +56,12 @@ export class Anchoring implements ChainShare {
   poke(): void {
     // One run at a time: two would gather the same versions.
     if (this.#running !== null) this.#again = true
-    else if (!this.#stopped && this.#timer === undefined) this.#later(GATHER_MS)
+    else if (!this.#stopping.signal.aborted && this.#timer === undefined) this.#later(GATHER_MS)
   }
 
+  /** Waits for no block: what was sent may be mined, and is sent again after the next start if it was not. */
   async stop(): Promise<void> {
-    this.#stopped = true
+    this.#stopping.abort()
     clearTimeout(this.#timer)
     await this.#running
   }
@@ -91,7 +92,7 @@ export class Anchoring implements ChainShare {
       this.#again = false
       this.#running = this.#outside(() => this.#run()).then((done) => {
         this.#running = null
-        if (this.#stopped || (done && !this.#again)) return
+        if (this.#stopping.signal.aborted || (done && !this.#again)) return
         this.#later(done ? GATHER_MS : RETRY_MS)
       })
     }, ms)
@@ -99,12 +100,13 @@ export class Anchoring implements ChainShare {
 
   /** @returns whether everything that waited was sent */
   async #run(): Promise<boolean> {
+    const { signal } = this.#stopping
     try {
-      while (!this.#stopped && (await this.#sendUnconfirmed())) {
+      while (!signal.aborted && (await this.#sendUnconfirmed(signal))) {
         if (!(await this.#prepare())) return true
       }
     } catch (error) {
-      this.onProblem(error)
+      if (!signal.aborted || error !== signal.reason) this.onProblem(error)
     }
     return false
   }
@@ -133,13 +135,13 @@ export class Anchoring implements ChainShare {
   }
 
   /** One after the other, since their numbers are consecutive. @returns false to try again later */
-  async #sendUnconfirmed(): Promise<boolean> {
+  async #sendUnconfirmed(stopping: AbortSignal): Promise<boolean> {
     for (const { sequence, root, manifest, count } of await this.anchors.unconfirmed()) {
       const call = this.contracts.write('RecordAnchors', 'anchor', this.entity, sequence, root, manifest, count)
       try {
         const sent = await this.sender.send(call)
         await this.anchors.sent(root, sent.hash)
-        await sent.wait()
+        await sent.wait(undefined, stopping)
       } catch (error) {
         // Anchored before a crash, or mined while we were not looking: the follower will show the event.
         if (error instanceof ContractRefusal && error.is('AlreadyAnchored')) continue

@@ -12,10 +12,10 @@ export interface SentTransaction {
   readonly hash: Hex
   /**
    * Resolves when it is mined and succeeded (one block; a reorganisation may still undo it: what has to last is completed by
-   * the event in the follower). ContractRefusal when it reverted; `unavailable` after the timeout, and then it is still
-   * being followed up and may yet be mined.
+   * the event in the follower). ContractRefusal when it reverted; `unavailable` after the timeout, the signal's reason when
+   * it is aborted, and then it is still being followed up and may yet be mined.
    */
-  wait(timeoutMs?: number): Promise<Receipt>
+  wait(timeoutMs?: number, signal?: AbortSignal): Promise<Receipt>
 }
 
 export interface SenderOptions extends AccountOptions {
@@ -100,7 +100,7 @@ export class TransactionSender {
     const measured = { ...request, gasLimit }
     const entry = await this.#inTurn(async () => this.#track(measured, await this.#offer(measured)))
     this.#soon()
-    return { hash: hashOf(entry.offer), wait: (timeoutMs) => this.#wait(entry, timeoutMs ?? 120_000) }
+    return { hash: hashOf(entry.offer), wait: (timeoutMs = 120_000, signal) => this.#wait(entry, timeoutMs, signal) }
   }
 
   /** Looks for receipts now: the follower has seen a block. */
@@ -162,8 +162,11 @@ export class TransactionSender {
     return entry
   }
 
-  async #wait(entry: InFlight, timeoutMs: number): Promise<Receipt> {
+  async #wait(entry: InFlight, timeoutMs: number, signal?: AbortSignal): Promise<Receipt> {
+    signal?.throwIfAborted()
     const { promise: late, reject } = Promise.withResolvers<never>()
+    const aborted = (): void => reject(signal?.reason)
+    signal?.addEventListener('abort', aborted)
     const text = `The transaction ${entry.hashes.at(-1)} has not been mined in time; it is still being followed up.`
     const error = new ConsentryError('unavailable', text, { retryAfterSeconds: 15 })
     const timer = setTimeout(() => reject(error), timeoutMs)
@@ -171,6 +174,7 @@ export class TransactionSender {
       return await Promise.race([entry.settled, late])
     } finally {
       clearTimeout(timer)
+      signal?.removeEventListener('abort', aborted)
     }
   }
 

@@ -118,6 +118,31 @@ describe('the verifiable log', () => {
     expect(await log.heads.unconfirmed()).toEqual([])
   })
 
+  it('does not wait for a block when it is stopped, and goes on when it is started again', async () => {
+    const before = Number((await head()).size)
+    await h.happen(2)
+    await h.node.rpc.send('evm_setAutomine', [false])
+    const sending = Promise.withResolvers<void>()
+    const problems: unknown[] = []
+    const sender: LogParts['sender'] = {
+      send: async (call) => {
+        const sent = await h.operator.send(call)
+        sending.resolve()
+        return sent
+      },
+    }
+    const parts = partsOf({ sender, onProblem: (problem) => problems.push(problem) })
+    const log = new VerifiableLog(parts, { ...options, publishAfterMs: 0 })
+    log.start()
+    await sending.promise
+    await log.stop()
+    expect([problems, Number((await head()).size)]).toEqual([[], before])
+    await h.node.rpc.send('evm_mine')
+    await h.node.rpc.send('evm_setAutomine', [true])
+    await openLog().advance(true)
+    expect(Number((await head()).size)).toBe(before + 2)
+  })
+
   it('publishes again what a reorganisation took', async () => {
     const log = openLog()
     await log.advance()

@@ -121,7 +121,7 @@ describe('TransactionSender in trouble', () => {
 
   it('sends again what the node has dropped', async () => {
     await node.rpc.send('evm_setAutomine', [false])
-    const sender = senderOf(node)
+    const sender = senderOf(node, { raiseAfterMs: 600_000 })
     const sent = await sender.send(self(sender))
     await node.rpc.send('anvil_dropTransaction', [sent.hash])
     expect(await poolSize()).toBe(0)
@@ -242,6 +242,19 @@ describe('TransactionSender in trouble', () => {
     const sender = senderOf(node, { raiseAfterMs: 60_000 })
     const sent = await sender.send(self(sender))
     await expect(sent.wait(50)).rejects.toMatchObject({ kind: 'unavailable' })
+    await node.rpc.send('evm_mine')
+    await sent.wait()
+  })
+
+  it('lets go whoever shall wait no longer, and goes on', async () => {
+    await node.rpc.send('evm_setAutomine', [false])
+    const sender = senderOf(node, { raiseAfterMs: 60_000 })
+    const sent = await sender.send(self(sender))
+    const stopping = new AbortController()
+    const waiting = expect(sent.wait(undefined, stopping.signal)).rejects.toThrow('stop')
+    stopping.abort(new Error('stop'))
+    await waiting
+    await expect(sent.wait(undefined, stopping.signal)).rejects.toThrow('stop')
     await node.rpc.send('evm_mine')
     await sent.wait()
   })

@@ -43,7 +43,7 @@ export class ConsentMirroring implements ChainShare {
   ) {
     this.#outbox = new Outbox(database, clock)
     this.#links = new ConsentLinks(database)
-    this.#rounds = new Rounds(() => this.#round(), onProblem)
+    this.#rounds = new Rounds((stopping) => this.#round(stopping), onProblem)
   }
 
   start(): void {
@@ -107,8 +107,8 @@ export class ConsentMirroring implements ChainShare {
     return settled
   }
 
-  async #round(): Promise<number> {
-    for (;;) {
+  async #round(stopping: AbortSignal): Promise<number> {
+    while (!stopping.aborted) {
       const items = await this.#outbox.claim(KIND, BATCH, LEASE_MS)
       if (items.length === 0) break
       await this.settle([...new Set(items.map(({ payload }) => (payload as { patient: PatientId }).patient))])
