@@ -197,7 +197,7 @@ describe('TransactionSender in trouble', () => {
 
   it('moves on when its nonce went to somebody else', async () => {
     await node.rpc.send('evm_setAutomine', [false])
-    const sender = senderOf(node)
+    const sender = senderOf(node, { raiseAfterMs: 600_000 })
     const sent = await sender.send(self(sender))
     await node.rpc.send('anvil_dropTransaction', [sent.hash])
     const wallet = new Wallet(node.key)
