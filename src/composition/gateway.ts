@@ -20,6 +20,7 @@ import { interactionsOf } from '../gateway/interactions.js'
 import { metaOperations } from '../gateway/meta.js'
 import type { GatewayParts } from '../gateway/parts.js'
 import { patientOperations } from '../gateway/patient-operations.js'
+import { lastnOperations } from '../gateway/lastn.js'
 import { released } from '../gateway/release.js'
 import { terminologyOperations } from '../gateway/terminology-operations.js'
 import { validateOperations } from '../gateway/validate.js'
@@ -115,6 +116,7 @@ export function composeGateway(
     ...patientOperations(parts),
     ...everythingOperations(parts),
     ...documentOperations(parts),
+    ...lastnOperations(parts),
     ...metaOperations(parts),
     ...consentOperations(parts, {
       mirror,

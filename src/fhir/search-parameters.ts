@@ -1,5 +1,6 @@
 import type { ElementReader, Finding } from './search/finding.js'
 import type { IndexValue } from './search/index-value.js'
+import { groupValue } from './search/grouping.js'
 import { isIndexed } from './search/indexed.js'
 import { type CompiledPath, compilePath } from './search/path.js'
 import { READERS } from './search/readers.js'
@@ -31,7 +32,7 @@ interface Extractor {
 const compiled = new WeakMap<ReadonlyMap<string, SearchParameter>, ReadonlyMap<string, readonly Extractor[]>>()
 
 /**
- * Every value that the search parameters of R4 find in a resource, parameter by parameter, repeats included.
+ * Every value that the search parameters of R4 find in a resource, parameter by parameter, repeats included, and what groups it with others.
  * `base` is the FHIR base of this server without a slash at its end: absolute references below it count as its own.
  *
  * Parameters that R4 gives a type but no expression (`_text`, `_content`, `_query`), `near` and `phonetic` find
@@ -47,6 +48,8 @@ export function indexValues(resource: ValidResource, base?: string): IndexValue[
     }
   }
   for (const { found, read } of extractors.get(ALWAYS) ?? []) read(resource, { ...found, base, out })
+  const group = groupValue(resource)
+  if (group !== undefined) out.push(group)
   return out
 }
 

@@ -25,6 +25,7 @@ const OF_R4: ReadonlySet<string> = new Set([
   'CodeSystem-subsumes',
   'CodeSystem-validate-code',
   'Composition-document',
+  'Observation-lastn',
   'Patient-everything',
   'Resource-graphql',
   'Resource-meta',

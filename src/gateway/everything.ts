@@ -3,15 +3,13 @@ import { ConsentryError } from '../errors.js'
 import { searchsetBundle } from '../fhir/bundle.js'
 import { CARE_DATES } from '../fhir/care-dates.js'
 import { isResourceType, structures } from '../fhir/definitions/structures.js'
-import { type JsonObject, parseJson } from '../fhir/json.js'
-import type { Resource } from '../fhir/types.js'
-import { validOrThrow } from '../fhir/validate.js'
 import { DATE_MAX, DATE_MIN, type DateRange, dateRange } from '../fhir/search/date-range.js'
 import type { CompartmentQuery, DatedBy } from '../records/compartment.js'
 import type { AuditedHandler } from './audited.js'
 import { disclose, trace } from './disclose.js'
 import type { InteractionRequest } from './interaction.js'
 import { missing, withoutExistence } from './missing.js'
+import { namedValues } from './named-values.js'
 import type { OperationTable } from './operations.js'
 import { pageSize } from './page-size.js'
 import type { GatewayParts } from './parts.js'
@@ -126,7 +124,7 @@ function rangeOf(name: string, value: string | undefined): DateRange | undefined
 /** Of the URL, or of Parameters. */
 function parametersOf(request: InteractionRequest): Map<string, string> {
   const given = new Map<string, string>()
-  for (const [name, value] of [...request.params, ...bodyParameters(request)]) {
+  for (const [name, value] of namedValues(request)) {
     if (!PARAMETERS.includes(name)) {
       throw new ConsentryError('malformed', `$everything is served with ${PARAMETERS.slice(0, -1).join(', ')}.`, {
         code: 'not-supported',
@@ -137,19 +135,4 @@ function parametersOf(request: InteractionRequest): Map<string, string> {
     given.set(name, before === undefined || name !== '_type' ? value : `${before},${value}`)
   }
   return given
-}
-
-function bodyParameters({ body }: InteractionRequest): [string, string][] {
-  if (body === undefined || body.length === 0) return []
-  const parameters = validOrThrow(parseJson(body)) as Resource as JsonObject
-  const list = parameters['resourceType'] === 'Parameters' ? (parameters['parameter'] ?? []) : null
-  if (!Array.isArray(list)) {
-    throw new ConsentryError('malformed', 'The body must be a Parameters resource, or empty.', {
-      expression: ['Parameters.parameter'],
-    })
-  }
-  return (list as JsonObject[]).map(({ name, valueInstant, valueDate, valueCode, valueString, valueInteger }) => {
-    const value = valueInstant ?? valueDate ?? valueCode ?? valueString ?? valueInteger
-    return [typeof name === 'string' ? name : '', typeof value === 'string' ? value : JSON.stringify(value ?? '')]
-  })
 }

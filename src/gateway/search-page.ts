@@ -5,7 +5,7 @@ import { stringify } from '../fhir/json.js'
 import { searchParametersOf, sortBy } from '../fhir/search-query.js'
 import type { ResultOptions, SystemQuery } from '../fhir/search/query.js'
 import { type Subset, subsetOf } from '../fhir/subset.js'
-import type { SortKey } from '../records/search-query.js'
+import type { Latest, SortKey } from '../records/search-query.js'
 import type { RowFilter } from '../records/types.js'
 import { definitionsFound } from './definitions.js'
 import { disclose, trace } from './disclose.js'
@@ -22,6 +22,8 @@ import type { Trail } from './trail.js'
 export interface Asked extends SystemQuery {
   /** Below the base, for the links of the page. */
   readonly path: string
+  /** Of what matches only the latest of each group. */
+  readonly latest?: Latest
 }
 
 /** One page of a search: definitions that come with the server and are in no rows, its rows, what they include, and the audit records before any of it is opened. */
@@ -42,6 +44,7 @@ export async function searchPage(
     ...(query.sort.length === 0 ? {} : { sort: query.sort.map((key) => sortKey(first.type, key)) }),
     count,
     total: count === 0 || query.total !== 'none',
+    ...(query.latest === undefined ? {} : { latest: query.latest }),
     ...(query.cursor === undefined ? {} : { cursor: query.cursor }),
   })
   const { asked } = mixed
@@ -54,7 +57,7 @@ export async function searchPage(
   const permit = await parts.access.permit(request.principal, 'read', rows)
   await trace(parts, trail, rows)
   const bodies = await disclose(parts, request, trail, permit, rows, {
-    interaction: request.interaction,
+    interaction: request.operation === undefined ? request.interaction : `$${request.operation}`,
     query: queryText(request),
   })
   const entries = rows.map(({ type, id }, i): SearchsetEntry => {

@@ -76,6 +76,11 @@ export class IndexNames {
     return this.token('sort', type, param, '')
   }
 
+  /** The key of rows whose units are the members of groups. */
+  groupParameter(type: string, param: string): bigint {
+    return this.token('group', type, param, '')
+  }
+
   /** @param parameter the key of the rows that it is compared with */
   orderedDate(parameter: bigint, at: number): Uint8Array {
     return this.order.date(parameter, at)

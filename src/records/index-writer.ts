@@ -23,6 +23,8 @@ export function indexForm(type: string): number {
 /** Codes and strings whose tokens are kept together; some kilobytes each for a long string. */
 const REMEMBERED_LISTS = 8_192
 
+const NOTHING = new Uint8Array()
+
 /** Writes what search parameters find as what the database may hold. */
 export class IndexWriter {
   /** All tokens of codes and strings that come again and again. */
@@ -76,6 +78,11 @@ export class IndexWriter {
             ordered.push(this.#canonical(parameter, type, value.param, value.canonical))
           }
           break
+        case 'group': {
+          const unit = value.members.map((member) => this.names.token('member', type, value.param, member))
+          ordered.push({ parameter: this.names.groupParameter(type, value.param), lo: NOTHING, hi: NOTHING, unit })
+          break
+        }
         case 'composite':
           push(tokens, compositeTokens(this.names, type, value))
           ordered.push(...this.#compositeRows(type, value))

@@ -11,8 +11,21 @@ export interface SearchQuery extends Searched {
   /** Rows a page; 0: only the total. */
   readonly count: number
   readonly total: boolean
+  /** Of all that matches only the latest of each group. */
+  readonly latest?: Latest
   /** `next` or `previous` of another page. */
   readonly cursor?: string | undefined
+}
+
+/**
+ * Of each group of the parameter `group` come the `most` of the latest `date`, and those of the same date as the last of them. What has no date
+ * is older than what has one, and by its last change among its like. Two matches are of one group when they share a member, or are
+ * joined by other matches that do; what has no members is a group by itself.
+ */
+export interface Latest {
+  readonly group: string
+  readonly date: string
+  readonly most: number
 }
 
 export interface Searched {
@@ -214,6 +227,7 @@ export type IndexValue =
       readonly unit?: string
       readonly canonical?: CanonicalAmount
     }
+  | { readonly param: string; readonly kind: 'group'; readonly members: readonly string[] }
   | { readonly param: string; readonly kind: 'composite'; readonly parts: readonly (readonly IndexValue[])[] }
 
 export interface CanonicalAmount {

@@ -2,12 +2,14 @@ import { ConsentryError } from '../errors.js'
 import type { BlindIndex } from './blind-index.js'
 import { ClauseCompiler } from './clauses.js'
 import type { Place } from './cursor.js'
-import type { Database } from './database.js'
+import type { Database, Sql } from './database.js'
+import { latestRows, type Linked, linkedGroups } from './latest.js'
 import { pagingFor } from './paging.js'
 import { Parameters } from './parameters.js'
 import type { SearchQuery, SortKey } from './search-query.js'
 import { type SqlVersion, storedVersion, VERSION_COLUMNS } from './stored-version.js'
 import type { RowFilter, StoredVersion } from './types.js'
+import { Visible } from './visible.js'
 
 export interface SearchResult {
   readonly rows: StoredVersion[]
@@ -42,10 +44,15 @@ export async function search(
 ): Promise<SearchResult> {
   const sort = query.sort ?? []
   // columns are ordered alike whatever the types
-  const context = JSON.stringify([query.also === undefined ? query.type : '*', ...sort])
+  const context = JSON.stringify([
+    query.also === undefined ? query.type : '*',
+    ...sort,
+    ...(query.latest ? [query.latest] : []),
+  ])
   const from = query.cursor === undefined ? undefined : index.cursors.open(query.cursor, context)
-  const { text, values } = compileSearch(index, query, filter, from)
-  const { rows } = await database.query<Row>(text, values)
+  const rows = query.latest
+    ? await latest(database, index, query, filter, from)
+    : await run(database, compileSearch(index, query, filter, from))
   if (rows[0]?.lost) throw lostOrder()
   const seen = rows[0]?.snapshot ?? ''
   const found = rows.filter((row): row is Context & Found => row.pk !== null)
@@ -66,20 +73,67 @@ export async function search(
   }
 }
 
+async function run(sql: Pick<Sql, 'query'>, { text, values }: CompiledSearch): Promise<readonly Row[]> {
+  return (await sql.query<Row>(text, values)).rows
+}
+
+/** Two statements that see the same rows: what is one group, then the page. */
+function latest(
+  database: Database,
+  index: BlindIndex,
+  query: SearchQuery,
+  filter: RowFilter,
+  from: Place | undefined,
+): Promise<readonly Row[]> {
+  return database.transaction(async (sql) => {
+    await sql.query('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY')
+    const parameters = new Parameters()
+    const condition = new ClauseCompiler(index, parameters, parameters.filter(filter)).condition(
+      query.type,
+      query.clauses,
+    )
+    const linked = await linkedGroups(sql, index, query, parameters, seenBy(from, parameters, condition))
+    return run(sql, compileSearch(index, query, filter, from, linked))
+  })
+}
+
+/** On a later page what the first one's snapshot could see. */
+function seenBy(from: Place | undefined, parameters: Parameters, condition: string): string {
+  return from === undefined ? condition : `${condition} AND ${new Visible(parameters, from.snapshot).ended('r.xid')}`
+}
+
 /** One statement: the page with one row more, the snapshot, and the total where it is asked for. */
-export function compileSearch(index: BlindIndex, query: SearchQuery, filter: RowFilter, from?: Place): CompiledSearch {
+export function compileSearch(
+  index: BlindIndex,
+  query: SearchQuery,
+  filter: RowFilter,
+  from?: Place,
+  linked?: Linked,
+): CompiledSearch {
   const parameters = new Parameters()
   const compiler = new ClauseCompiler(index, parameters, parameters.filter(filter))
-  const condition = compiler.conditionOfSeveral([query, ...(query.also ?? [])])
+  const matching = compiler.conditionOfSeveral([query, ...(query.also ?? [])])
+  const chosen = linked && latestRows(index, query, parameters, seenBy(from, parameters, matching), linked)
+  const [prefix, condition] =
+    chosen === undefined
+      ? ['', matching]
+      : [`WITH latest AS MATERIALIZED (${chosen}) `, 'r.pk IN (SELECT pk FROM latest)']
   requireSortOfSeveral(query)
+  const counting = (of: string): string =>
+    query.total ? `(SELECT count(*) FROM resource r WHERE ${condition}${of})` : 'NULL::bigint'
+  if (query.count === 0) {
+    // without rows there is no order, and nothing may be bound for one
+    const then = from ? ` AND ${new Visible(parameters, from.snapshot).existedThen()}` : ''
+    const text = `${prefix}SELECT pg_current_snapshot()::text AS snapshot, ${counting(then)} AS total, false AS lost, NULL AS pk`
+    return { text, values: parameters.values }
+  }
   const paging = pagingFor(index, parameters, query.type, query.sort ?? [], from)
-  const total = query.total ? `(SELECT count(*) FROM resource r WHERE ${condition}${paging.counted})` : 'NULL::bigint'
-  const context = `SELECT pg_current_snapshot()::text AS snapshot, ${total} AS total, ${paging.lost(condition)} AS lost`
-  if (query.count === 0) return { text: `${context}, NULL AS pk`, values: parameters.values }
+  const context = `SELECT pg_current_snapshot()::text AS snapshot, ${counting(paging.counted)} AS total,
+    ${paging.lost(matching)} AS lost`
   const limit = parameters.bind(query.count + 1)
   const keys = Array.from({ length: Math.max(query.sort?.length ?? 0, 1) }, (_, i) => `r.k${i}`)
   return {
-    text: `SELECT c.snapshot, c.total, c.lost, p.* FROM (${context}) c LEFT JOIN LATERAL (
+    text: `${prefix}SELECT c.snapshot, c.total, c.lost, p.* FROM (${context}) c LEFT JOIN LATERAL (
       SELECT ${VERSION_COLUMNS}, ${keys.join(', ')} FROM (${paging.rows(condition, limit)}) r
       JOIN resource_version v ON v.resource_pk = r.pk AND v.version = r.version
     ) p ON true ORDER BY ${paging.order}`,

@@ -27,6 +27,8 @@ export type Kind =
   | 'order-code' // the parameter of a composite's row
   | 'sort' // the parameter of a row that only sorts
   | 'sort-tail'
+  | 'group' // the parameter of a row that groups
+  | 'member' // of a group
   | 'claim'
 
 /** No system and code give the text of another pair. */

@@ -145,6 +145,9 @@ function actual(value: IndexValue, wantsEnd: (text: string) => boolean): string[
       return [`from ${value.lo < -6e13 ? 'ever' : value.lo}`, `to ${value.hi}`].filter(
         (text) => !text.startsWith('to') || wantsEnd(text),
       )
+    // no SearchParameter: see groupValue
+    case 'group':
+      return []
     case 'number':
       return [String(Number(value.value))]
     case 'quantity':

@@ -55,7 +55,7 @@ function records(patient: string, mark: string, at: number): Record<string, obje
         {
           status: n === 4 ? 'preliminary' : 'final',
           meta: { tag: [{ system: SYSTEM, code: 'shared' }] },
-          code: { coding: [{ system: SYSTEM, code: `c${n}` }], text: 'Sodium level' },
+          code: { coding: codes(mark, n), text: 'Sodium level' },
           subject: of(`Patient/${patient}`),
           encounter: of(`Encounter/${id('e')}`),
           effectiveDateTime: day(n),
@@ -78,6 +78,10 @@ function records(patient: string, mark: string, at: number): Record<string, obje
     },
   }
 }
+
+/** The hidden patient's are translated into those of the next, which makes one group of all for who sees them. */
+const codes = (mark: string, n: number) =>
+  [`c${n}`, ...(mark === 'unseen' ? [`c${(n + 2) % 6}`] : [])].map((code) => ({ system: SYSTEM, code }))
 
 async function put(resources: Record<string, object>): Promise<void> {
   const entry = Object.entries(resources).map(([url, elements]) => {
@@ -130,6 +134,10 @@ const QUERIES: readonly string[] = [
   '/?_type=Observation,Encounter&_list=seen-l,unseen-l',
   '/List?item=Observation/unseen-o0',
   '/Patient/unseen/$everything',
+  '/Observation/$lastn?subject:Patient.given=Robin&code=c0,c2,c4',
+  '/Observation/$lastn?patient.gender=other&code:missing=false&max=2&_count=1',
+  '/Observation/$lastn?patient=seen,unseen&code:text=sodium&_include=Observation:encounter&_summary=data',
+  '/Observation/$lastn?patient:Patient._id=unseen&code=c0',
 ]
 /** Asked of what the clinic may see alone, or of nothing that is hidden, so the hospital's answer need not change. */
 const INDIFFERENT: ReadonlySet<string> = new Set([

@@ -28,6 +28,7 @@ const SUMMARY: [method: string, path: string, target: object][] = [
   ['POST', '/_search', { interaction: 'search-system' }],
   ['GET', '/$graphql', { interaction: 'operation', operation: 'graphql' }],
   ['POST', '/Patient/$match', { interaction: 'operation', type: 'Patient', operation: 'match' }],
+  ['GET', '/Observation/$lastn', { interaction: 'operation', type: 'Observation', operation: 'lastn' }],
   ['GET', '/Patient/1/$everything', { interaction: 'operation', type: 'Patient', id: '1', operation: 'everything' }],
 ]
 

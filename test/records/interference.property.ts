@@ -18,6 +18,8 @@ interface Thing {
   readonly code: string
   readonly name: string
   readonly at: number
+  /** Of groups. */
+  readonly members: readonly string[]
   /** Places of things that it refers to. */
   readonly refers: readonly number[]
 }
@@ -28,6 +30,7 @@ const thing: fc.Arbitrary<Thing> = fc.record({
   code: fc.constantFrom('x', 'y'),
   name: fc.string({ unit: fc.constantFrom('a', 'b'), minLength: 1, maxLength: 3 }),
   at: fc.nat(3),
+  members: fc.subarray(['m', 'n', 'o'], { minLength: 1, maxLength: 2 }),
   refers: fc.array(fc.nat(9), { maxLength: 2 }),
 })
 
@@ -79,6 +82,8 @@ const sortKey: fc.Arbitrary<SortKey> = fc.record({
   param: fc.constant(''),
   descending: fc.boolean(),
 })
+/** The latest of each group alone. */
+const latest = fc.option(fc.integer({ min: 1, max: 2 }), { nil: undefined })
 const include = fc.record({
   reverse: fc.boolean(),
   iterate: fc.boolean(),
@@ -98,7 +103,7 @@ describe.each(ENGINES)('what is hidden on $name', ({ name, open }) => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(thing, { minLength: 4, maxLength: 10, size: 'max' }),
-        fc.array(fc.tuple(through, fc.array(sortKey, { maxLength: 2 }), fc.array(include, { maxLength: 2 })), {
+        fc.array(fc.tuple(through, fc.array(sortKey, { maxLength: 2 }), fc.array(include, { maxLength: 2 }), latest), {
           minLength: 4,
           maxLength: 6,
           size: 'max',
@@ -126,9 +131,9 @@ describe.each(ENGINES)('what is hidden on $name', ({ name, open }) => {
           })
           run++
           for (const { versions } of worlds) await store.commit({ versions })
-          for (const [ask, sort, includes] of asks) {
+          for (const [ask, sort, includes, most] of asks) {
             const [withHidden, without] = await Promise.all(
-              worlds.map(({ types, ids }) => answers(store, filter, types, ids, ask(types), sort, includes)),
+              worlds.map(({ types, ids }) => answers(store, filter, types, ids, ask(types), sort, includes, most)),
             )
             expect(withHidden).toEqual(without)
             told += (withHidden as string[]).length
@@ -143,7 +148,7 @@ describe.each(ENGINES)('what is hidden on $name', ({ name, open }) => {
 })
 
 function valuesOf(
-  { code: value, name, at, refers }: Omit<Thing, 'hidden' | 'kind'>,
+  { code: value, name, at, members, refers }: Omit<Thing, 'hidden' | 'kind'>,
   things: readonly Thing[],
   types: Record<'P' | 'O', string>,
   ids: readonly string[],
@@ -152,6 +157,7 @@ function valuesOf(
     { param: 'code', kind: 'token', code: value },
     { param: 'name', kind: 'string', value: name, normal: name },
     { param: 'date', kind: 'date', lo: at, hi: at + 1 },
+    { param: 'code', kind: 'group', members },
     ...refers.flatMap((place): IndexValue[] => {
       const to = things[place]
       return to === undefined
@@ -170,12 +176,14 @@ async function answers(
   clause: Clause,
   sort: readonly SortKey[],
   includes: readonly { reverse: boolean; iterate: boolean; any: boolean }[],
+  most: number | undefined,
 ): Promise<string[]> {
   const said: string[] = []
   const query: SearchQuery = {
     type: types.O,
     clauses: [clause],
     sort: sort.map((key) => ({ ...key, param: key.by === 'text' ? 'name' : key.by === 'ordered' ? 'date' : '' })),
+    ...(most === undefined ? {} : { latest: { group: 'code', date: 'date', most } }),
     count: 4,
     total: true,
   }

@@ -24,6 +24,7 @@ const KNOWN: Record<string, readonly IndexValue[]> = {
   ],
   Observation: [
     { param: 'code', kind: 'token', system: 'http://loinc.org', code: '75622-1' },
+    { param: 'code', kind: 'group', members: [JSON.stringify(['http://groups.example', 'viral-load-group'])] },
     {
       param: 'value-quantity',
       kind: 'quantity',
@@ -133,6 +134,8 @@ function needles(values: readonly IndexValue[]): string[] {
             return [value.url, value.identifier?.system, value.identifier?.value]
           case 'date':
             return [new Date(value.lo).toISOString().slice(0, 10), String(value.lo)]
+          case 'group':
+            return value.members.flatMap((member) => JSON.parse(member) as string[])
           case 'composite':
             return needles(value.parts.flat())
           default:

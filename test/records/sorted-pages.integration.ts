@@ -79,6 +79,18 @@ describe.each(ENGINES)('pages in an order of keys on $name', ({ open }) => {
     expect(back).toEqual(there.slice(0, -1))
   })
 
+  it('are counted alone, whatever the order and the page', async () => {
+    await people('S9', { a: [text('A'), born(1)], b: [text('B')] })
+    for (const sort of [[by('family'), by('birthdate', true)], [by('id')], []]) {
+      const query: SearchQuery = { type: 'S9', clauses: [], sort, count: 1, total: true }
+      const { next: cursor } = await store.search(query, EVERYTHING)
+      for (const asked of [query, { ...query, cursor }]) {
+        const counted = await store.search({ ...asked, count: 0 } as SearchQuery, EVERYTHING)
+        expect([counted.total, counted.rows]).toEqual([2, []])
+      }
+    }
+  })
+
   it('neither repeat nor miss a row: new ones stay out, and a change ends the order', async () => {
     const versions = await people('S7', { a: [text('A')], b: [text('B')], c: [text('C')], d: [text('D')] })
     const query: SearchQuery = { type: 'S7', clauses: [], sort: [by('family')], count: 2, total: true }

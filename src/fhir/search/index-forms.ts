@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { groupedBy } from './grouping.js'
 import { resourceTypes, searchParametersOf } from './table.js'
 
 /**
@@ -14,7 +15,8 @@ export function indexForms(form: (type: string) => number): Record<string, strin
         ({ code, kind, paths, targets, components, groups }) =>
           JSON.stringify([code, kind, paths, targets, components, groups]),
       )
-      const text = JSON.stringify([form(type), ...parameters.sort()])
+      const group = groupedBy(type)
+      const text = JSON.stringify([form(type), ...parameters.sort(), ...(group === undefined ? [] : ['group', group])])
       return [type, createHash('sha256').update(text).digest('base64url').slice(0, 22)]
     }),
   )

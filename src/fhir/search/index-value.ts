@@ -14,6 +14,7 @@ export type IndexValue =
   | NumberIndexValue
   | QuantityIndexValue
   | CompositeIndexValue
+  | GroupIndexValue
 
 /** `code` without `system`: the element has no system. `words` alone: a CodeableConcept's text, for `:text`. */
 export interface TokenIndexValue {
@@ -106,6 +107,13 @@ export interface CanonicalAmount {
   readonly value?: string
   readonly lo?: string
   readonly hi?: string
+}
+
+/** Resources that have one of the members in common, or are joined by others that do, are one group of the parameter. */
+export interface GroupIndexValue {
+  param: string
+  kind: 'group'
+  members: readonly string[]
 }
 
 /** What each part of a composite finds in one element; no part is empty. */
