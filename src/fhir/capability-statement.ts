@@ -62,14 +62,15 @@ export interface ServerDescription {
 
 const TITLE = 'Consentry FHIR R4 gateway'
 
-/** Parameters is no resource with a REST address of its own (https://hl7.org/fhir/R4/parameters.html). */
+/** "There is no RESTful end-point associated with" Parameters (https://hl7.org/fhir/R4/parameters.html). */
 const WITHOUT_ADDRESS: ReadonlySet<string> = new Set(['Parameters'])
+
+export const hasAddress = (type: string): boolean => !WITHOUT_ADDRESS.has(type)
 
 /** The CapabilityStatement of this server, https://hl7.org/fhir/R4/capabilitystatement.html, kind `instance`. */
 export function capabilityStatement(served: Served, server: ServerDescription): Resource {
-  const types = structures().resources.filter(
-    (type) => !WITHOUT_ADDRESS.has(type) && served.interactions(type).length > 0,
-  )
+  const types = structures().resources.filter((type) => hasAddress(type) && served.interactions(type).length > 0)
+  const reverse = reverseIncludes()
   const systemOperations = (served.operations ?? []).filter(({ type }) => type === undefined)
   return {
     resourceType: 'CapabilityStatement',
@@ -94,7 +95,7 @@ export function capabilityStatement(served: Served, server: ServerDescription): 
         documentation:
           'Unknown search parameters are errors unless the request says Prefer: handling=lenient; what was left out is then told in the answer.',
         security: security(server),
-        resource: types.map((type) => resourceOf(type, served)),
+        resource: types.map((type) => resourceOf(type, served, reverse.get(type) ?? [])),
         ...listOf('interaction', served.system.map(codeOf)),
         ...listOf('searchParam', served.system.includes('search-system') ? commonSearchParams() : []),
         ...listOf('operation', systemOperations.map(operationOf)),
@@ -104,7 +105,7 @@ export function capabilityStatement(served: Served, server: ServerDescription): 
   }
 }
 
-function resourceOf(type: string, served: Served): Record<string, unknown> {
+function resourceOf(type: string, served: Served, reverse: readonly string[]): Record<string, unknown> {
   const interactions = served.interactions(type)
   const has = (interaction: TypeInteraction): boolean => interactions.includes(interaction)
   const { create = false, update = false, delete: remove, read = false } = served.conditional ?? {}
@@ -121,6 +122,8 @@ function resourceOf(type: string, served: Served): Record<string, unknown> {
     conditionalUpdate: has('update') && update,
     conditionalDelete: (has('delete') ? remove : undefined) ?? 'not-supported',
     referencePolicy: ['literal', 'logical', 'local'],
+    ...listOf('searchInclude', has('search-type') ? includes(type) : []),
+    ...listOf('searchRevInclude', has('search-type') ? ['*', ...reverse] : []),
     ...listOf('searchParam', has('search-type') ? searchParams(type) : []),
     ...listOf('operation', operations.map(operationOf)),
   }
@@ -130,6 +133,29 @@ function searchParams(type: string): { name: string; definition: string; type: s
   return servedCodes(type).flatMap((code) => {
     const parameter = searchParametersOf(type).get(code)
     return parameter ? [{ name: code, definition: parameter.url, type: parameter.kind }] : []
+  })
+}
+
+function includes(type: string): string[] {
+  return ['*', ...references(type).map(({ code }) => `${type}:${code}`)]
+}
+
+/** By the type that is referred to; what may refer to anything is in `*`. */
+function reverseIncludes(): ReadonlyMap<string, readonly string[]> {
+  const byTarget = Map.groupBy(structures().resources.flatMap(named), ([target]) => target)
+  return new Map(Array.from(byTarget, ([target, each]) => [target, each.map(([, include]) => include)]))
+}
+
+function named(source: string): (readonly [target: string, include: string])[] {
+  return references(source)
+    .filter(({ targets }) => targets.length < structures().resources.length)
+    .flatMap(({ code, targets }) => targets.map((target) => [target, `${source}:${code}`] as const))
+}
+
+function references(type: string) {
+  return servedCodes(type).flatMap((code) => {
+    const parameter = searchParametersOf(type).get(code)
+    return parameter?.kind === 'reference' ? [parameter] : []
   })
 }
 

@@ -2,6 +2,7 @@ import { requireWriteScope } from '../auth/allows.js'
 import type { ResolvedEntry } from '../fhir/bundle.js'
 import type { Resource, ValidResource } from '../fhir/types.js'
 import type { Claim } from '../records/types.js'
+import { requireAddress } from './addressed.js'
 import { patchIn } from './entry-answers.js'
 import { refuseServerWritten } from './input.js'
 import type { Intent } from './intent.js'
@@ -35,6 +36,7 @@ export function requireScopes(request: InteractionRequest, entries: readonly Res
   )
   for (const pair of needed) {
     const [type = '', interaction = ''] = pair.split(' ')
+    requireAddress(type, 'Bundle.entry.request.url')
     requireWriteScope(request.principal, type, interaction)
   }
 }
@@ -74,6 +76,7 @@ function intentOf(entry: ResolvedEntry, claims: ReadonlyMap<string, Claim>): Wri
   const at = `Bundle.entry[${index}].resource`
   const ifMatch = versionOfEtag(entry.ifMatch, `Bundle.entry[${index}].request.ifMatch`)
   const match = ifMatch === undefined ? {} : { ifMatch }
+  if (action === 'delete') refuseServerWritten(type, at)
   if (action === 'delete') return [{ entry, intent: { kind: 'delete', type, id, at, ...match } }]
   if (action !== 'create' && action !== 'update') return []
   refuseServerWritten(type, at, entry.resource)

@@ -2,6 +2,7 @@ import { requireWriteScope } from '../auth/allows.js'
 import { ConsentryError } from '../errors.js'
 import { audited } from './audited.js'
 import { meetAll } from './conditional.js'
+import { refuseServerWritten } from './input.js'
 import type { Handler, InteractionRequest, InteractionResponse } from './interaction.js'
 import type { GatewayParts } from './parts.js'
 import { deletedResponse, ifMatchVersion } from './represent.js'
@@ -16,6 +17,7 @@ export function deleteResource(parts: GatewayParts): Handler {
   return audited(parts, async (request, trail) => {
     const type = request.type as string
     requireWriteScope(request.principal, type, 'delete')
+    refuseServerWritten(type, type)
     const { id } = request
     if (id === undefined) return conditionalDelete(parts, request, trail, type)
     const ifMatch = ifMatchVersion(request)
