@@ -46,6 +46,8 @@ export interface Config {
     readonly freshnessSeconds: number
     /** Block tag from which on a grant counts; revocations count at `latest`. */
     readonly grantFinality: 'latest' | 'safe' | 'finalized'
+    /** `mirror`: as the mirror of the ledger says, within the freshness limit; `chain`: the contract is asked at every decision too. */
+    readonly consentMode: 'mirror' | 'chain'
   }
   readonly auth: {
     /** An external issuer of access tokens. Null: the embedded authorization server under /oauth. */
@@ -92,6 +94,7 @@ export interface Deployment {
 type Environment = Readonly<Record<string, string | undefined>>
 
 const MEBIBYTE = 1024 * 1024
+const CONSENT_MODES = ['mirror', 'chain'] as const
 const FINALITIES = ['latest', 'safe', 'finalized'] as const
 const UNKNOWN_PROFILES = ['ignore', 'warning', 'error'] as const
 const LOG_LEVELS = ['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const
@@ -133,6 +136,7 @@ export function readConfig(environment: Environment = process.env): Config {
     deployment: read.deployment('LEDGER_DEPLOYMENT'),
     chain: {
       freshnessSeconds: read.integer('FRESHNESS_SECONDS', 60, 1, 86_400),
+      consentMode: read.choice('CONSENT_MODE', CONSENT_MODES, 'mirror'),
       grantFinality: read.choice('GRANT_FINALITY', FINALITIES, ethRpcUrl === null ? 'latest' : 'finalized'),
     },
     auth: {

@@ -4,7 +4,6 @@ import { parseJson } from '../fhir/json.js'
 import { searchParametersOf } from '../fhir/search-parameters.js'
 import { isServed } from '../fhir/search-query.js'
 import { Granting } from '../exchange/granting.js'
-import { Access } from '../gateway/access.js'
 import { Anchoring } from '../gateway/anchoring.js'
 import type { Conformance } from '../gateway/conformance.js'
 import { ConsentLinks } from '../gateway/consent/links.js'
@@ -75,7 +74,7 @@ export function composeGateway(
     version: VERSION,
     tokenUrl: `${config.auth.issuerUrl ?? `${publicUrl}${OAUTH_BASE}`}/token`,
     clock,
-    access: new Access(mirror, ledger.freshness, clock),
+    access: ledger.access,
     records,
     index,
     bodies,

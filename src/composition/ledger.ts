@@ -2,6 +2,8 @@ import { type Freshness, isStale } from '../consent/decide.js'
 import { type Ledger as Chain, openLedger } from '../embedded/ledger.js'
 import { ConsentryError } from '../errors.js'
 import { Admission } from '../gateway/admission.js'
+import { Access } from '../gateway/access.js'
+import { ChainConsent } from '../gateway/chain-consent.js'
 import { GatewayChainSink } from '../gateway/chain-sink.js'
 import { ChainFollower } from '../ledger/follower.js'
 import type { Records } from './records.js'
@@ -15,6 +17,8 @@ export interface Ledger extends Omit<Chain, 'close'> {
   readonly follower: ChainFollower
   readonly admission: Admission
   readonly freshness: () => Freshness
+  /** The consent decision. */
+  readonly access: Access
   /** @throws ConsentryError `unavailable` */
   readonly requireFresh: () => void
 }
@@ -49,5 +53,7 @@ export async function composeLedger(site: Site, storage: Storage, { database, mi
     throw new ConsentryError('unavailable', 'The ledger has not been heard of recently.')
   }
   const admission = new Admission(keys.id, contracts, sender, follower)
-  return { ...chain, sink, follower, admission, freshness, requireFresh }
+  const strict = config.chain.consentMode === 'chain' ? new ChainConsent(chain.reader, follower) : null
+  const access = new Access(mirror, freshness, site.clock, strict)
+  return { ...chain, sink, follower, admission, freshness, access, requireFresh }
 }

@@ -1,7 +1,6 @@
 import { compileParameters, indexForms, useParameters } from '../fhir/search-parameters.js'
 import type { LoadedParameters } from '../fhir/search-parameters.js'
 import type { Resource } from '../fhir/types.js'
-import { Access } from '../gateway/access.js'
 import { Reindexing } from '../gateway/reindexing.js'
 import { indexForm, isLean } from '../records/index-writer.js'
 import { Reindex } from '../records/reindex.js'
@@ -26,8 +25,8 @@ export function loadParameters(site: Site, definitions: readonly Resource[]): Lo
 export async function composeReindexing(
   site: Site,
   { keys }: Storage,
-  { database, index, records, mirror }: Records,
-  { freshness }: Ledger,
+  { database, index, records }: Records,
+  { access }: Ledger,
   { bodies }: Vault,
   { trail }: Audit,
   loaded: LoadedParameters,
@@ -43,7 +42,7 @@ export async function composeReindexing(
   const parts = {
     entity: keys.id,
     clock,
-    access: new Access(mirror, freshness, clock),
+    access,
     bodies,
     index,
     records,

@@ -6,6 +6,7 @@ import { rowFilter } from '../consent/row-filter.js'
 import { isPurpose, type Purpose, PURPOSES, wordAsked } from '../consent/terms.js'
 import { ConsentryError } from '../errors.js'
 import type { RowFilter } from '../records/types.js'
+import type { ChainConsent } from './chain-consent.js'
 
 /** What was opened under a permit. */
 export interface Disclosed {
@@ -22,6 +23,8 @@ export class Access {
     private readonly mirror: ConsentMirror,
     private readonly freshness: () => Freshness,
     private readonly clock: () => number,
+    /** `null`: the mirror alone decides. */
+    private readonly chain: ChainConsent | null = null,
   ) {}
 
   /**
@@ -29,20 +32,25 @@ export class Access {
    * Retry-After when the mirror of the ledger is too old to know.
    */
   async permit(principal: Principal, action: Action, subjects: readonly RecordSubject[]): Promise<Permit> {
+    await this.heard(principal)
     const { revision } = this.mirror
     const facts = await this.facts(principal, action, subjects)
     const decision = decide({ ...asked(principal, action), subjects }, facts)
     if ('denial' in decision) throw denied(decision.denial, action, principal)
+    const refused = (await this.allows(principal, action, subjects)).indexOf(false)
+    if (refused !== -1) throw denied({ reason: 'no-grant' }, action, principal)
     this.#decidedAt.set(decision.permit, revision)
     return decision.permit
   }
 
   /**
    * Decides anew what the ledger has been heard of since its permit was made: to be called when everything is ready to go
-   * out, so that a revocation that came while blocks were fetched still stops them. Throws as `permit` does.
+   * out, so that a revocation that came while blocks were fetched still stops them. Throws as `permit` does. Where the contract
+   * itself is asked, everything is asked again, and the mirror is at the latest block afterwards.
    */
   async confirm(principal: Principal, disclosed: readonly Disclosed[]): Promise<void> {
-    const outdated = disclosed.filter(({ permit }) => !this.isCurrent(permit))
+    await this.heard(principal)
+    const outdated = this.chain === null ? disclosed.filter(({ permit }) => !this.isCurrent(permit)) : disclosed
     const byAction = Map.groupBy(outdated, ({ permit }) => permit.action)
     await Promise.all(
       Array.from(byAction, ([action, each]) =>
@@ -62,15 +70,18 @@ export class Access {
 
   /** One permit for each subject that is permitted, `null` for the others; the facts are fetched once. */
   async permits(principal: Principal, action: Action, subjects: readonly RecordSubject[]): Promise<(Permit | null)[]> {
+    await this.heard(principal)
     const facts = await this.facts(principal, action, subjects)
-    return subjects.map((subject) => {
+    const allowed = await this.allows(principal, action, subjects)
+    return subjects.map((subject, i) => {
       const decision = decide({ ...asked(principal, action), subjects: [subject] }, facts)
-      return 'permit' in decision ? decision.permit : null
+      return 'permit' in decision && allowed[i] === true ? decision.permit : null
     })
   }
 
   /** The decision as a condition inside a search. Throws as `permit` does when nothing at all can be permitted. */
   async filter(principal: Principal, action: Action): Promise<RowFilter> {
+    await this.heard(principal)
     const { revision } = this.mirror
     const facts = await this.facts(principal, action, [])
     const question = asked(principal, action)
@@ -80,6 +91,20 @@ export class Access {
     const filter = rowFilter({ ...question, parties, now: Math.floor(facts.now / 1000) })
     this.#decidedAt.set(filter, revision)
     return filter
+  }
+
+  /** The audit trail can be read while the ledger is silent. */
+  private async heard(principal: Principal): Promise<void> {
+    if (this.chain !== null && principal.role !== 'auditor') await this.chain.heard()
+  }
+
+  private async allows(
+    principal: Principal,
+    action: Action,
+    subjects: readonly RecordSubject[],
+  ): Promise<readonly boolean[]> {
+    if (this.chain === null || principal.role === 'auditor') return subjects.map(() => true)
+    return this.chain.allows(asked(principal, action), subjects)
   }
 
   private async facts(principal: Principal, action: Action, subjects: readonly RecordSubject[]): Promise<Facts> {

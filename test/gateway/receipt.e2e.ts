@@ -17,7 +17,8 @@ const WALLET = { as: 'wallet' }
 const clinic: Hex = `0x${randomBytes(32).toString('hex')}`
 
 beforeAll(async () => {
-  gateway = await ConsentGateway.open()
+  // The contract is asked at every decision: the whole process runs so too.
+  gateway = await ConsentGateway.open({ CONSENT_MODE: 'chain' })
   await gateway.registerClinic(clinic)
   files = await mkdtemp(join(tmpdir(), 'consentry-receipt-'))
 })
