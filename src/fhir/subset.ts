@@ -1,4 +1,5 @@
-import { summaryElements } from './definitions/structures.js'
+import { structures, summaryElements } from './definitions/structures.js'
+import type { ResultOptions } from './search/query.js'
 import { type JsonObject, type JsonValue, parseJson, stringify } from './json.js'
 
 /** What of a resource is wanted: `_summary`, or the top-level names of `_elements`. */
@@ -11,6 +12,13 @@ export interface Subset {
 const SUBSETTED = { system: 'http://terminology.hl7.org/CodeSystem/v3-ObservationValue', code: 'SUBSETTED' }
 /** Never left out: without them nobody knows what it is. */
 const ALWAYS = ['resourceType', 'id', 'meta']
+
+/** What result parameters leave of a resource; undefined: all of it. */
+export function subsetAsked({ summary, elements }: Pick<ResultOptions, 'summary' | 'elements'>): Subset | undefined {
+  const short = summary === 'true' || summary === 'text' || summary === 'data' ? summary : undefined
+  if (short === undefined && elements.length === 0) return undefined
+  return { ...(short === undefined ? {} : { summary: short }), ...(elements.length === 0 ? {} : { elements }) }
+}
 
 /** A resource with what is wanted of it, and what R4 does not let it be without; tagged as such. */
 export function subsetOf(body: Uint8Array, subset: Subset): Uint8Array {
@@ -35,8 +43,18 @@ function reduced(resource: JsonObject, { summary, elements }: Subset): JsonObjec
 }
 
 function only(resource: JsonObject, type: string, wanted: readonly string[]): JsonObject {
-  const kept = [...ALWAYS, ...wanted, ...(summaryElements()[type]?.mandatory ?? [])]
+  const kept = [
+    ...ALWAYS,
+    ...wanted.flatMap((name) => formsOf(type, name)),
+    ...(summaryElements()[type]?.mandatory ?? []),
+  ]
   return pick(resource, (name) => isOneOf(kept, name))
+}
+
+/** A choice is asked for by its name in the definitions: `value` is `value[x]`. */
+function formsOf(type: string, name: string): string[] {
+  const choice = `${name}[x]`
+  return structures().types[type]?.elements.some(([each]) => each === choice) ? [name, choice] : [name]
 }
 
 /** The elements of the summary, and inside of those with elements of their own again those of the summary. */

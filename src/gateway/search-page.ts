@@ -4,7 +4,7 @@ import { searchsetBundle, type SearchsetEntry } from '../fhir/bundle.js'
 import { stringify } from '../fhir/json.js'
 import { searchParametersOf, sortBy } from '../fhir/search-query.js'
 import type { ResultOptions, SystemQuery } from '../fhir/search/query.js'
-import { type Subset, subsetOf } from '../fhir/subset.js'
+import { subsetAsked, subsetOf } from '../fhir/subset.js'
 import type { Latest, SortKey } from '../records/search-query.js'
 import type { RowFilter } from '../records/types.js'
 import { definitionsFound } from './definitions.js'
@@ -85,11 +85,8 @@ export async function searchPage(
 
 /** `_elements` names elements of the searched type, so included resources stay whole. */
 function shown({ summary, elements }: ResultOptions, mode: 'match' | 'include', body: Uint8Array): Uint8Array {
-  const subset: Subset = {
-    ...(summary === 'true' || summary === 'text' || summary === 'data' ? { summary } : {}),
-    ...(elements.length > 0 && mode === 'match' ? { elements } : {}),
-  }
-  return Object.keys(subset).length === 0 ? body : subsetOf(body, subset)
+  const subset = subsetAsked({ summary, elements: mode === 'match' ? elements : [] })
+  return subset === undefined ? body : subsetOf(body, subset)
 }
 
 function sortKey(type: string, { param, descending }: ResultOptions['sort'][number]): SortKey {

@@ -1,0 +1,211 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { validate } from '../../src/fhir/validate.js'
+import { end, type RunningProcess, run, startGateway } from '../support/gateway.js'
+
+/*
+ * What of a resource is told when less than all of it is asked for: `_summary` and `_elements`
+ * (https://hl7.org/fhir/R4/search.html#summary, #elements), over HTTP.
+ */
+let data: string
+let gateway: RunningProcess
+let token: string
+const SUBSETTED = { system: 'http://terminology.hl7.org/CodeSystem/v3-ObservationValue', code: 'SUBSETTED' }
+
+async function ask(method: string, path: string, body?: unknown, headers: Record<string, string> = {}) {
+  const response = await fetch(path.startsWith('http') ? path : `${gateway.fhir}${path}`, {
+    method,
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/fhir+json', ...headers },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  })
+  const text = await response.text()
+  return { status: response.status, text, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) }
+}
+
+interface Entry {
+  readonly resource: Record<string, unknown> & { readonly meta: { readonly tag?: object[] } }
+  readonly search: { readonly mode: string }
+}
+
+async function found(query: string): Promise<Entry[]> {
+  const { status, text, body } = await ask('GET', query)
+  expect(status, text).toBe(200)
+  expect(validate({ ...body, entry: undefined, link: undefined, total: 0 }).issues).toEqual([])
+  return body.entry as Entry[]
+}
+
+const QUESTIONNAIRE = {
+  resourceType: 'Questionnaire',
+  id: 'q',
+  meta: { tag: [{ system: 'urn:example', code: 'kept' }] },
+  text: { status: 'generated', div: '<div xmlns="http://www.w3.org/1999/xhtml">Form</div>' },
+  url: 'http://example.org/form',
+  version: '1',
+  title: 'Form',
+  status: 'draft',
+  description: 'Not of the summary',
+  item: [{ linkId: '1', type: 'string', text: 'Name' }],
+}
+const OBSERVATION = {
+  resourceType: 'Observation',
+  id: 'o',
+  text: { status: 'generated', div: '<div xmlns="http://www.w3.org/1999/xhtml">1.50</div>' },
+  status: 'final',
+  _status: { extension: [{ url: 'http://example.org/why', valueString: 'signed' }] },
+  code: { coding: [{ system: 'http://loinc.org', code: '718-7', display: 'Haemoglobin' }], text: 'Hb' },
+  subject: { reference: 'Patient/p' },
+  effectiveDateTime: '2024-01-01',
+  valueQuantity: { value: 1.5, unit: 'mmol/L' },
+  note: [{ text: 'Not of the summary' }],
+  method: { text: 'Not of the summary' },
+}
+const PATIENT = {
+  resourceType: 'Patient',
+  id: 'p',
+  name: [{ family: 'Rowan' }],
+  maritalStatus: { text: 'Not of the summary' },
+  contact: [{ name: { family: 'Elder' } }],
+}
+
+beforeAll(async () => {
+  data = await mkdtemp(join(tmpdir(), 'consentry-results-'))
+  gateway = await startGateway(data, { EMBEDDED_PROXIES: '0' })
+  token = (await run(data, 'cli/token.js', ['ehr'])).out.trim()
+  const entry = [PATIENT, OBSERVATION, QUESTIONNAIRE].map((resource) => ({
+    request: { method: 'PUT', url: `${resource.resourceType}/${resource.id}` },
+    resource,
+  }))
+  const loaded = await ask('POST', '', { resourceType: 'Bundle', type: 'transaction', entry })
+  expect(loaded.status, loaded.text).toBe(200)
+}, 300_000)
+
+afterAll(async () => {
+  if (gateway) await end(gateway.child, 'SIGTERM')
+  await rm(data, { recursive: true, force: true })
+})
+
+/** Names of elements but those of every answer. */
+const elements = (entry: Entry | undefined): string[] =>
+  Object.keys(entry?.resource ?? {}).filter((name) => !['resourceType', 'id', 'meta'].includes(name))
+
+describe('_summary', () => {
+  it('=true: "a limited subset of elements", those marked as summary', async () => {
+    const [observation] = await found('/Observation?_id=o&_summary=true')
+    expect(elements(observation)).toEqual([
+      'status',
+      '_status',
+      'code',
+      'subject',
+      'effectiveDateTime',
+      'valueQuantity',
+    ])
+    expect(observation?.resource.meta.tag).toContainEqual(SUBSETTED)
+    const [patient] = await found('/Patient?_id=p&_summary=true')
+    expect(elements(patient)).toEqual(['name'])
+    const [form] = await found('/Questionnaire?_id=q&_summary=true')
+    expect(elements(form)).toEqual(['url', 'version', 'title', 'status'])
+  })
+
+  it('=text: "only the text, id, meta, and top-level mandatory elements"', async () => {
+    const [observation] = await found('/Observation?_id=o&_summary=text')
+    expect(elements(observation)).toEqual(['text', 'status', '_status', 'code'])
+    expect(observation?.resource.meta.tag).toContainEqual(SUBSETTED)
+    const [form] = await found('/Questionnaire?_id=q&_summary=text')
+    expect(elements(form)).toEqual(['text', 'status'])
+  })
+
+  it('=data: "remove the text element"', async () => {
+    const [observation] = await found('/Observation?_id=o&_summary=data')
+    expect(elements(observation)).toEqual(
+      Object.keys(OBSERVATION).filter((name) => !/^(resourceType|id|text)$/.test(name)),
+    )
+    expect(observation?.resource.meta.tag).toContainEqual(SUBSETTED)
+  })
+
+  it('=count: "search only: just return a count of the matching resources, without returning the actual matches"', async () => {
+    const { body } = await ask('GET', '/Observation?_summary=count')
+    expect([body.type, body.total, body.entry]).toEqual(['searchset', 1, undefined])
+    expect((body.link as { relation: string }[]).map(({ relation }) => relation)).toEqual(['self'])
+  })
+
+  it('=false: "return all parts of the resource(s)", not marked', async () => {
+    const [form] = await found('/Questionnaire?_id=q&_summary=false')
+    expect(elements(form)).toEqual(Object.keys(QUESTIONNAIRE).filter((name) => !/^(resourceType|id|meta)$/.test(name)))
+    expect(form?.resource.meta.tag).toEqual(QUESTIONNAIRE.meta.tag)
+  })
+
+  it('keeps the tags that are there, and summarises what is included as well', async () => {
+    const [form] = await found('/Questionnaire?_id=q&_summary=true')
+    expect(form?.resource.meta.tag).toEqual([...QUESTIONNAIRE.meta.tag, SUBSETTED])
+    const entries = await found('/Observation?_id=o&_summary=true&_include=Observation:subject')
+    expect(
+      entries.map(({ search, resource }) => [search.mode, resource['resourceType'], resource['maritalStatus']]),
+    ).toEqual([
+      ['match', 'Observation', undefined],
+      ['include', 'Patient', undefined],
+    ])
+  })
+
+  it.each(['maybe', 'TRUE', 'true&_summary=false'])('=%s is refused', async (value) => {
+    const { status, body } = await ask('GET', `/Observation?_summary=${value}`)
+    expect([status, body.issue[0].expression]).toEqual([400, ['_summary']])
+  })
+})
+
+describe('_elements', () => {
+  it('"SHOULD include all mandatory elements", and modifiers, and those that are asked for, with what stands beside primitives', async () => {
+    const [observation] = await found('/Observation?_id=o&_elements=note')
+    expect(elements(observation)).toEqual(['status', '_status', 'code', 'note'])
+    expect(observation?.resource.meta.tag).toContainEqual(SUBSETTED)
+    const [several] = await found('/Observation?_id=o&_elements=value,effective,method')
+    expect(elements(several)).toEqual(['status', '_status', 'code', 'effectiveDateTime', 'valueQuantity', 'method'])
+  })
+
+  it('is of what is searched: "included resources" stay whole', async () => {
+    const entries = await found('/Observation?_id=o&_elements=code&_include=Observation:subject')
+    expect(elements(entries[1])).toEqual(['name', 'maritalStatus', 'contact'])
+    expect(entries[1]?.resource.meta.tag).toBeUndefined()
+  })
+
+  it('keeps numbers digit for digit', async () => {
+    const exact = `{"resourceType":"Observation","id":"exact","status":"final","code":{"text":"x"},"valueQuantity":{"value":1.50}}`
+    const put = await fetch(`${gateway.fhir}/Observation/exact`, {
+      method: 'PUT',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/fhir+json' },
+      body: exact,
+    })
+    expect(put.status).toBe(201)
+    expect((await ask('GET', '/Observation?_id=exact&_elements=value')).text).toContain('"value":1.50')
+  })
+
+  it('is refused for what is no name of an element', async () => {
+    const { status, body } = await ask('GET', '/Observation?_elements=code.text')
+    expect([status, body.issue[0].expression]).toEqual([400, ['_elements']])
+  })
+})
+
+describe('a read', () => {
+  // "The following parameters are defined for use with all interactions" (https://hl7.org/fhir/R4/http.html#general)
+  it('is cut by _summary and _elements as a search is, and marked, and a version too', async () => {
+    for (const path of ['/Observation/o', '/Observation/o/_history/1']) {
+      const summary = await ask('GET', `${path}?_summary=text`)
+      expect(elements({ resource: summary.body, search: { mode: '' } })).toEqual(['text', 'status', '_status', 'code'])
+      const cut = await ask('GET', `${path}?_elements=note`)
+      expect(elements({ resource: cut.body, search: { mode: '' } })).toEqual(['status', '_status', 'code', 'note'])
+      expect([cut.body.meta.tag, cut.headers.get('etag')]).toEqual([[SUBSETTED], 'W/"1"'])
+    }
+  })
+
+  it('has no count, and refuses what it does not know', async () => {
+    for (const [query, expression] of [
+      ['_summary=count', '_summary'],
+      ['_summary=maybe', '_summary'],
+      ['_elements=a.b', '_elements'],
+    ]) {
+      const { status, body } = await ask('GET', `/Observation/o?${query}`)
+      expect([status, body.issue[0].expression], query).toEqual([400, [expression]])
+    }
+  })
+})
