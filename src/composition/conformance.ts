@@ -1,6 +1,7 @@
 import { readPackages } from '../fhir/packages.js'
 import { ownDefinitions, Profiles } from '../fhir/profiles.js'
 import type { Resource } from '../fhir/types.js'
+import { CheckingThread } from '../gateway/checking.js'
 import { Conformance } from '../gateway/conformance.js'
 import { JudgingThread } from '../gateway/judging.js'
 import { RemoteTerminology } from '../gateway/remote-terminology.js'
@@ -23,5 +24,7 @@ export function composeConformance(site: Site, definitions: readonly Resource[])
   const options = { unknownProfiles, always: profiles }
   const thread = new JudgingThread({ packages, options })
   site.closes('judging', () => thread.close())
-  return new Conformance(new Profiles(definitions, options), server, thread)
+  const checking = new CheckingThread()
+  site.closes('checking', () => checking.close())
+  return new Conformance(new Profiles(definitions, options), server, thread, checking)
 }

@@ -93,7 +93,7 @@ export function capabilityStatement(served: Served, server: ServerDescription): 
       {
         mode: 'server',
         documentation:
-          'Unknown search parameters are errors unless the request says Prefer: handling=lenient; what was left out is then told in the answer.',
+          'Unknown search parameters are errors unless the request says Prefer: handling=lenient; what was left out is then told in the answer. Prefer: respond-async is ignored: every request is answered at once.',
         security: security(server),
         resource: types.map((type) => resourceOf(type, served, reverse.get(type) ?? [])),
         ...listOf('interaction', served.system.map(codeOf)),

@@ -4,6 +4,7 @@ import type { CodeOf, Membership, Terminology } from '../fhir/terminology.js'
 import type { ValidResource } from '../fhir/types.js'
 import { validate } from '../fhir/validate.js'
 import type { OpenBinding } from '../fhir/validation/walk.js'
+import type { CheckingThread } from './checking.js'
 import type { JudgingThread } from './judging.js'
 
 /** Of profiles on the main thread: some milliseconds. A Bundle of the International Patient Summary takes about as many. */
@@ -23,6 +24,8 @@ export class Conformance {
     readonly profiles: Profiles,
     private readonly server: TerminologyServer | null,
     private readonly thread: JudgingThread | null = null,
+    /** For bodies that are large; without it they are checked where they are. */
+    readonly checking: CheckingThread | null = null,
   ) {}
 
   get terminology(): Terminology {

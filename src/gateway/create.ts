@@ -21,7 +21,7 @@ export function create(parts: GatewayParts): Handler {
   return audited(parts, async (request, trail) => {
     const type = request.type as string
     requireWriteScope(request.principal, type, 'create')
-    const resource = resourceOf(request, type)
+    const resource = await resourceOf(parts, request, type)
     return retried(() => createOnce(parts, request, trail, type, resource))
   })
 }

@@ -3,59 +3,45 @@ import { ConsentryError } from '../errors.js'
 import { parseJson } from '../fhir/json.js'
 import { withLocalReferences } from '../fhir/references.js'
 import type { Resource, ValidResource } from '../fhir/types.js'
-import { validInTurnsOrThrow, validOrThrow } from '../fhir/validate.js'
+import { validOrThrow } from '../fhir/validate.js'
 import { binaryOf } from './binary.js'
+import { checkBundle, type ReceivedBundle, withoutEntries } from './body-check.js'
+import { type CheckingThread, LARGE_BODY } from './checking.js'
 import { requireEnforced, requireProposal } from './consent/proposal.js'
 import type { InteractionRequest } from './interaction.js'
+import type { GatewayParts } from './parts.js'
 import { requireOff } from './subscription.js'
 
 /** The trail's own records: written by the server alone (DESIGN.md, section 9). */
 const WRITTEN_BY_SERVER: ReadonlySet<string> = new Set(['AuditEvent'])
 
-/** The resource in the body of a create or update, valid and of the type that the URL names. */
-export function resourceOf(request: InteractionRequest, type: string): ValidResource {
-  return validOrThrow(bodyOf(request, type))
-}
-
-/** A Bundle, and the entries of a batch that are refused before it is read. */
-export interface ReceivedBundle {
-  readonly bundle: ValidResource
-  readonly refused: ReadonlyMap<number, ConsentryError>
-}
-
 /**
- * The Bundle of a transaction or batch; others have their turn while it is checked. "The success or failure of one
- * change should not alter the success or failure or resulting content of another change" of a batch
- * (https://hl7.org/fhir/R4/http.html#brules): its invalid resources are refused each for itself.
+ * The resource in the body of a create or update, valid and of the type that the URL names. A large one is checked in a thread of its own; the
+ * bytes are parsed here once more, for objects do not come from a thread with their numbers as they were written.
  */
-export async function bundleOf(request: InteractionRequest): Promise<ReceivedBundle> {
-  const value = bodyOf(request, 'Bundle')
-  try {
-    return { bundle: await validInTurnsOrThrow(value, setImmediate), refused: new Map() }
-  } catch (error) {
-    // A body may be any JSON.
-    const { type, entry } = (value ?? {}) as { type?: unknown; entry?: unknown }
-    if (type !== 'batch' || !Array.isArray(entry)) throw error
-    const refused = new Map<number, ConsentryError>()
-    const sound = entry.map((each: { resource?: unknown } | null, index) => {
-      const fault = each?.resource === undefined ? null : faultOf(each.resource)
-      if (fault === null) return each
-      refused.set(index, fault)
-      return { ...each, resource: { resourceType: 'Parameters' } }
-    })
-    if (refused.size === 0) throw error
-    return { bundle: await validInTurnsOrThrow({ ...(value as Resource), entry: sound }, setImmediate), refused }
-  }
+export async function resourceOf(
+  parts: GatewayParts,
+  request: InteractionRequest,
+  type: string,
+): Promise<ValidResource> {
+  const thread = type === 'Binary' ? null : threadFor(parts, request)
+  if (thread === null) return validOrThrow(bodyOf(request, type))
+  refuseServerWritten(type, type)
+  await thread.resource(request.body as Uint8Array, request.baseUrl)
+  return bodyOf(request, type) as ValidResource // the thread has checked the same bytes
 }
 
-function faultOf(resource: unknown): ConsentryError | null {
-  try {
-    validOrThrow(resource)
-    return null
-  } catch (error) {
-    if (error instanceof ConsentryError) return error
-    throw error
-  }
+/** The Bundle of a transaction or batch; others have their turn while it is checked, and a large one is checked in a thread of its own. */
+export async function bundleOf(parts: GatewayParts, request: InteractionRequest): Promise<ReceivedBundle> {
+  const thread = threadFor(parts, request)
+  if (thread === null) return checkBundle(bodyOf(request, 'Bundle'), setImmediate)
+  const refused = await thread.bundle(request.body as Uint8Array)
+  const bundle = bodyOf(request, 'Bundle') as Resource
+  return { bundle: withoutEntries(bundle, refused) as ValidResource, refused } // checked as above
+}
+
+function threadFor({ conformance }: GatewayParts, { body }: InteractionRequest): CheckingThread | null {
+  return body !== undefined && body.length >= LARGE_BODY ? conformance.checking : null
 }
 
 function bodyOf(request: InteractionRequest, type: string): unknown {

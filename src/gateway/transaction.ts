@@ -22,7 +22,7 @@ import { write, type Written } from './write.js'
  */
 export function transaction(parts: GatewayParts, interactions: () => FhirInteractions): Handler {
   return audited(parts, async (request, trail) => {
-    const { bundle, refused } = await bundleOf(request)
+    const { bundle, refused } = await bundleOf(parts, request)
     const plan = planBundle(bundle, { base: request.baseUrl, maxEntries: parts.limits.maxBundleEntries })
     if (plan.kind === 'batch') {
       const { found } = await lookUp(parts, request, trail, plan.lookups)

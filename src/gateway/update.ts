@@ -22,7 +22,7 @@ export function update(parts: GatewayParts): Handler {
   return audited(parts, async (request, trail) => {
     const type = request.type as string
     requireWriteScope(request.principal, type, 'update')
-    const resource = resourceOf(request, type)
+    const resource = await resourceOf(parts, request, type)
     const ifMatch = ifMatchVersion(request)
     const match = { ...(ifMatch === undefined ? {} : { ifMatch }), ...ifAbsent(request) }
     return retried(async () => {

@@ -3,13 +3,14 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { ownProfiles } from '../../src/fhir/profiles.js'
 import type { ValidResource } from '../../src/fhir/types.js'
 import { Conformance } from '../../src/gateway/conformance.js'
-import { JudgingThread, type JudgingLimits } from '../../src/gateway/judging.js'
+import { JudgingThread } from '../../src/gateway/judging.js'
+import type { TurnLimits } from '../../src/gateway/thread-turns.js'
 import { built } from '../support/built.js'
 
 /** The real thread, compiled as it runs. */
 let thread: JudgingThread
 
-function start(limits: Partial<JudgingLimits> = {}): JudgingThread {
+function start(limits: Partial<TurnLimits> = {}): JudgingThread {
   const script = new URL(`file://${built('gateway/judging-thread.js')}`)
   const data = { packages: null, options: {} }
   thread = new JudgingThread(data, { timeoutMs: 30_000, waiting: 64, ...limits }, script)

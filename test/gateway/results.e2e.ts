@@ -69,11 +69,46 @@ const PATIENT = {
   contact: [{ name: { family: 'Elder' } }],
 }
 
+/** Small ones, that are met with little. */
+const LIMITS = {
+  PAGE_SIZE: '2',
+  MAX_PAGE_SIZE: '3',
+  MAX_INCLUDED: '1',
+  MAX_INCLUDE_ROUNDS: '1',
+  MAX_CHAIN: '1',
+  MAX_BUNDLE_ENTRIES: '10',
+  MAX_BODY_BYTES: '20000',
+}
+const of = (reference: string) => ({ reference })
+const ENCOUNTER = {
+  resourceType: 'Encounter',
+  id: 'e',
+  status: 'finished',
+  class: { code: 'AMB' },
+  subject: of('Patient/p'),
+}
+const REPORT = {
+  resourceType: 'DiagnosticReport',
+  id: 'r',
+  status: 'final',
+  code: { text: 'Panel' },
+  subject: of('Patient/p'),
+  result: [of('Observation/n1')],
+}
+const NUMBERED = [1, 2, 3, 4].map((n) => ({
+  resourceType: 'Observation',
+  id: `n${n}`,
+  status: 'preliminary',
+  code: { text: 'Number' },
+  subject: of('Patient/p'),
+  encounter: of('Encounter/e'),
+}))
+
 beforeAll(async () => {
   data = await mkdtemp(join(tmpdir(), 'consentry-results-'))
-  gateway = await startGateway(data, { EMBEDDED_PROXIES: '0' })
+  gateway = await startGateway(data, { EMBEDDED_PROXIES: '0', ...LIMITS })
   token = (await run(data, 'cli/token.js', ['ehr'])).out.trim()
-  const entry = [PATIENT, OBSERVATION, QUESTIONNAIRE].map((resource) => ({
+  const entry = [PATIENT, OBSERVATION, QUESTIONNAIRE, ENCOUNTER, REPORT, ...NUMBERED].map((resource) => ({
     request: { method: 'PUT', url: `${resource.resourceType}/${resource.id}` },
     resource,
   }))
@@ -125,7 +160,7 @@ describe('_summary', () => {
   })
 
   it('=count: "search only: just return a count of the matching resources, without returning the actual matches"', async () => {
-    const { body } = await ask('GET', '/Observation?_summary=count')
+    const { body } = await ask('GET', '/Observation?_id=o&_summary=count')
     expect([body.type, body.total, body.entry]).toEqual(['searchset', 1, undefined])
     expect((body.link as { relation: string }[]).map(({ relation }) => relation)).toEqual(['self'])
   })
@@ -207,5 +242,70 @@ describe('a read', () => {
       const { status, body } = await ask('GET', `/Observation/o?${query}`)
       expect([status, body.issue[0].expression], query).toEqual([400, [expression]])
     }
+  })
+})
+
+describe('a limit that is configured', () => {
+  const entries = async (query: string) =>
+    (await found(query)).map(({ resource, search }) => `${search.mode} ${String(resource['id'])}`)
+  const issue = (body: { issue: { code: string; expression?: string[] }[] }) => body.issue[0]
+
+  it('PAGE_SIZE, MAX_PAGE_SIZE: so many come on a page', async () => {
+    expect(await entries('/Observation?status=preliminary')).toHaveLength(2)
+    expect(await entries('/Observation?status=preliminary&_count=100')).toHaveLength(3)
+  })
+
+  it('MAX_INCLUDED: so many are included, and what is left out is told', async () => {
+    const all = await entries('/DiagnosticReport?_include=DiagnosticReport:result&_include=DiagnosticReport:subject')
+    expect(all.map((each) => each.split(' ')[0])).toEqual(['match', 'include', 'outcome'])
+  })
+
+  it('MAX_INCLUDE_ROUNDS: so far :iterate goes', async () => {
+    const query = '/DiagnosticReport?_include=DiagnosticReport:result&_include:iterate=Observation:encounter'
+    expect(await entries(query)).toEqual(['match r', 'include n1'])
+  })
+
+  it('MAX_CHAIN: so many references a chain goes through', async () => {
+    expect((await ask('GET', '/DiagnosticReport?result.status=preliminary')).status).toBe(200)
+    for (const query of [
+      '/DiagnosticReport?result.encounter.status=finished',
+      '/Patient?_has:Observation:patient:encounter.status=finished',
+    ]) {
+      const { status, body } = await ask('GET', query)
+      expect([status, issue(body)?.code], query).toEqual([400, 'too-costly'])
+    }
+  })
+
+  it.each(['batch', 'transaction'])('MAX_BUNDLE_ENTRIES: so many entries a %s has', async (type) => {
+    const entry = (n: number) => Array.from({ length: n }, () => ({ request: { method: 'GET', url: 'Observation/o' } }))
+    const status = async (n: number) =>
+      (await ask('POST', '', { resourceType: 'Bundle', type, entry: entry(n) })).status
+    expect([await status(10), await status(11)]).toEqual([200, 413])
+  })
+
+  it('MAX_BODY_BYTES: so large is a body', async () => {
+    const { status, body } = await ask('POST', '/Observation', { ...OBSERVATION, note: [{ text: 'x'.repeat(20_000) }] })
+    expect([status, body.resourceType]).toEqual([413, 'OperationOutcome'])
+  })
+})
+
+describe('Prefer: respond-async', () => {
+  // "must ignore those tokens and continue processing instead of signaling an error" (RFC 7240, section 2)
+  it('is answered at once, with what else is preferred', async () => {
+    for (const prefer of ['respond-async', 'respond-async, wait=10', 'handling=strict, respond-async']) {
+      const { status, body, headers } = await ask('GET', '/Observation?_id=o', undefined, { prefer })
+      expect([status, body.total, headers.get('content-location')], prefer).toEqual([200, 1, null])
+    }
+    const { status, text } = await ask(
+      'POST',
+      '/Observation',
+      { ...OBSERVATION, id: undefined },
+      { prefer: 'respond-async, return=minimal' },
+    )
+    expect([status, text]).toEqual([201, ''])
+  })
+
+  it('is said so in the CapabilityStatement', async () => {
+    expect((await ask('GET', '/metadata')).body.rest[0].documentation).toContain('respond-async')
   })
 })

@@ -1,0 +1,45 @@
+import { ConsentryError } from '../errors.js'
+import type { CheckingAnswer, CheckingJob, ToldFault } from './checking-thread.js'
+import { ThreadTurns, type TurnLimits } from './thread-turns.js'
+
+/** From this size on a body is checked in the thread: a Questionnaire of as many bytes may take 10 ms. */
+export const LARGE_BODY = 64 * 1024
+
+const LIMITS: TurnLimits = { timeoutMs: 30_000, waiting: 64 }
+
+/** Checks large bodies against R4 in a thread of its own, so that what they cost holds up nobody. */
+export class CheckingThread {
+  readonly #turns: ThreadTurns<CheckingJob, CheckingAnswer>
+
+  /** @param script the compiled checking-thread.js */
+  constructor(limits = LIMITS, script = new URL('./checking-thread.js', import.meta.url)) {
+    this.#turns = new ThreadTurns(script, null, limits)
+  }
+
+  /** @throws ConsentryError `malformed` with all issues, and as `ThreadTurns.run` */
+  async resource(body: Uint8Array, base: string): Promise<void> {
+    await this.#run(body, base)
+  }
+
+  /** @returns entries of a batch whose resources are not valid. @throws ConsentryError as `resource` */
+  bundle(body: Uint8Array): Promise<Map<number, ConsentryError>> {
+    return this.#run(body, null)
+  }
+
+  close(): Promise<void> {
+    return this.#turns.close()
+  }
+
+  async #run(body: Uint8Array, base: string | null): Promise<Map<number, ConsentryError>> {
+    const answer = await this.#turns.run(() => {
+      // The buffer may be one of many bodies, and is read here as well.
+      const own = Uint8Array.from(body)
+      return { job: { body: own, base }, transfer: [own.buffer] }
+    })
+    if ('fault' in answer) throw errorOf(answer.fault)
+    return new Map(answer.refused.map(([entry, fault]) => [entry, errorOf(fault)]))
+  }
+}
+
+const errorOf = ({ kind, message, issues }: ToldFault): ConsentryError =>
+  new ConsentryError(kind, message, { issues: [...issues] })
