@@ -6,6 +6,7 @@ import { type JsonValue, parseJson, stringify } from '../../src/fhir/json.js'
 import { ownProfiles } from '../../src/fhir/profiles.js'
 import { validate } from '../../src/fhir/validate.js'
 import { hasSharedData, SHARED_DATA } from '../support/shared-data.js'
+import { SERVER_TESTFILES } from './server-testfiles-otherwise.js'
 
 /** Every JSON document below a folder of the shared data, lines of ndjson each for itself. */
 function* documents(folder: string): Generator<{ name: string; bytes: Uint8Array }> {
@@ -132,39 +133,6 @@ describe.skipIf(!hasSharedData)('published resources (needs ../shared/data)', ()
     }
   })
 })
-
-/** Request bodies of another server's tests: what is wrong with each that we refuse. */
-const SERVER_TESTFILES: Record<string, RegExp> = {
-  'Bundle-TransactionWithConditionalCreateAndReference.json': /URI without white space|sopClass|modality/,
-  'Bundle-TransactionWithInvalidBundleEntry.json': /line 39, column 26, at \/entry\/0\/resource\/status/,
-  'Bundle-TransactionWithInvalidResourceType.json': /relative reference must be/,
-  'Bundle-TransactionWithPOSTFullUrlMatchesWithPUTRequestUrl.json': /fullUrl must be an absolute URL/,
-  'Bundle-TypeMissing.json': /Bundle\.type: type is required/,
-  'BulkUpdateSampleData.json': /relative reference|dom-3|must be an array|must be an instant|is required|no element/,
-  'CompositeCustomReferenceTokenSearchParameterStu3.json': /must be a non-empty URI/, // a Reference in STU3
-  'CompositeCustomTokenQuantitySearchParameterStu3.json': /must be a non-empty URI/,
-  'CompositeCustomTokenTokenOverflowSearchParameterStu3.json': /must be a non-empty URI/,
-  'Import-DupPatientTemplate.ndjson': /Patient\.id: must be an id/, // a template with ##PatientID##
-  'Import-Observation.ndjson': /must be an id|relative reference/,
-  'Includes-TestResources.json': /result: must be an array/,
-  'LegacyRawReindexJobRecord.json': /must have resourceType/,
-  'Medication.json': /dom-3/,
-  'Observation-For-Patient-f001.json': /interpretation: must be an array/,
-  'ObservationWithNoCode.json': /Observation\.code: code is required/,
-  'ObservationWithTemperature.json': /interpretation: must be an array/,
-  'PatientMissingResourceType.json': /resourceType must be one of/,
-  'SearchDataBatch.json': /must be an array|must be an instant|is required|no element/,
-  'SearchParameterInvalidType.json': /SearchParameter\.type: the code is not in the required value set/,
-  'SearchParameterMissingExpression.json': /SearchParameter\.expression: must be a string with at least one character/,
-  'SearchParameterMissingType.json': /SearchParameter\.type: must be a code/,
-  'SmartCommon.json': /relative reference/,
-  'SmartCompartmentResources.json': /relative reference|is required/,
-  'Specimen.json': /relative reference|ref-1/,
-  'WeightInGrams.json': /div is required in Narrative/,
-  'devicemetric-example.json': /DeviceMetric\.parent/,
-  'plandefinition-example.json': /<div> that is not closed/, // the file is cut
-  'practitionerrole-questionnaire.json': /linkId is required/,
-}
 
 describe.skipIf(!hasSharedData)('request bodies of another server (needs ../shared/data)', () => {
   it('are refused where R4 says so, with a reason, and accepted otherwise', () => {
