@@ -5,6 +5,7 @@ import { Admission } from '../gateway/admission.js'
 import { Access } from '../gateway/access.js'
 import { ChainConsent } from '../gateway/chain-consent.js'
 import { GatewayChainSink } from '../gateway/chain-sink.js'
+import { linkedPatient } from '../gateway/patients.js'
 import { ChainFollower } from '../ledger/follower.js'
 import type { Records } from './records.js'
 import type { Site } from './site.js'
@@ -54,6 +55,6 @@ export async function composeLedger(site: Site, storage: Storage, { database, mi
   }
   const admission = new Admission(keys.id, contracts, sender, follower)
   const strict = config.chain.consentMode === 'chain' ? new ChainConsent(chain.reader, follower) : null
-  const access = new Access(mirror, freshness, site.clock, strict)
+  const access = new Access(mirror, freshness, site.clock, strict, (localId) => linkedPatient(database, localId))
   return { ...chain, sink, follower, admission, freshness, access, requireFresh }
 }

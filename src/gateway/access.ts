@@ -7,6 +7,7 @@ import { isPurpose, type Purpose, PURPOSES, wordAsked } from '../consent/terms.j
 import { ConsentryError } from '../errors.js'
 import type { RowFilter } from '../records/types.js'
 import type { ChainConsent } from './chain-consent.js'
+import { LaunchContext, type PatientOf } from './launch-context.js'
 
 /** What was opened under a permit. */
 export interface Disclosed {
@@ -25,6 +26,8 @@ export class Access {
     private readonly clock: () => number,
     /** `null`: the mirror alone decides. */
     private readonly chain: ChainConsent | null = null,
+    /** For tokens of one patient; without it they reach nothing. */
+    private readonly patientOf: PatientOf = async () => null,
   ) {}
 
   /**
@@ -37,6 +40,8 @@ export class Access {
     const facts = await this.facts(principal, action, subjects)
     const decision = decide({ ...asked(principal, action), subjects }, facts)
     if ('denial' in decision) throw denied(decision.denial, action, principal)
+    const launched = await LaunchContext.of(principal, this.patientOf)
+    if (launched !== undefined && !subjects.every((subject) => launched.holds(subject))) throw outsideLaunch()
     const refused = (await this.allows(principal, action, subjects)).indexOf(false)
     if (refused !== -1) throw denied({ reason: 'no-grant' }, action, principal)
     this.#decidedAt.set(decision.permit, revision)
@@ -72,10 +77,12 @@ export class Access {
   async permits(principal: Principal, action: Action, subjects: readonly RecordSubject[]): Promise<(Permit | null)[]> {
     await this.heard(principal)
     const facts = await this.facts(principal, action, subjects)
+    const launched = await LaunchContext.of(principal, this.patientOf)
     const allowed = await this.allows(principal, action, subjects)
     return subjects.map((subject, i) => {
       const decision = decide({ ...asked(principal, action), subjects: [subject] }, facts)
-      return 'permit' in decision && allowed[i] === true ? decision.permit : null
+      const reached = launched === undefined || launched.holds(subject)
+      return reached && 'permit' in decision && allowed[i] === true ? decision.permit : null
     })
   }
 
@@ -88,7 +95,9 @@ export class Access {
     const decision = decide({ ...question, subjects: [] }, facts)
     if ('denial' in decision) throw denied(decision.denial, action, principal)
     const parties = question.parties.filter((party) => facts.activeParties.has(party))
-    const filter = rowFilter({ ...question, parties, now: Math.floor(facts.now / 1000) })
+    const permitted = rowFilter({ ...question, parties, now: Math.floor(facts.now / 1000) })
+    const launched = await LaunchContext.of(principal, this.patientOf)
+    const filter = launched === undefined ? permitted : launched.within(permitted)
     this.#decidedAt.set(filter, revision)
     return filter
   }
@@ -143,6 +152,13 @@ export function purposeOf(principal: Principal): Purpose {
 function asked(principal: Principal, action: Action) {
   const auditor = principal.role === 'auditor'
   return { action, purpose: purposeOf(principal), parties: partiesOf(principal), auditor }
+}
+
+function outsideLaunch(): ConsentryError {
+  return new ConsentryError(
+    'forbidden',
+    'The access token is for the records of one patient, and this is none of them.',
+  )
 }
 
 function denied(denial: Denial, action: Action, principal: Principal): ConsentryError {

@@ -1,9 +1,10 @@
 import { ConsentryError } from '../errors.js'
 import type { InteractionRequest } from './interaction.js'
+import { isConfined } from './launch-context.js'
 import type { GatewayParts } from './parts.js'
 
 /**
- * What is said when a resource does not exist. A party of another entity learns nothing from what is missing: to it, a
+ * What is said when a resource does not exist. A party of another entity, or the application of one patient, learns nothing from what is missing: to it, a
  * resource that does not exist is one that it may not read.
  */
 export function missing(parts: GatewayParts, request: InteractionRequest, what: string): ConsentryError {
@@ -11,7 +12,7 @@ export function missing(parts: GatewayParts, request: InteractionRequest, what: 
 }
 
 export function isForeign(parts: GatewayParts, request: InteractionRequest): boolean {
-  return request.principal.entity !== parts.entity
+  return request.principal.entity !== parts.entity || isConfined(request.principal)
 }
 
 /** The same words whether the resource exists or not. */

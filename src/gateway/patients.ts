@@ -166,3 +166,11 @@ function bytes(value: string): Buffer {
 function hex(value: Buffer): PatientId {
   return `0x${value.toString('hex')}`
 }
+
+/** Which patient of the ledger a local Patient is; `null`: none. */
+export async function linkedPatient(sql: Pick<Database, 'query'>, localId: string): Promise<PatientId | null> {
+  const { rows } = await sql.query<{ patient: Buffer }>('SELECT patient FROM patient_link WHERE local_id = $1', [
+    localId,
+  ])
+  return rows[0] === undefined ? null : hex(rows[0].patient)
+}

@@ -1,8 +1,12 @@
 import { readFileSync } from 'node:fs'
-import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { requestToken } from '../../src/cli/access-token.js'
+import { entityKeys } from '../../src/embedded/entity-keys.js'
+import { Keystore } from '../../src/vault/keystore.js'
+import { makeClient } from '../support/clients.js'
 import { end, type RunningProcess, run, startGateway } from '../support/gateway.js'
 import { hasSharedData, listShared, readShared, SHARED_DATA } from '../support/shared-data.js'
 
@@ -53,7 +57,7 @@ interface Fixture {
 describe.skipIf(!hasSharedData)('search cases over HTTP (../shared/data is needed)', () => {
   let data: string
   let gateway: RunningProcess
-  let token: string
+  const tokens: Record<string, string> = {}
 
   beforeAll(async () => {
     data = await mkdtemp(join(tmpdir(), 'consentry-search-cases-'))
@@ -65,17 +69,37 @@ describe.skipIf(!hasSharedData)('search cases over HTTP (../shared/data is neede
       await copyFile(join(SHARED_DATA, 'search-cases-candle', 'data-r4', file), join(own, file))
     }
     gateway = await startGateway(data, { EMBEDDED_PROXIES: '0', FHIR_PACKAGES: join(data, 'packages') })
-    token = (await run(data, 'cli/token.js', ['ehr'])).out.trim()
+    tokens[''] = (await run(data, 'cli/token.js', ['ehr'])).out.trim()
+    await launch({ PatientExampleFull: 'example', PatientDoesNotExistFull: 'a-patient-that-does-not-exist' })
   }, 120_000)
   afterAll(async () => {
     if (gateway) await end(gateway.child, 'SIGTERM')
     await rm(data, { recursive: true, force: true })
   })
 
-  async function ask(method: string, path: string, body?: unknown) {
+  /** Applications of one patient each, of this hospital, with `patient/*.cruds`: what the launch contexts of the cases say. */
+  async function launch(patients: Readonly<Record<string, string>>): Promise<void> {
+    const passphrase = (await readFile(join(data, 'passphrase'), 'utf8')).trim()
+    const { id: entity } = await entityKeys(await Keystore.open(join(data, 'keystore.json'), passphrase))
+    const clients = await Promise.all(
+      Object.entries(patients).map(([id, patient]) =>
+        makeClient(id, { entity, patient, role: 'patient', scopes: 'patient/*.cruds' }),
+      ),
+    )
+    await writeFile(join(data, 'clients.json'), JSON.stringify(clients.map(({ registration }) => registration)))
+    for (const { registration, privateKey } of clients) {
+      const asked = { baseUrl: gateway.fhir, clientId: registration.id, privateKey, scope: registration.scopes }
+      tokens[registration.id] = (await requestToken(asked)).accessToken
+    }
+  }
+
+  async function ask(method: string, path: string, body?: unknown, as = '') {
     const response = await fetch(`${gateway.fhir}${path}`, {
       method,
-      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/fhir+json' },
+      headers: {
+        authorization: `Bearer ${tokens[as]}`,
+        'content-type': path === '/$graphql' ? 'application/json' : 'application/fhir+json',
+      },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     })
     const text = await response.text()
@@ -125,9 +149,7 @@ describe.skipIf(!hasSharedData)('search cases over HTTP (../shared/data is neede
     const differing: string[] = []
     let asked = 0
     for (const { path, query, expected, entries, caller } of cases) {
-      // a launch context narrows who asks, and tokens of SMART Backend Services have none
-      if (caller !== '') continue
-      const { status, text, body } = await ask('GET', `/${path}?${query}&_count=1000`)
+      const { status, text, body } = await ask('GET', `/${path}?${query}&_count=1000`, undefined, caller)
       asked++
       const found = (body?.entry ?? []).filter(({ search }) => search.mode === 'match')
       const all = (body?.entry ?? []).length
@@ -136,11 +158,29 @@ describe.skipIf(!hasSharedData)('search cases over HTTP (../shared/data is neede
         (expected === 'ordered' ? found.length > 1 : String(body.total) === expected) &&
         (entries === '' || String(all) === entries)
       if (!good && !OTHERWISE.has(query))
-        differing.push(`${path}?${query}: ${status === 200 ? `${body.total}, not ${expected}` : text.slice(0, 400)}`)
+        differing.push(
+          `${caller} ${path}?${query}: ${status === 200 ? `${body.total}, not ${expected}` : text.slice(0, 400)}`,
+        )
     }
     expect(differing).toEqual([])
-    expect(asked).toBeGreaterThan(60)
+    expect(asked).toBe(cases.length)
+    expect(new Set(cases.map(({ caller }) => caller)).size).toBe(3)
   }, 300_000)
+
+  it('of candle for one patient reach nothing of anybody else, there or not, by no other way', async () => {
+    const as = 'PatientExampleFull'
+    const other = await ask('GET', '/Patient/pat1', undefined, as)
+    expect(other.status).toBe(403)
+    expect((await ask('GET', '/Patient/nowhere', undefined, as)).text).toBe(other.text)
+    expect((await ask('GET', '/Patient/example', undefined, as)).status).toBe(200)
+    const everybody = await ask('GET', '/Patient/$everything?_type=Patient', undefined, as)
+    expect(everybody.body.entry?.map(({ resource }) => resource.id)).toEqual(['example'])
+    const { text } = await ask('POST', '/$graphql', { query: '{ PatientList { id } }' }, as)
+    expect(text).toContain('"example"')
+    expect(text.match(/"id"/g)).toHaveLength(1)
+    expect((await ask('PUT', '/Patient/pat1', { resourceType: 'Patient', id: 'pat1' }, as)).status).toBe(403)
+    expect((await ask('POST', '/Basic', { resourceType: 'Basic', code: { text: 'x' } }, as)).status).toBe(403)
+  })
 
   it('of Microsoft find what is expected, or are listed', async () => {
     const fixtures = readFileSync(join(SHARED_DATA, 'search-cases-microsoft', 'fixtures.ndjson'), 'utf8')
