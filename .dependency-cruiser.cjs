@@ -5,14 +5,16 @@
 const may = {
   http: ['gateway', 'auth'],
   graphql: ['gateway', 'auth'],
-  gateway: ['auth', 'consent', 'fhir', 'vault', 'records', 'ledger', 'audit', 'exchange'],
+  gateway: ['auth', 'clauses', 'consent', 'fhir', 'vault', 'records', 'ledger', 'audit', 'exchange'],
   // The requests to proxies are written down once, on their side.
   exchange: ['fhir', 'vault', 'records', 'ledger', 'consent', 'audit', 'proxy/protocol'],
   audit: ['fhir', 'vault', 'records', 'ledger', 'consent'],
   auth: [],
   consent: ['ledger', 'records'],
-  fhir: [],
-  records: [],
+  fhir: ['clauses'],
+  records: ['clauses'],
+  // What a search asks, for whoever makes it and whoever answers it.
+  clauses: [],
   ledger: [],
   // A proxy has a keystore and sealed kfrags of its own, so it takes those two pieces of the vault besides Umbral.
   // It is an application of its own, so it has a main that reads its configuration.

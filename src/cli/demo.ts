@@ -8,6 +8,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Wallet } from 'ethers'
+import type { Parameters as ParametersResource } from 'fhir/r4.js'
 import { exportJWK, generateKeyPair, type JWK } from 'jose'
 import { type ProxyProcess, startProxy } from '../embedded/proxies.js'
 import type { Deployment } from '../ledger/deploy.js'
@@ -240,10 +241,8 @@ async function clientOf(entity: string, { gateway }: Hospital): Promise<StoryCli
 
 /** B links a Patient of its own to the patient of the ledger, and a search for it finds both hospitals’ records. */
 async function wholeRecord(b: Hospital, patientId: string, results: number): Promise<void> {
-  const answer = (await b.ehr.operation('Patient', patientId, 'ledger-id')) as unknown as {
-    parameter: { valueIdentifier: { system: string; value: string } }[]
-  }
-  const identifier = answer.parameter[0]?.valueIdentifier
+  const { parameter } = (await b.ehr.operation('Patient', patientId, 'ledger-id')) as ParametersResource
+  const identifier = parameter?.[0]?.valueIdentifier
   const own = await b.ehr.create({ resourceType: 'Patient', identifier: [identifier], active: true })
   await b.ehr.create(newResult(own.id, 0.93))
   const found = await total(b.ehr, 'Observation', own.id)

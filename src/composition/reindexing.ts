@@ -27,7 +27,7 @@ export async function composeReindexing(
   { keys }: Storage,
   { database, index, records }: Records,
   { access }: Ledger,
-  { bodies }: Vault,
+  { bodies, patients }: Vault,
   { trail }: Audit,
   loaded: LoadedParameters,
 ): Promise<Reindexing> {
@@ -48,6 +48,7 @@ export async function composeReindexing(
     records,
     reindex,
     audit: trail,
+    patients,
     onProblem: site.problem('indexing older records has a problem and tries again'),
   }
   return new Reindexing(parts, unfinished, ready)

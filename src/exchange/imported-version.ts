@@ -3,6 +3,7 @@ import { categoryBits, isCategory } from '../consent/terms.js'
 import { ConsentryError } from '../errors.js'
 import { clinicalCategories } from '../fhir/clinical-categories.js'
 import { isResourceType } from '../fhir/definitions/structures.js'
+import { isResource } from '../fhir/is-resource.js'
 import { parseJson } from '../fhir/json.js'
 import { labelsOf } from '../fhir/labels-of.js'
 import { parseReference, referencesOf } from '../fhir/references.js'
@@ -32,7 +33,8 @@ export interface ImportPlace {
 export function soundVersion(item: FeedItem, payload: Payload, { index, clock, base }: ImportPlace): Sound {
   const { id, version, salt, body } = payload
   requireAnchored(item, payload)
-  const resource = parseJson(body) as unknown as Resource
+  const resource: unknown = parseJson(body)
+  if (!isResource(resource)) throw new ConsentryError('invalid', 'The record is no FHIR resource.')
   const [type = '', logicalId = ''] = id.split('/')
   const deleted = isTombstone(resource)
   const same =

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { isResource } from './is-resource.js'
 import { parseJson } from './json.js'
 import { filesOf, PackageError } from './package-archive.js'
 import type { Resource } from './types.js'
@@ -54,13 +55,13 @@ function readPackageFolder(folder: string): Resource[] {
 function conformanceIn(name: string, bytes: Uint8Array): Resource[] {
   // package.json and .index.json are no resources
   if (/(?:^|\/)(?:package|\.index)\.json$/.test(name)) return []
-  let resource: Resource
+  let found: unknown
   try {
-    resource = parseJson(bytes) as unknown as Resource
+    found = parseJson(bytes)
   } catch (error) {
     throw new PackageError(`${name} is not JSON`, { cause: error })
   }
-  return CONFORMANCE.has(resource.resourceType) ? [compact(resource)] : []
+  return isResource(found) && CONFORMANCE.has(found.resourceType) ? [compact(found)] : []
 }
 
 /** Without what is for readers, and without the snapshot where there is a differential: two thirds of a package. */

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { Issue } from '../errors.js'
 import { Canonicals } from './canonicals.js'
 import { baseProfiles, projectFolder } from './definitions/structures.js'
+import { isResource } from './is-resource.js'
 import { parseJson } from './json.js'
 import { r4Terminology, Terminology } from './terminology.js'
 import type { Resource, ValidResource } from './types.js'
@@ -206,7 +207,8 @@ function base(): Canonicals {
 export function readPackage(folder: string): Resource[] {
   return readdirSync(folder)
     .filter((name) => name.endsWith('.json') && name !== 'package.json')
-    .map((name) => parseJson(readFileSync(join(folder, name))) as unknown as Resource)
+    .map((name): unknown => parseJson(readFileSync(join(folder, name))))
+    .filter(isResource)
 }
 
 let definitions: readonly Resource[] | undefined

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
+import type { Clause, Searched } from '../clauses/clause.js'
+import { asks } from '../clauses/reach.js'
 import { ConsentryError } from '../errors.js'
 import { stringify } from '../fhir/json.js'
 import { ownDefinitions } from '../fhir/profiles.js'
 import { matches, subjectOf } from '../fhir/search/matches.js'
-import type { Clause, Searched } from '../fhir/search/query.js'
 import type { Resource } from '../fhir/types.js'
 import { audited } from './audited.js'
 import { recordAccess } from './disclose.js'
@@ -55,20 +56,10 @@ export function definitionsFound(
 
 /** Chains are about other resources, and no other one refers to ours. */
 function isAboutOthers(clause: Clause): boolean {
-  switch (clause.is) {
-    case 'chain':
-    case 'has':
-      return true
-    case 'all':
-    case 'any':
-      return clause.clauses.some(isAboutOthers)
-    case 'none':
-      return isAboutOthers(clause.clause)
-    case 'missing':
-      return false
-    case 'filter':
-      return clause.kind === 'special'
-  }
+  return asks(
+    clause,
+    (part) => part.is === 'chain' || part.is === 'has' || (part.is === 'filter' && part.kind === 'special'),
+  )
 }
 
 let resources: ReadonlyMap<string, Uint8Array> | undefined

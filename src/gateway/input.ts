@@ -50,17 +50,19 @@ function bodyOf(request: InteractionRequest, type: string): unknown {
     throw new ConsentryError('malformed', `The body must be a ${type} as FHIR JSON; it is empty.`, { code: 'required' })
   }
   const value = (type === 'Binary' ? binaryOf(request) : null) ?? parseJson(request.body)
-  const found = (value as Resource | null)?.resourceType
+  // It may not be a resource, nor a valid one: that is looked at later.
+  const resource = value as Resource | null
+  const found = resource?.resourceType
   if (typeof found === 'string' && found !== type) {
     throw new ConsentryError('malformed', `The URL is of ${type}, so the resource must be a ${type}.`, {
       code: 'value',
       expression: ['resourceType'],
     })
   }
-  refuseServerWritten(type, type, value as unknown as Resource)
+  refuseServerWritten(type, type, resource)
   // References of a Bundle are resolved with its entries. Most bodies have no URL of ours: bytes tell without a walk.
   const walk = found === type && type !== 'Bundle' && Buffer.from(request.body).includes(request.baseUrl)
-  return walk ? withLocalReferences(value as unknown as Resource, request.baseUrl) : value
+  return walk ? withLocalReferences(resource as Resource, request.baseUrl) : value
 }
 
 /** Evidence of the ledger is the mirror's: nobody else says what the ledger said. */

@@ -1,7 +1,7 @@
 import type { AuditTrail } from '../audit/audit-trail.js'
 import type { Principal } from '../auth/principal.js'
 import { AUDIT } from '../consent/labels.js'
-import type { PartyId } from '../consent/permit.js'
+import type { PartyId, PatientId } from '../consent/permit.js'
 import { storedResource } from '../fhir/stored-resource.js'
 import { indexValues } from '../fhir/search-parameters.js'
 import { Loop } from '../exchange/loop.js'
@@ -11,6 +11,7 @@ import type { Outdated, Reindex } from '../records/reindex.js'
 import type { IndexEntries } from '../records/types.js'
 import type { Access } from './access.js'
 import type { Bodies } from './bodies.js'
+import type { Patients } from './patients.js'
 
 /** Records at a time: some milliseconds of the main thread, and as long a lock of their rows. */
 const BATCH = 50
@@ -23,8 +24,9 @@ export interface ReindexingParts {
   readonly bodies: Pick<Bodies, 'open'>
   readonly index: BlindIndex
   readonly records: Pick<RecordStore, 'commit'>
-  readonly reindex: Reindex
-  readonly audit: AuditTrail
+  readonly reindex: Pick<Reindex, 'next' | 'waiting' | 'replace'>
+  readonly audit: Pick<AuditTrail, 'records'>
+  readonly patients: Pick<Patients, 'localIds'>
   readonly onProblem: (error: unknown) => void
 }
 
@@ -37,7 +39,8 @@ export class Reindexing {
   readonly #loop: Loop
   readonly #principal: Principal
   #running: boolean
-  #told = false
+  /** Whose records the trail says are opened; `null`: records of nobody's compartment. */
+  readonly #told = new Set<PatientId | null>()
   #waitingAfter = 0n
 
   /** @param done called once when all records are found by what is indexed now */
@@ -76,7 +79,6 @@ export class Reindexing {
       this.done()
       return true
     }
-    await this.#tell()
     const { entries, waiting } = await this.#entries(batch.rows)
     await this.parts.reindex.replace(entries, waiting, batch)
     return true
@@ -87,15 +89,18 @@ export class Reindexing {
     const rows = await this.parts.reindex.waiting(BATCH, this.#waitingAfter)
     this.#waitingAfter = rows.length < BATCH ? 0n : (rows.at(-1)?.pk ?? 0n)
     if (rows.length === 0) return false
-    await this.#tell()
     const { entries } = await this.#entries(rows)
     await this.parts.reindex.replace(entries, [])
     return this.#waitingAfter !== 0n
   }
 
-  /** Says in the trail, before the first record is opened, that the gateway opens records to index them. */
-  async #tell(): Promise<void> {
-    if (this.#told) return
+  /** Says in the trail, before the first record of each patient is opened, that the gateway opens records to index them. */
+  async #tell(rows: readonly Outdated[]): Promise<void> {
+    const opened = new Set(rows.map(({ version }) => version.patient))
+    const fresh = [...opened].filter((patient) => !this.#told.has(patient))
+    if (fresh.length === 0) return
+    const ids = fresh.filter((patient) => patient !== null)
+    const localIds = await this.parts.patients.localIds(ids)
     const audit = await this.parts.audit.records([
       {
         recorded: this.parts.clock(),
@@ -103,12 +108,12 @@ export class Reindexing {
         agent: { self: true },
         interaction: '$reindex',
         outcome: '0',
-        patients: [],
+        patients: ids.map((id) => ({ id, reference: `Patient/${localIds.get(id)?.[0] ?? 'unknown'}` })),
         data: [],
       },
     ])
     await this.parts.records.commit({ audit })
-    this.#told = true
+    for (const patient of fresh) this.#told.add(patient)
   }
 
   async #entries(rows: readonly Outdated[]): Promise<{ entries: Indexed[]; waiting: bigint[] }> {
@@ -131,25 +136,40 @@ export class Reindexing {
   /** What may be opened and can be. @throws ConsentryError `unavailable` while the ledger is silent: it is tried again then */
   async #open(rows: readonly Outdated[], principal: Principal): Promise<[pk: bigint, body: Uint8Array][]> {
     if (rows.length === 0) return []
-    await this.parts.access.filter(principal, 'read')
-    const permits = await this.parts.access.permits(
+    const { access, onProblem } = this.parts
+    await access.filter(principal, 'read')
+    const permits = await access.permits(
       principal,
       'read',
       rows.map(({ version }) => version),
     )
-    const results = await Promise.allSettled(
-      rows.flatMap(({ pk, version }, i) => {
-        const permit = permits[i]
-        return permit
-          ? [this.parts.bodies.open(permit, [version]).then(([body]) => [pk, body as Uint8Array] as const)]
-          : []
-      }),
-    )
-    return results.flatMap((result): [bigint, Uint8Array][] => {
-      if (result.status === 'fulfilled') return [[...result.value]]
-      this.parts.onProblem(result.reason)
-      return []
+    const permitted = rows.flatMap((row, i) => {
+      const permit = permits[i]
+      return permit ? [{ row, permit }] : []
     })
+    const opening = permitted.map(({ row }) => row)
+    await this.#tell(opening)
+    try {
+      return await this.#together(opening, principal)
+    } catch {
+      // One that is missing or altered keeps none of the others.
+      const each = permitted.map(async ({ row: { pk, version }, permit }): Promise<[bigint, Uint8Array]> => {
+        const [body] = await this.parts.bodies.open(permit, [version])
+        return [pk, body as Uint8Array]
+      })
+      return (await Promise.allSettled(each)).flatMap((result) => {
+        if (result.status === 'fulfilled') return [result.value]
+        onProblem(result.reason)
+        return []
+      })
+    }
+  }
+
+  async #together(rows: readonly Outdated[], principal: Principal): Promise<[pk: bigint, body: Uint8Array][]> {
+    const versions = rows.map(({ version }) => version)
+    if (versions.length === 0) return []
+    const bodies = await this.parts.bodies.open(await this.parts.access.permit(principal, 'read', versions), versions)
+    return rows.map(({ pk }, i) => [pk, bodies[i] as Uint8Array])
   }
 }
 

@@ -1,7 +1,7 @@
 import type { ScopeFilter } from '../auth/scopes.js'
 import { ConsentryError } from '../errors.js'
 import { parseSearch, type SearchOptions } from '../fhir/search-query.js'
-import type { Clause } from '../fhir/search/query.js'
+import type { Clause } from '../clauses/clause.js'
 import type { ResourceRow } from '../records/types.js'
 import type { InteractionRequest } from './interaction.js'
 import type { GatewayParts } from './parts.js'

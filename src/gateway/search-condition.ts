@@ -1,7 +1,7 @@
 import { allows, requireScope } from '../auth/allows.js'
 import type { Principal } from '../auth/principal.js'
 import { ConsentryError } from '../errors.js'
-import type { Clause, Filter, Searched } from '../fhir/search/query.js'
+import type { Clause, Filter, Searched } from '../clauses/clause.js'
 import type { GatewayParts } from './parts.js'
 import { scopeClauses } from './scope-filter.js'
 

@@ -75,6 +75,7 @@ async function search(
     params,
     headers: {},
   })
+  // A search answers with a Bundle, in whichever form it comes.
   const bundle = (answer.body instanceof Uint8Array || typeof answer.body === 'string'
     ? parseJson(Buffer.from(answer.body as Uint8Array))
     : answer.body) as unknown as Bundle

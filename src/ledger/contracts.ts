@@ -118,6 +118,7 @@ export class Contracts {
     const event = log.topics[0] ? abi.getEvent(log.topics[0]) : null
     if (!event) return null
     const args = fieldsFromAbi(event.inputs, abi.decodeEventLog(event, log.data, log.topics))
+    // The fields are those that the ABI gives this event, of which the types are generated.
     return { contract, name: event.name, args } as unknown as LedgerFact
   }
 

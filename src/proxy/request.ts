@@ -1,4 +1,5 @@
 import { ConsentryError } from '../errors.js'
+import type { Hex } from '../ledger/hex.js'
 import { MAX_CAPSULES, type ReceiptsRequest, type ReencryptionRequest } from './protocol.js'
 
 const ID = /^0x[0-9a-f]{64}$/
@@ -18,19 +19,20 @@ export function parseRequest(text: string): ReencryptionRequest {
   const request = parsed(text)
   if (!isObject(request)) throw malformed('a JSON object')
   const { proxy, grantee, purpose, categories, nonce, at, event, items } = request
-  if (!isText(ID, proxy)) throw malformed('the id of a proxy')
-  if (!isText(ID, grantee)) throw malformed('the id of a grantee')
+  if (!isId(proxy)) throw malformed('the id of a proxy')
+  if (!isId(grantee)) throw malformed('the id of a grantee')
   if (!isCount(purpose) || purpose > 0xffff_ffff) throw malformed('a purpose mask')
   if (!isText(CATEGORIES, categories)) throw malformed('a category mask')
   if (!isText(NONCE, nonce)) throw malformed('a nonce of 16 to 128 characters')
   if (!isCount(at)) throw malformed('a time in seconds')
   if (!isText(LOGICAL_ID, event)) throw malformed('the id of the AuditEvent that tells of it')
   if (!Array.isArray(items) || items.length === 0) throw malformed('items')
-  const capsules = (items as unknown[]).reduce<number>((sum, item) => sum + requireItem(item), 0)
+  const parsedItems = (items as unknown[]).map(itemOf)
+  const capsules = parsedItems.reduce((sum, item) => sum + item.capsules.length, 0)
   if (capsules > MAX_CAPSULES || items.length > MAX_CAPSULES) {
     throw new ConsentryError('too-large', `A request has at most ${MAX_CAPSULES} items and capsules.`)
   }
-  return request as unknown as ReencryptionRequest
+  return { proxy, grantee, purpose, categories, nonce, at, event, items: parsedItems }
 }
 
 /** As `parseRequest`. @throws ConsentryError `malformed` */
@@ -40,23 +42,20 @@ export function parseReceiptsRequest(text: string): ReceiptsRequest {
     new ConsentryError('malformed', `A request for receipts needs ${what}.`)
   if (!isObject(request) || request['asks'] !== 'receipts') throw needed('"asks": "receipts"')
   const { proxy, party, since, nonce, at } = request
-  if (!isText(ID, proxy)) throw needed('the id of a proxy')
-  if (!isText(ID, party)) throw needed('the id of a party')
+  if (!isId(proxy)) throw needed('the id of a proxy')
+  if (!isId(party)) throw needed('the id of a party')
   if (!isCount(since)) throw needed('a sequence number in "since"')
   if (!isText(NONCE, nonce)) throw needed('a nonce of 16 to 128 characters')
   if (!isCount(at)) throw needed('a time in seconds')
-  return request as unknown as ReceiptsRequest
+  return { asks: 'receipts', proxy, party, since, nonce, at }
 }
 
-/** @returns how many capsules the item has */
-function requireItem(item: unknown): number {
-  if (!isObject(item) || !isText(ID, item['patient']) || !isText(ID, item['label'])) {
-    throw malformed('a patient and a label in each item')
-  }
-  if (!isCount(item['epoch'])) throw malformed('an epoch in each item')
-  const { capsules } = item
+function itemOf(item: unknown): ReencryptionRequest['items'][number] {
+  const { patient, label, epoch, capsules } = isObject(item) ? item : {}
+  if (!isId(patient) || !isId(label)) throw malformed('a patient and a label in each item')
+  if (!isCount(epoch)) throw malformed('an epoch in each item')
   if (!Array.isArray(capsules) || !capsules.every((c) => isText(CAPSULE, c))) throw malformed('capsules in each item')
-  return capsules.length
+  return { patient, label, epoch, capsules }
 }
 
 function parsed(text: string): unknown {
@@ -69,7 +68,8 @@ function parsed(text: string): unknown {
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
-const isText = (form: RegExp, value: unknown): boolean => typeof value === 'string' && form.test(value)
+const isId = (value: unknown): value is Hex => isText(ID, value)
+const isText = (form: RegExp, value: unknown): value is string => typeof value === 'string' && form.test(value)
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0
 
 function malformed(needed: string): ConsentryError {

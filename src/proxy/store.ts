@@ -58,6 +58,7 @@ export class ProxyStore {
       )
   }
 
+  /** The columns are named as the members of the type. */
   find(patient: string, grantee: string, label: string, epoch: number): StoredKeyFrag | undefined {
     return this.#db
       .prepare(

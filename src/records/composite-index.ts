@@ -1,4 +1,5 @@
-import type { Filter, FilterOf, IndexValue, TokenValue } from './search-query.js'
+import type { Filter, FilterOf, TokenValue } from '../clauses/clause.js'
+import type { IndexValue } from './search-query.js'
 
 /** What makes the tokens; the blind index. */
 interface Tokens {

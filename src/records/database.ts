@@ -18,6 +18,7 @@ export class Database implements Sql {
   readonly #inside = new AsyncLocalStorage<{ open: boolean }>()
 
   constructor(readonly dataSource: DataSource) {
+    // TypeORM's types do not name the pool of its PostgreSQL driver.
     this.#pool = (dataSource.driver as unknown as { master: Pool }).master
   }
 

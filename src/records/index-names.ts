@@ -1,6 +1,6 @@
 import type { KeyedTokens } from './keyed-tokens.js'
 import type { OrderPreserving } from './order-preserving.js'
-import type { TokenValue } from './search-query.js'
+import type { TokenValue } from '../clauses/clause.js'
 import { LONGEST_PREFIX, partsAsked } from './string-parts.js'
 import { type Kind, pair } from './token-kind.js'
 import type { WellKnown } from './well-known.js'

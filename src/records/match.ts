@@ -2,7 +2,7 @@ import type { BlindIndex } from './blind-index.js'
 import { ClauseCompiler } from './clauses.js'
 import type { Database } from './database.js'
 import { Parameters } from './parameters.js'
-import type { Clause } from './search-query.js'
+import type { Clause } from '../clauses/clause.js'
 import { ROW_COLUMNS, resourceRow, type SqlRow } from './stored-version.js'
 import type { ResourceRow, RowFilter } from './types.js'
 

@@ -1,4 +1,4 @@
-import type { DateValue, NumberValue } from './search-query.js'
+import type { DateValue, NumberValue } from '../clauses/clause.js'
 
 export type Bytes = Uint8Array
 

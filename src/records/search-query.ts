@@ -1,6 +1,8 @@
+import type { Clause, Searched } from '../clauses/clause.js'
+
 /*
- * What a search asks of the rows. The forms are those of fhir/search/query.ts and fhir/search/index-value.ts, so the
- * gateway passes them on as they are; texts come normalised for comparison.
+ * What a search asks of the rows. Clauses are those of clauses/, and values of the index those of fhir/search/index-value.ts, so the
+ * gateway passes them on as they are.
  */
 
 export interface SearchQuery extends Searched {
@@ -26,12 +28,6 @@ export interface Latest {
   readonly group: string
   readonly date: string
   readonly most: number
-}
-
-export interface Searched {
-  readonly type: string
-  /** All of them hold; the values inside of one are alternatives. */
-  readonly clauses: readonly Clause[]
 }
 
 /** `ordered`: a date, number or quantity; `text`: a string, code or URL. `param` is empty for the other two. */
@@ -63,115 +59,6 @@ export interface Include {
   readonly parameters: readonly string[] | null
   /** Type of what is referred to; absent: any. */
   readonly target?: string
-}
-
-export type Clause = Filter | Missing | Chain | ReverseChain | Several | Not
-
-/** The parameter finds nothing in a resource, or something. */
-export interface Missing {
-  readonly is: 'missing'
-  readonly param: string
-  readonly missing: boolean
-}
-
-/** All of the clauses hold, or any of them. */
-export interface Several {
-  readonly is: 'all' | 'any'
-  readonly clauses: readonly Clause[]
-}
-
-export interface Not {
-  readonly is: 'none'
-  readonly clause: Clause
-}
-
-export type Filter =
-  | FilterOf<'token', TokenValue>
-  | FilterOf<'string', StringValue>
-  | FilterOf<'uri', UriValue>
-  | FilterOf<'reference', ReferenceValue>
-  | FilterOf<'date', DateValue>
-  | FilterOf<'number', NumberValue>
-  | FilterOf<'quantity', QuantityValue>
-  | FilterOf<'composite', { readonly parts: readonly Filter[] }>
-  | FilterOf<'special', unknown>
-
-export interface FilterOf<Kind extends string, Value> {
-  readonly is: 'filter'
-  readonly param: string
-  readonly kind: Kind
-  readonly modifier?: string
-  readonly values: readonly Value[]
-}
-
-/** A resource that `param` refers to fulfils the clause of its type. */
-export interface Chain {
-  readonly is: 'chain'
-  readonly param: string
-  readonly targets: readonly { readonly type: string; readonly clause: Clause }[]
-}
-
-/** A resource of `type` that refers here by `param` fulfils `clause`. */
-export interface ReverseChain {
-  readonly is: 'has'
-  readonly type: string
-  readonly param: string
-  readonly clause: Clause
-}
-
-/**
- * `system` absent: any; `null`: none. `code` absent: any of the system. With `of-type` the type of the identifier besides,
- * with `text` only the words that the text must have.
- */
-export interface TokenValue {
-  readonly system?: string | null
-  readonly code?: string
-  readonly typeSystem?: string
-  readonly typeCode?: string
-  readonly text?: readonly string[]
-}
-
-/** With `above` also the places that the value lies below. */
-export interface UriValue {
-  readonly value: string
-  readonly above?: readonly string[]
-}
-
-export interface StringValue {
-  readonly value: string
-  readonly normal: string
-}
-
-export interface ReferenceValue {
-  readonly types?: readonly string[]
-  readonly id?: string
-  readonly url?: string
-  readonly version?: string
-  readonly identifier?: TokenValue
-}
-
-export type Prefix = 'eq' | 'ne' | 'gt' | 'lt' | 'ge' | 'le' | 'sa' | 'eb' | 'ap'
-
-/** [lo, hi), milliseconds since the epoch. */
-export interface DateValue {
-  readonly prefix: Prefix
-  readonly lo: number
-  readonly hi: number
-}
-
-/** Decimal texts; `eq` and `ne` compare with [lo, hi), the others with `value`. */
-export interface NumberValue {
-  readonly prefix: Prefix
-  readonly value: string
-  readonly lo: string
-  readonly hi: string
-}
-
-export interface QuantityValue extends NumberValue {
-  readonly system?: string
-  readonly code?: string
-  /** The same in the base units of `unit`, a dimension. */
-  readonly canonical?: { readonly unit: string; readonly value: string; readonly lo: string; readonly hi: string }
 }
 
 /** What a search parameter finds in one place of a resource. */

@@ -1,4 +1,4 @@
-import type { StringValue } from './search-query.js'
+import type { StringValue } from '../clauses/clause.js'
 
 /** Values that so many resources have that all the ways to ask for them cost more in rows than in questions. */
 export interface WellKnownValues {

@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { RecordStore } from '../../src/records/record-store.js'
-import type { Clause, Include, IndexValue, SearchQuery, SortKey } from '../../src/records/search-query.js'
+import type { Clause } from '../../src/clauses/clause.js'
+import type { Include, IndexValue, SearchQuery, SortKey } from '../../src/records/search-query.js'
 import type { NewVersion, RowFilter } from '../../src/records/types.js'
 import { ENGINES, type OpenDatabase } from './open.js'
 import { hex, index, version } from './versions.js'
@@ -46,7 +47,7 @@ const plain: fc.Arbitrary<Ask> = fc.oneof(
     modifier: 'contains',
     values: [{ normal, value: normal }],
   })),
-  fc.boolean().map((missing) => (): Clause => ({ is: 'missing', param: 'link', missing })),
+  fc.boolean().map((missing) => (): Clause => ({ is: 'missing', param: 'link', kind: 'reference', missing })),
   fc.nat(3).map((lo) => (): Clause => ({
     is: 'filter',
     param: 'date',

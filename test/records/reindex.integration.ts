@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { RecordStore } from '../../src/records/record-store.js'
 import { type IndexForms, type Outdated, Reindex } from '../../src/records/reindex.js'
-import type { Clause, IndexValue } from '../../src/records/search-query.js'
+import type { Clause } from '../../src/clauses/clause.js'
+import type { IndexValue } from '../../src/records/search-query.js'
 import { ENGINES, type OpenDatabase } from './open.js'
 import { EVERYTHING, index, version } from './versions.js'
 

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { RecordStore } from '../../src/records/record-store.js'
-import type { Clause, DateValue, IndexValue, NumberValue, SearchQuery } from '../../src/records/search-query.js'
+import type { Clause, Modifier, DateValue, NumberValue } from '../../src/clauses/clause.js'
+import type { IndexValue, SearchQuery } from '../../src/records/search-query.js'
 import type { NewVersion, RowFilter } from '../../src/records/types.js'
 import { ENGINES, type OpenDatabase } from './open.js'
 import { code, EVERYTHING, hex, index, OURS, version } from './versions.js'
@@ -73,7 +74,7 @@ describe.each(ENGINES)('search on $name', ({ open }) => {
       name('Lüdenscheidt', 'ludenscheidt', true),
     ])
     await put('S1', 'b', [name('Muller', 'muller')])
-    const string = (normal: string, value = normal, modifier?: string): Clause => ({
+    const string = (normal: string, value = normal, modifier?: Modifier): Clause => ({
       is: 'filter',
       param: 'name',
       kind: 'string',
@@ -104,7 +105,7 @@ describe.each(ENGINES)('search on $name', ({ open }) => {
     await put('R1', 'b', [to({ type: 'Group', id: '1' })])
     await put('R1', 'c', [to({ url: 'http://x/V', version: '2' })])
     await put('R1', 'd', [to({ identifier: { system: 's', value: '7' } })])
-    const ask = (value: object, modifier?: string): Clause => ({
+    const ask = (value: object, modifier?: Modifier): Clause => ({
       is: 'filter',
       param: 'subject',
       kind: 'reference',

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { RecordStore } from '../../src/records/record-store.js'
-import type { Clause, DateValue, IndexValue, NumberValue, Prefix } from '../../src/records/search-query.js'
+import type { Clause, Modifier, DateValue, NumberValue, Prefix } from '../../src/clauses/clause.js'
+import type { IndexValue } from '../../src/records/search-query.js'
 import type { RowFilter } from '../../src/records/types.js'
 import { ENGINES, type OpenDatabase } from './open.js'
 import { hex, index, INDEX_KEY, version } from './versions.js'
@@ -84,16 +85,18 @@ const plain: fc.Arbitrary<Clause> = fc.oneof(
       values,
       ...(not ? { modifier: 'not' } : {}),
     })),
-  fc.tuple(some(text), few('', 'exact', 'contains', 'whole')).map(([texts, modifier]): Clause => ({
-    is: 'filter',
-    param: 'name',
-    kind: 'string',
-    values: texts.map((normal) => ({ normal, value: normal.toUpperCase() })),
-    ...(modifier === '' ? {} : { modifier }),
-  })),
+  fc
+    .tuple(some(text), fc.constantFrom<Modifier | ''>('', 'exact', 'contains', 'whole'))
+    .map(([texts, modifier]): Clause => ({
+      is: 'filter',
+      param: 'name',
+      kind: 'string',
+      values: texts.map((normal) => ({ normal, value: normal.toUpperCase() })),
+      ...(modifier === '' ? {} : { modifier }),
+    })),
   fc
     .tuple(few('code', 'name', 'subject', 'date', 'amount', 'pair', '_id'), fc.boolean())
-    .map(([param, missing]): Clause => ({ is: 'missing', param, missing })),
+    .map(([param, missing]): Clause => ({ is: 'missing', param, kind: 'token', missing })),
   some(fc.tuple(prefix, fc.integer({ min: -3, max: 3 }), few('', 'u', 'v'))).map((values): Clause => ({
     is: 'filter',
     param: 'amount',

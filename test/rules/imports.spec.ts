@@ -19,6 +19,7 @@ const FORBIDDEN: [from: string, to: string, rule: string][] = [
   ['src/consent/a.ts', '../vault/open.js', 'consent-imports-downward'],
   ['src/fhir/a.ts', '../records/rows.js', 'fhir-imports-downward'],
   ['src/records/a.ts', '../consent/permit.js', 'records-imports-downward'],
+  ['src/clauses/a.ts', '../records/rows.js', 'clauses-imports-downward'],
   ['src/ledger/a.ts', '../records/rows.js', 'ledger-imports-downward'],
   ['src/proxy/a.ts', '../vault/open.js', 'proxy-imports-downward'],
   ['src/vault/a.ts', '../consent/decide.js', 'vault-imports-permit-only'],
@@ -34,6 +35,8 @@ const ALLOWED: [from: string, to: string][] = [
   ['src/http/ok2.ts', '../auth/principal.js'],
   ['src/http/ok3.ts', '../errors.js'],
   ['src/gateway/ok.ts', '../records/rows.js'],
+  ['src/records/ok.ts', '../clauses/clause.js'],
+  ['src/fhir/ok.ts', '../clauses/clause.js'],
   ['src/gateway/ok2.ts', '../vault/open.js'],
   ['src/vault/ok.ts', '../consent/permit.js'],
   ['src/vault/pre/ok.ts', '../../errors.js'],
@@ -45,6 +48,7 @@ const ALLOWED: [from: string, to: string][] = [
   ['src/composition/ok.ts', '../http/edge.js'],
 ]
 const TARGETS = [
+  'src/clauses/clause.ts',
   'src/records/rows.ts',
   'src/config.ts',
   'src/errors.ts',

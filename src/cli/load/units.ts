@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { patientReferences } from '../../fhir/compartments.js'
-import { type JsonValue, parseJson, stringify } from '../../fhir/json.js'
+import { isResource } from '../../fhir/is-resource.js'
+import { parseJson, stringify } from '../../fhir/json.js'
 import { parseReference } from '../../fhir/references.js'
 import type { Bundle, BundleEntry, Resource } from '../../fhir/types.js'
 import type { Source } from './sources.js'
@@ -158,11 +159,9 @@ function tagged(resource: Resource, code: string): Resource {
 
 function parsed(file: string, text: Buffer): Resource | Unusable {
   try {
-    const value: JsonValue = parseJson(text)
-    if (typeof value === 'object' && value !== null && !Array.isArray(value) && 'resourceType' in value) {
-      return value as unknown as Resource
-    }
-    return { file, reason: 'This is no FHIR resource: it has no resourceType.' }
+    const value: unknown = parseJson(text)
+    if (isResource(value)) return value
+    return { file, reason: 'This is no FHIR resource: it has no resourceType, or an id or meta of another form.' }
   } catch (error) {
     return { file, reason: (error as Error).message }
   }

@@ -1,4 +1,4 @@
-import { isNumber, type JsonValue, numberText, parseJson } from '../../fhir/json.js'
+import { isNumber, type JsonObject, type JsonValue, numberText, parseJson } from '../../fhir/json.js'
 import type { GatewayClient } from './gateway-client.js'
 import type { Journal } from './journal.js'
 import { readSource, type Source } from './sources.js'
@@ -46,7 +46,7 @@ async function loaded(sources: readonly Source[], journal: Journal): Promise<Loa
       if (state?.state !== 'done') continue
       unit.bundle.entry?.forEach(({ resource }, i) => {
         const location = state.locations[i]
-        if (resource && location) found.push({ file: unit.file, location, sent: resource as unknown as JsonValue })
+        if (resource && location) found.push({ file: unit.file, location, sent: resource as JsonObject })
       })
     }
   }

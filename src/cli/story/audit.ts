@@ -28,7 +28,7 @@ export async function checkTrail(teller: Teller, gateway: GatewayProcess, patien
   const auditor = await StoryClient.demo(gateway.url, gateway.directory, 'auditor')
   const of = async (type: string): Promise<Event[]> => {
     const found = await auditor.search(type, { patient: `Patient/${patientId}`, _count: 1000, _sort: '_lastUpdated' })
-    return (found.entry ?? []).map(({ resource }) => resource as unknown as Event)
+    return (found.entry ?? []).map(({ resource }) => resource as Event)
   }
   const events = await teller.step('the auditor finds every access to the patient, denials included', async () => {
     const list = await of('AuditEvent')

@@ -1,7 +1,7 @@
 import { ConsentryError, type Issue } from '../../errors.js'
 import { parseReference, referencesOf } from '../references.js'
 import { parseSearch, type SearchQuery } from '../search-query.js'
-import { asksOthers } from '../search/clause-reach.js'
+import { asksOthers } from '../../clauses/reach.js'
 import type { Bundle, BundleEntry, Resource } from '../types.js'
 import { type EntryRequest, METHODS, parseEntryRequest, parseQuery } from './request-url.js'
 

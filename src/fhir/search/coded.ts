@@ -1,7 +1,7 @@
 import type { Terminology } from '../terminology.js'
 import { UnknownContent } from '../terminology.js'
 import { splitEscaped, unescape } from './escape.js'
-import type { TokenValue } from './query.js'
+import type { TokenValue } from '../../clauses/clause.js'
 import { Refusal } from './refusal.js'
 
 /** What `:in`, `:not-in`, `:above` and `:below` ask of a terminology; all throw UnknownContent for what is not there. */

@@ -1,6 +1,6 @@
 import { ConsentryError } from '../../errors.js'
 import { compartments } from '../definitions/structures.js'
-import type { Clause } from './query.js'
+import type { Clause } from '../../clauses/clause.js'
 import { searchParametersOf } from './table.js'
 
 /** The owner of a compartment, as the URL of a search names it. */

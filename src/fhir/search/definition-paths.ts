@@ -1,5 +1,5 @@
 import type { Step } from './expression.js'
-import type { FilterKind } from './query.js'
+import type { FilterKind } from '../../clauses/clause.js'
 import type { CompositeGroup, SearchPath } from './table.js'
 
 /*

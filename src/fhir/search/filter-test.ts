@@ -1,6 +1,6 @@
 import { dateRange } from './date-range.js'
 import { type ClauseContext, parseFilter, parseMissing } from './parse-clause.js'
-import type { Clause, FilterKind } from './query.js'
+import type { Clause, FilterKind } from '../../clauses/clause.js'
 import { Refusal } from './refusal.js'
 import { isSingle } from './single.js'
 import type { SearchParameter } from './table.js'

@@ -3,7 +3,7 @@ import type { Resource } from '../types.js'
 import { AT_RESOURCE, groupsOf, pathsOf } from './definition-paths.js'
 import { parseExpression } from './expression.js'
 import { FOR_THE_EDGE, RESULT_PARAMETERS } from './parse-result.js'
-import type { FilterKind } from './query.js'
+import type { FilterKind } from '../../clauses/clause.js'
 import { structureElements } from './structure-elements.js'
 import { definedByR4, type LoadedParameters, resourceTypes, type SearchParameter } from './table.js'
 

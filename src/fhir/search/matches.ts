@@ -13,7 +13,7 @@ import type {
   StringValue,
   TokenValue,
   UriValue,
-} from './query.js'
+} from '../../clauses/clause.js'
 
 /** A resource with the values that its search parameters find, to hold against several searches. */
 export interface Subject {

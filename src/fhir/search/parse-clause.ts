@@ -3,7 +3,7 @@ import { type CodesOf, codesFor } from './coded.js'
 import { splitEscaped } from './escape.js'
 import { parseReferenceValue, typeModifier } from './parse-reference-value.js'
 import { parseDate, parseNumber, parseQuantity, parseString, parseToken, parseUri } from './parse-value.js'
-import type { Clause, CompositeValue, Filter, FilterKind, Modifier, TokenValue } from './query.js'
+import type { Clause, CompositeValue, Filter, FilterKind, Modifier, TokenValue } from '../../clauses/clause.js'
 import { printable, Refusal } from './refusal.js'
 import { type SearchParameter, searchParametersOf } from './table.js'
 

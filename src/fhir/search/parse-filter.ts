@@ -1,6 +1,6 @@
 import { filterTest, isOperator } from './filter-test.js'
 import { type ClauseContext, parsePath } from './parse-clause.js'
-import type { Clause } from './query.js'
+import type { Clause } from '../../clauses/clause.js'
 import { Refusal } from './refusal.js'
 
 /** Parentheses inside of each other, `not` included. */

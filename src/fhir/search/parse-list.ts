@@ -1,7 +1,7 @@
 import { splitEscaped } from './escape.js'
 import type { ClauseContext } from './parse-clause.js'
 import { parseReferenceValue } from './parse-reference-value.js'
-import type { Clause } from './query.js'
+import type { Clause } from '../../clauses/clause.js'
 import { Refusal } from './refusal.js'
 import { searchParametersOf } from './table.js'
 

@@ -1,6 +1,6 @@
 import { isResourceType } from '../definitions/structures.js'
 import { splitEscaped, unescape } from './escape.js'
-import type { Modifier, ReferenceValue } from './query.js'
+import type { Modifier, ReferenceValue } from '../../clauses/clause.js'
 import { referenceTarget } from './reference-target.js'
 import { Refusal } from './refusal.js'
 import type { SearchParameter } from './table.js'

@@ -11,7 +11,7 @@ import type {
   StringValue,
   TokenValue,
   UriValue,
-} from './query.js'
+} from '../../clauses/clause.js'
 import { Refusal } from './refusal.js'
 import type { SearchParameter } from './table.js'
 import { canonicalAmount } from './ucum.js'

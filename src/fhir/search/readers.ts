@@ -1,5 +1,5 @@
 import type { Readers } from './finding.js'
-import type { FilterKind } from './query.js'
+import type { FilterKind } from '../../clauses/clause.js'
 import { readDate } from './read-date.js'
 import { readNumber, readQuantity } from './read-quantity.js'
 import { readReference } from './read-reference.js'

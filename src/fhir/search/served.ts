@@ -1,5 +1,6 @@
 import { isIndexed } from './indexed.js'
-import type { Clause, Filter, FilterKind, Modifier, SortKey } from './query.js'
+import type { Clause, Filter, FilterKind, Modifier } from '../../clauses/clause.js'
+import type { SortKey } from './query.js'
 import { printable, Refusal } from './refusal.js'
 import { type SearchParameter, searchParametersOf } from './table.js'
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isResourceType, projectFolder, structures } from '../definitions/structures.js'
-import type { FilterKind } from './query.js'
+import type { FilterKind } from '../../clauses/clause.js'
 
 /**
  * The search parameters of R4 as compiled by definitions/compile-search.mjs. A path is

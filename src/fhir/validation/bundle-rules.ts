@@ -1,5 +1,5 @@
+import { isResource } from '../is-resource.js'
 import { parseReference, referencesOf } from '../references.js'
-import type { Resource } from '../types.js'
 import type { Walk } from './walk.js'
 
 type JsonMap = Readonly<Record<string, unknown>>
@@ -54,10 +54,11 @@ function checkSearchResult(entry: JsonMap, place: string, walk: Walk): void {
 
 function checkDocument(entries: readonly unknown[], walk: Walk): void {
   const [first] = entries
-  if (!isMap(first) || !isMap(first['resource']) || first['resource']['resourceType'] !== 'Composition') return
+  const composition = isMap(first) ? first['resource'] : undefined
+  if (!isMap(first) || !isResource(composition) || composition.resourceType !== 'Composition') return
   const urls = new Set(entries.map((entry) => (isMap(entry) ? entry['fullUrl'] : undefined)))
   const own = typeof first['fullUrl'] === 'string' ? parseReference(first['fullUrl']) : undefined
-  for (const { path, reference } of referencesOf(first['resource'] as unknown as Resource)) {
+  for (const { path, reference } of referencesOf(composition)) {
     if (path.startsWith('contained') || typeof reference.reference !== 'string') continue
     const target = parseReference(reference.reference)
     const url =
