@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { ConsentryError } from '../../src/errors.js'
-import { criteriaOf, type Handling, parseSearch, type SearchOptions, type SearchQuery } from '../../src/fhir/search-query.js'
+import {
+  criteriaOf,
+  type Handling,
+  parseSearch,
+  type SearchOptions,
+  type SearchQuery,
+} from '../../src/fhir/search-query.js'
 import { r4Terminology } from '../../src/fhir/terminology.js'
 import { splitEscaped } from '../../src/fhir/search/escape.js'
 import { parseClause } from '../../src/fhir/search/parse-clause.js'
