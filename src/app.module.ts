@@ -54,7 +54,7 @@ async function assemble(site: Site): Promise<Composition> {
   const audit = await composeAudit(site, storage, records, ledger, vault)
   const reindexing = await composeReindexing(site, storage, records, ledger, vault, audit, parameters)
   const gateway = composeGateway(site, storage, records, ledger, vault, audit, conformance)
-  const exchange = composeExchange(site, storage, records, ledger, shared, vault, audit)
+  const { worker: exchange, answers } = composeExchange(site, storage, records, ledger, shared, vault, audit)
   const access = await composeAccess(site, storage)
 
   const { anchoring, consentMirroring } = gateway
@@ -76,6 +76,14 @@ async function assemble(site: Site): Promise<Composition> {
       checks: [
         { name: 'database', check: async () => void (await storage.database.query('SELECT 1')) },
         { name: 'chain', check: async () => ledger.requireFresh() },
+      ],
+      counts: [
+        {
+          name: 'consentry_proxy_answers_total',
+          help: 'Answers of re-encryption proxies: counted, silent (none came), refused (unsigned, or signed otherwise than they must be).',
+          label: 'outcome',
+          read: () => answers.counts,
+        },
       ],
     },
     graphql: gateway.graphql,

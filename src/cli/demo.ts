@@ -13,7 +13,7 @@ import { exportJWK, generateKeyPair, type JWK } from 'jose'
 import { type ProxyProcess, startProxy } from '../embedded/proxies.js'
 import type { Deployment } from '../ledger/deploy.js'
 import { SecretKey } from '../vault/pre/index.js'
-import { checkTrail, tamper } from './story/audit.js'
+import { checkImporter, checkTrail, tamper } from './story/audit.js'
 import { StoryClient } from './story/client.js'
 import { authorisation, grantOf, newResult, signedForm } from './story/consents.js'
 import { gasByContract } from './story/gas.js'
@@ -63,10 +63,10 @@ async function story(teller: Teller, folder: string, running: { stop(): Promise<
     }
     return started
   })
+  const environmentOfB = { ETH_RPC_URL: chain, LEDGER_DEPLOYMENT: JSON.stringify(deployment), GRANT_FINALITY: 'latest' }
   const b = await teller.step('hospital B starts and is registered by the consortium’s administrator', async () => {
-    const environment = { ETH_RPC_URL: chain, LEDGER_DEPLOYMENT: JSON.stringify(deployment), GRANT_FINALITY: 'latest' }
     let entity = ''
-    const gateway = await startGateway(join(folder, 'b'), environment, (request) => {
+    const gateway = await startGateway(join(folder, 'b'), environmentOfB, (request) => {
       entity = (JSON.parse(request) as { id: string }).id
       return administrator(folder, 'entity', request)
     })
@@ -201,7 +201,8 @@ async function story(teller: Teller, folder: string, running: { stop(): Promise<
 
   teller.chapter('The auditor')
   await checkTrail(teller, a.gateway, patientId)
-  await teller.step('the hospitals stop', async () => {
+  await checkImporter(teller, b.gateway, environmentOfB)
+  await teller.step('hospital A and the proxies stop', async () => {
     for (const part of running.splice(0).reverse()) await part.stop()
   })
   await tamper(teller, join(folder, 'a'))

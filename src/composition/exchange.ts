@@ -2,6 +2,7 @@ import type { PartyId } from '../consent/permit.js'
 import { Importing } from '../exchange/importing.js'
 import { KeptReceipts } from '../exchange/kept-receipts.js'
 import { OpenedCapsules } from '../exchange/opened-capsules.js'
+import { ProxyAnswers } from '../exchange/proxy-answers.js'
 import { Purging } from '../exchange/purging.js'
 import { ToldRequests } from '../exchange/told-requests.js'
 import { ExchangeWorker } from '../exchange/worker.js'
@@ -15,6 +16,11 @@ import type { Site } from './site.js'
 import type { Storage } from './storage.js'
 import type { Vault } from './vault.js'
 
+export interface Exchange {
+  readonly worker: ExchangeWorker
+  readonly answers: ProxyAnswers
+}
+
 /** Who imports what is shared, and purges what no longer is. */
 export function composeExchange(
   site: Site,
@@ -24,8 +30,9 @@ export function composeExchange(
   { remote, feeds, policies, turns, kept }: Shared,
   { capsuleKeys }: Vault,
   { trail }: Audit,
-): ExchangeWorker {
+): Exchange {
   const { clock } = site
+  const answers = new ProxyAnswers(site.problem('a re-encryption proxy does not do its part'))
   const entity = keys.id
   const importing = new Importing({
     entity,
@@ -45,6 +52,7 @@ export function composeExchange(
       clock,
       told: new ToldRequests(database, records, trail, clock),
       receipts: new KeptReceipts(database),
+      answers,
       receiptKeys: (proxies) => receiptKeysOf(reader, proxies),
     }),
     remote,
@@ -52,6 +60,7 @@ export function composeExchange(
     records,
     index,
     audit: trail,
+    onRefused: site.problem('what another entity shares was refused'),
   })
   const purging = new Purging({
     entity,
@@ -66,7 +75,8 @@ export function composeExchange(
     forgetKeys: () => capsuleKeys.forgetAll(),
   })
   const onProblem = site.problem('the exchange has a problem and tries again')
-  return new ExchangeWorker(new Outbox(database), feeds, policies, importing, purging, onProblem)
+  const worker = new ExchangeWorker(new Outbox(database), feeds, policies, importing, purging, onProblem)
+  return { worker, answers }
 }
 
 /** As the proxies announced them. */

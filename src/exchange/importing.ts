@@ -1,4 +1,5 @@
 import type { PartyId, PatientId } from '../consent/permit.js'
+import { ConsentryError } from '../errors.js'
 import type { SharedPolicies, SharedPolicy } from './policies.js'
 import { type CommitParts, Committing } from './committing.js'
 import { type FeedItem, FeedItems, type Mark } from './feed-items.js'
@@ -7,12 +8,15 @@ import { type ForeignRecordParts, ForeignRecords, type Opened, type Outcome } fr
 import { type DecisionParts, decideImport, type Opening } from './import-decision.js'
 import type { PatientTurns } from './patient-turns.js'
 
-const OF_ANOTHER = 'The record names another patient than the one who shares it.'
+const OF_ANOTHER =
+  'The record names a Patient by an id that another patient has here. Ids of both servers meet where they are short or counted: its author can share it under ids that are not, such as UUIDs, or we can move our own Patient to another id.'
 
 export interface ImportParts extends DecisionParts, ForeignRecordParts, CommitParts {
   readonly policies: SharedPolicies
   readonly turns: PatientTurns
   readonly blocks: ForeignBlocks
+  /** Told why records of a batch were refused, for the operator: each reason once, with how many. */
+  readonly onRefused: (refusal: ConsentryError) => void
 }
 
 /** What became of a round, for the worker's report. */
@@ -99,8 +103,18 @@ export class Importing {
       return { item, state: reason === null ? 'imported' : 'refused', reason }
     })
     await this.#items.mark(marks)
+    this.#tellRefused(origin, marks)
     const imported = marks.filter(({ state }) => state === 'imported').length
     return { imported, refused: marks.length - imported }
+  }
+
+  #tellRefused(origin: PartyId, marks: readonly Mark[]): void {
+    const reasons = Map.groupBy(marks, ({ reason }) => reason)
+    for (const [reason, refused] of reasons) {
+      if (reason === null) continue
+      const text = `${refused.length} records of entity ${origin} were refused and are not tried again: ${reason}`
+      this.parts.onRefused(new ConsentryError('conflict', text))
+    }
   }
 
   async #stillShared(patient: PatientId, origin: PartyId, outcomes: readonly Outcome[]): Promise<Outcome[]> {

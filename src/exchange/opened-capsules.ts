@@ -13,6 +13,7 @@ import {
   type VerifiedCapsuleFrag,
 } from '../vault/pre/index.js'
 import type { KeptReceipts } from './kept-receipts.js'
+import type { ProxyAnswers } from './proxy-answers.js'
 import type { SharedPolicy } from './policies.js'
 import {
   type Asking,
@@ -52,6 +53,7 @@ export interface OpeningParts {
   readonly clock: () => number
   readonly told: ToldRequests
   readonly receipts: KeptReceipts
+  readonly answers: ProxyAnswers
   /** Keys with which proxies sign receipts, of the ledger; those that announced none are missing. */
   readonly receiptKeys: (proxies: readonly PartyId[]) => Promise<ReadonlyMap<PartyId, Uint8Array>>
 }
@@ -130,9 +132,9 @@ export class OpenedCapsules {
 
   /** An answer counts once its receipts are kept. */
   async #answers(proxies: readonly ProxyAddress[], asked: Asking): Promise<PromiseSettledResult<Reencrypted>[]> {
-    const { operator, receipts, receiptKeys } = this.parts
+    const { operator, receipts, receiptKeys, answers } = this.parts
     const keys = await receiptKeys(proxies.map(({ id }) => id))
-    return Promise.allSettled(
+    const settled = await Promise.allSettled(
       proxies.map(async (proxy) => {
         const key = keys.get(proxy.id)
         if (key === undefined) throw new ConsentryError('integrity', 'The ledger knows no receipt key of the proxy.')
@@ -141,6 +143,8 @@ export class OpenedCapsules {
         return answer
       }),
     )
+    settled.forEach((answer, i) => answers.note((proxies[i] as ProxyAddress).id, answer))
+    return settled
   }
 
   /** Call it in the turn of the capsules' patient only. */

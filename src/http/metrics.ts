@@ -43,3 +43,26 @@ export function metrics(server: FastifyInstance): Registry {
   })
   return registry
 }
+
+/** What another part counts; the values of its one label are a closed set. */
+export interface Count {
+  readonly name: string
+  readonly help: string
+  readonly label: string
+  /** Since the start, by value of the label. */
+  readonly read: () => Readonly<Record<string, number>>
+}
+
+/** Read when metrics are asked for. */
+export function expose(registry: Registry, { name, help, label, read }: Count): void {
+  const counter = new Counter({
+    name,
+    help,
+    labelNames: [label],
+    registers: [registry],
+    collect: () => {
+      counter.reset()
+      for (const [value, count] of Object.entries(read())) counter.inc({ [label]: value }, count)
+    },
+  })
+}

@@ -6,7 +6,7 @@ import { blockGateway, type BlockReader } from './blocks.js'
 import { ConsentryError } from '../errors.js'
 import { FHIR_METHODS, fhirEdge } from './edge.js'
 import { health, type ReadinessCheck } from './health.js'
-import { metrics } from './metrics.js'
+import { type Count, expose, metrics } from './metrics.js'
 import { mountOauth, type RequestHandler } from './oauth.js'
 import { HttpRefusal, refusalOf } from './outcome.js'
 import { splitTarget } from './parameters.js'
@@ -24,6 +24,7 @@ export interface EdgeParts {
   readonly authorizationServer?: RequestHandler
   readonly readBlock: BlockReader
   readonly checks: readonly ReadinessCheck[]
+  readonly counts?: readonly Count[]
   readonly draining: () => boolean
   readonly ratePerSecond: number
   readonly rateBurst: number
@@ -55,6 +56,7 @@ export const OAUTH_BASE = '/oauth'
 /** Everything that is served over HTTP, GraphQL excepted. Returns the registry for the metrics of other parts. */
 export async function mountEdge(server: FastifyInstance, parts: EdgeParts): Promise<Registry> {
   const registry = metrics(server)
+  for (const count of parts.counts ?? []) expose(registry, count)
   const rate = new RateLimit(parts.ratePerSecond, parts.rateBurst)
   await server.register(async (outer) => {
     outer.setErrorHandler((error, request, reply) => {

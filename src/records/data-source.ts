@@ -11,6 +11,7 @@ import { VersionMethod1763600700000 } from '../../migrations/1763600700000-versi
 import { IndexState1763600800000 } from '../../migrations/1763600800000-index-state.js'
 import { ProxyReceipts1763600900000 } from '../../migrations/1763600900000-proxy-receipts.js'
 import { VersionOperation1763601000000 } from '../../migrations/1763601000000-version-operation.js'
+import { FeedItemKey1763601100000 } from '../../migrations/1763601100000-feed-item-key.js'
 import { ENTITIES } from './entities/index.js'
 
 export interface ConnectionOptions {
@@ -64,6 +65,7 @@ export function dataSourceOptions(options: ConnectionOptions): DataSourceOptions
       IndexState1763600800000,
       ProxyReceipts1763600900000,
       VersionOperation1763601000000,
+      FeedItemKey1763601100000,
     ],
     migrationsTransactionMode: 'all',
     // an idle connection that breaks is replaced; whoever uses one hears of it from the statement

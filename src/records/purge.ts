@@ -33,8 +33,6 @@ const PURGE: Statement = {
   ), keys AS (
     DELETE FROM capsule_key WHERE imported AND patient = $1
       AND ($2::bytea IS NULL OR author = $2) AND ($3::bigint IS NULL OR label_mask & $3 <> 0)
-  ), items AS (
-    UPDATE feed_item i SET state = 'purged', resource_pk = NULL FROM gone WHERE i.resource_pk = gone.pk
   )
   SELECT (SELECT count(*) FROM gone) AS removed, ARRAY(SELECT DISTINCT cid FROM versions WHERE cid IS NOT NULL) AS cids`,
 }

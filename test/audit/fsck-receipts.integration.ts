@@ -14,6 +14,8 @@ import { observation, TwoHospitals } from '../exchange/two-hospitals.js'
 import { ENGINES, type OpenDatabase } from '../records/open.js'
 import type { TestProxy } from '../proxy/proxies.js'
 
+/** When fsck runs. */
+let now: number
 /** B has imported two records under two capsules, each opened by three proxies. */
 let engine: OpenDatabase
 let world: TwoHospitals
@@ -22,6 +24,7 @@ beforeAll(async () => {
 })
 afterAll(() => engine.close())
 beforeEach(async () => {
+  now = Date.now()
   world = await TwoHospitals.open(engine.database)
   await world.grant()
   for (const id of ['o1', 'o2']) {
@@ -42,6 +45,7 @@ function material(): Material {
   }))
   return {
     entity: world.b.id,
+    clock: () => now,
     database: world.database,
     history: { events: announced as unknown as PlacedEvent[], cursor: null, hashAtCursor: null },
     openTrail: async (row) => {
@@ -105,6 +109,48 @@ it('finds nothing where trail, kept receipts and proxies agree, also after a pur
 it('names proxies that do not answer, and looks at what is kept', async () => {
   await proxy(1).server.close()
   expect(await run()).toEqual({ told: [], looked: `6 receipts kept, 3 proxies asked; not heard: ${nameOf(1)}` })
+})
+
+describe('a fragment that was revoked', () => {
+  const LATER = 600_000
+  const forget = (n: number) => proxy(n).ursula.forget(world.patient, world.b.id, labelId('general'))
+
+  it('shows where the proxy has signed no deletion of it, after some time to hear of the revocation', async () => {
+    // The chain's clock is the test's, the proxies' is not.
+    world.now = Date.now() + 2_000
+    await world.revoke()
+    await world.work()
+    for (const n of [0, 1]) forget(n)
+    expect(await told()).toEqual([])
+    now += LATER
+    expect(await told()).toEqual([
+      expect.stringMatching(
+        `^receipt 0 of proxy ${nameOf(2)} \\| The ledger revoked the grant of general by patient .+ \\d+ s ago, and the proxy has signed no deletion`,
+      ),
+    ])
+    forget(2)
+    expect(await told()).toEqual([])
+  })
+
+  it('may be held again once it was granted anew, and stays where another label was revoked', async () => {
+    await world.revoke('PSY')
+    now += LATER
+    expect(await told()).toEqual([])
+    await world.revoke()
+    await world.grant()
+    expect(await told()).toEqual([])
+  })
+})
+
+it('names a proxy that serves us and has signed nothing at all', async () => {
+  await sql(`DELETE FROM proxy_receipt`)
+  await sql(`DELETE FROM capsule_key`)
+  tamper(proxy(1), 'DELETE FROM receipt')
+  expect(await told()).toEqual([
+    expect.stringContaining(
+      `proxy ${nameOf(1)} | The proxy serves 1 policies that were granted to us, and has signed nothing`,
+    ),
+  ])
 })
 
 describe('a re-encryption of which the trail does not tell', () => {

@@ -96,6 +96,7 @@ async function material(): Promise<Material> {
   const authorKeys = [h.author.publicKey.toBytes()]
   return {
     entity: h.entity,
+    clock: Date.now,
     database: h.database,
     blocks: h.blocks,
     reader: h.reader,

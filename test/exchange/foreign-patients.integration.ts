@@ -102,7 +102,18 @@ describe.each(ENGINES)('ids of Patients that imported records name, on $name', (
     const about = { ...subject('new'), performer: [{ reference: 'Patient/of-ours' }] }
     const [sealed] = await world.publish([{ id: 'bad', resource: observation('bad', 1, about) }])
     expect(await world.work()).toEqual({ imported: 0, refused: 1 })
-    expect(await world.refusals()).toEqual(['The record names another patient than the one who shares it.'])
+    expect(await world.refusals()).toEqual([
+      expect.stringMatching(
+        /^The record names a Patient by an id that another patient has here\..+under ids that are not/,
+      ),
+    ])
+    expect(world.told).toEqual([
+      expect.stringMatching(
+        new RegExp(
+          `^1 records of entity ${world.a.id} were refused and are not tried again: .+another patient has here`,
+        ),
+      ),
+    ])
     expect(await named()).toEqual([])
     const cids = sealed?.blocks.map(({ cid }) => cid) as string[]
     expect([await world.blocks.has(cids), await world.count('foreign_block')]).toEqual([new Set(), 0])

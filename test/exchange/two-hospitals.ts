@@ -18,6 +18,7 @@ import { OpenedCapsules } from '../../src/exchange/opened-capsules.js'
 import { PatientTurns } from '../../src/exchange/patient-turns.js'
 import { SharedPolicies } from '../../src/exchange/policies.js'
 import { KeptReceipts } from '../../src/exchange/kept-receipts.js'
+import { ProxyAnswers } from '../../src/exchange/proxy-answers.js'
 import { ToldRequests } from '../../src/exchange/told-requests.js'
 import { Purging } from '../../src/exchange/purging.js'
 import { ForeignBlocks } from '../../src/exchange/foreign-blocks.js'
@@ -86,6 +87,9 @@ export class TwoHospitals {
   importing!: Importing
   purging!: Purging
   endpoint = ''
+  /** What an operator of B was told. */
+  readonly told: string[] = []
+  readonly answers = new ProxyAnswers(({ message }) => this.told.push(message))
   #block = 0
   readonly #closing: (() => Promise<unknown>)[] = []
 
@@ -153,10 +157,12 @@ export class TwoHospitals {
         clock,
         told: new ToldRequests(database, this.records, audit, clock),
         receipts: new KeptReceipts(database),
+        answers: this.answers,
         receiptKeys: async () => new Map(this.proxies.map(({ identity }) => [identity.id, bytes(identity.receiptKey)])),
       }),
       remote,
       index,
+      onRefused: ({ message }) => this.told.push(message),
     })
     this.purging = new Purging({ ...common, ...stores, forgetKeys: () => undefined })
     await this.happen(...this.#registrations())

@@ -27,6 +27,10 @@ export interface ToldReceipt {
   readonly proxy: Hex
   readonly patient: Hex
   readonly grantee: Hex
+  /** bytes32 of the ledger. */
+  readonly label: string
+  /** Seconds since the epoch, by the proxy's clock. */
+  readonly at: number
   /** Logical id of the AuditEvent that tells of the request. */
   readonly event: string
   /** SHA-256 in base64. */
@@ -40,6 +44,8 @@ export interface ToldReceipt {
 /** What is compared with what. */
 export interface Material {
   readonly entity: PartyId
+  /** Milliseconds since the epoch. */
+  readonly clock: () => number
   readonly database: Database
   readonly blocks: BlockStore
   readonly reader: LedgerReader

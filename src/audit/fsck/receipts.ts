@@ -1,13 +1,14 @@
 import { ConsentryError } from '../../errors.js'
 import type { Hex } from '../../ledger/hex.js'
 import { bytes, type Check, type Finding, hex, type Material, PAGE, reason, type ToldReceipt } from './check.js'
+import { HeldFragments } from './held-fragments.js'
 import { RequestsTold } from './requests-told.js'
 
 const CHECK = 'receipts'
 
 /**
  * What proxies signed that they did for us, kept here and as they tell it now: each receipt is of its proxy and in one chain, the trail
- * tells of each re-encryption, and no key was opened without. A proxy that does not answer is named in what was looked at.
+ * tells of each re-encryption, no key was opened without, and what was revoked is deleted. A proxy that does not answer is named in what was looked at.
  */
 export const receipts: Check = async function* (material) {
   const keys = receiptKeys(material)
@@ -122,6 +123,7 @@ async function* chainOf(
   kept: ReadonlyMap<number, Link>,
 ): AsyncGenerator<Finding, ToldReceipt[] | null> {
   const unknown: ToldReceipt[] = []
+  const held = new HeldFragments(material, proxy.id)
   let [next, before] = [0, '']
   for (;;) {
     const page = await asked(material, proxy, next)
@@ -147,6 +149,7 @@ async function* chainOf(
       if (known !== undefined && known.hash !== link.hash) {
         yield { check: CHECK, where, what: 'The proxy tells another receipt than the one that it gave us.' }
       }
+      if (full !== null && sound) held.follow(full)
       const ours = full?.kind === 'reencrypted' && full.grantee === material.entity
       if (ours && sound && known === undefined) unknown.push(full)
       ;[next, before] = [link.sequence + 1, link.hash]
@@ -158,6 +161,7 @@ async function* chainOf(
     const what = `The proxy tells ${next} receipts, and gave us one of this number: it has cut its chain off.`
     yield { check: CHECK, where: at(proxy.id, last), what }
   }
+  yield* held.findings()
   return unknown
 }
 

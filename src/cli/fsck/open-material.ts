@@ -87,6 +87,7 @@ async function assemble(config: Config, closing: (() => Promise<unknown>)[]): Pr
   )
   return {
     entity: keys.id,
+    clock: Date.now,
     database,
     blocks,
     reader: new LedgerReader(rpc, contracts),

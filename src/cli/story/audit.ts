@@ -80,6 +80,22 @@ export async function checkTrail(teller: Teller, gateway: GatewayProcess, patien
   })
 }
 
+/** With the gateway stopped and the rest running: the one that imports has nothing that the chain, the proxies and its trail do not say. */
+export async function checkImporter(
+  teller: Teller,
+  gateway: GatewayProcess,
+  environment: Readonly<Record<string, string>>,
+): Promise<void> {
+  await teller.step(
+    'hospital B stops, and fsck there finds nothing wrong, receipts of the proxies included',
+    async () => {
+      await gateway.stop()
+      const { code, output } = await command('fsck.js', [], gateway.directory, environment)
+      expect(code === 0, 'no finding', output)
+    },
+  )
+}
+
 /** With the gateway stopped: everything is in order; then one byte is changed, then another, and each is found. */
 export async function tamper(teller: Teller, directory: string): Promise<void> {
   teller.chapter('Tampering')

@@ -60,10 +60,11 @@ export async function command(
   file: string,
   args: readonly string[],
   directory: string,
+  environment: Readonly<Record<string, string>> = {},
 ): Promise<{ code: number; output: string }> {
   try {
     const { stdout, stderr } = await run(process.execPath, [main(`cli/${file}`), ...args], {
-      env: { CONSENTRY_DATA: directory },
+      env: { CONSENTRY_DATA: directory, ...environment },
       maxBuffer: 64 * 1024 * 1024,
     })
     return { code: 0, output: `${stdout}${stderr}` }

@@ -104,9 +104,6 @@ export class FeedItemEntity {
   @Column({ type: 'bytea', array: true, nullable: true })
   capsules!: Buffer[] | null
 
-  @Column({ name: 'resource_pk', type: 'bigint', nullable: true })
-  resourcePk!: bigint | null
-
   @Column({ type: 'text', nullable: true })
   reason!: string | null
 }
