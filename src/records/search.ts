@@ -124,8 +124,11 @@ export function compileSearch(
   if (query.count === 0) {
     // without rows there is no order, and nothing may be bound for one
     const then = from ? ` AND ${new Visible(parameters, from.snapshot).existedThen()}` : ''
-    const text = `${prefix}SELECT pg_current_snapshot()::text AS snapshot, ${counting(then)} AS total, false AS lost, NULL AS pk`
-    return { text, values: parameters.values }
+    const told = (total: string): string =>
+      `SELECT pg_current_snapshot()::text AS snapshot, ${total} AS total, false AS lost, NULL AS pk`
+    // PostgreSQL refuses a bound value that the text does not use
+    if (!query.total) return { text: told('NULL::bigint'), values: [] }
+    return { text: prefix + told(counting(then)), values: parameters.values }
   }
   const paging = pagingFor(index, parameters, query.type, query.sort ?? [], from)
   const context = `SELECT pg_current_snapshot()::text AS snapshot, ${counting(paging.counted)} AS total,

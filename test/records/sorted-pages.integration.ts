@@ -110,6 +110,23 @@ describe.each(ENGINES)('pages in an order of keys on $name', ({ open }) => {
     })
   })
 
+  it('are counted without being made, from a later page too', async () => {
+    await people('S9', MIXED)
+    const query: SearchQuery = { type: 'S9', clauses: [], sort: [by('family'), by('birthdate')], count: 2, total: true }
+    const counted = { rows: [], total: 7, next: null, previous: null }
+    expect(await store.search({ ...query, count: 0 }, EVERYTHING)).toMatchObject(counted)
+    const { next: cursor } = await store.search(query, EVERYTHING)
+    await people('S9', { z: [text('Later')] })
+    expect((await store.search({ ...query, count: 0, cursor: cursor as string }, EVERYTHING)).total).toBe(7)
+    expect(await store.search({ ...query, count: 0, total: false }, EVERYTHING)).toMatchObject({
+      rows: [],
+      total: null,
+    })
+    const plain: SearchQuery = { type: 'S9', clauses: [], count: 2, total: true }
+    const { next: after } = await store.search(plain, EVERYTHING)
+    expect((await store.search({ ...plain, count: 0, cursor: after as string }, EVERYTHING)).total).toBe(8)
+  })
+
   it('are linked by cursors that nobody can read, make up or carry to another order', async () => {
     await people('S8', { a: [text('A')], b: [text('B')], c: [text('C')] })
     const query: SearchQuery = { type: 'S8', clauses: [], sort: [by('family')], count: 1, total: false }
