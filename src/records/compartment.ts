@@ -1,4 +1,3 @@
-import { ConsentryError } from '../errors.js'
 import { byteaArray, int8Array } from './array-parameter.js'
 import type { BlindIndex } from './blind-index.js'
 import type { Database } from './database.js'
@@ -58,7 +57,9 @@ export async function compartment(
     ...(query.dated === undefined ? [] : [datedBy(index, query.dated, parameters)]),
     permitted,
   ].join(' AND ')
-  const beyond = query.cursor === undefined ? '' : `AND r.pk > ${parameters.bind(decodePlace(query.cursor))}`
+  const context = JSON.stringify(['compartment', query.patient ?? '*'])
+  const from = query.cursor === undefined ? undefined : BigInt(index.cursors.openText(query.cursor, context))
+  const beyond = from === undefined ? '' : `AND r.pk > ${parameters.bind(from)}`
   const limit = parameters.bind(query.count + 1)
   const count = parameters.bind(query.count)
   const related = parameters.bind(query.related)
@@ -84,7 +85,7 @@ export async function compartment(
     rows: page.map(storedVersion),
     related: rows.filter((row) => row.related).map(storedVersion),
     total: Number(rows[0]?.total ?? 0),
-    next: last && found.length > query.count ? Buffer.from(String(last.pk)).toString('base64url') : null,
+    next: last && found.length > query.count ? index.cursors.sealText(String(last.pk), context) : null,
   }
 }
 
@@ -96,13 +97,4 @@ function datedBy(index: BlindIndex, { lo, hi, parameters: dates }: DatedBy, para
   return `(NOT EXISTS (SELECT FROM ordered o WHERE o.resource_pk = r.pk AND o.parameter = ANY(${named}))
     OR EXISTS (SELECT FROM ordered o JOIN unnest(${named}, ${ends(lo)}, ${ends(hi)}) AS d(parameter, lo, hi)
       ON o.parameter = d.parameter WHERE o.resource_pk = r.pk AND o.lo < d.hi AND o.hi > d.lo))`
-}
-
-function decodePlace(cursor: string): bigint {
-  const text = Buffer.from(cursor, 'base64url').toString('latin1')
-  if (/^\d{1,18}$/.test(text)) return BigInt(text)
-  throw new ConsentryError('malformed', 'The page link is not one that this server made; start again.', {
-    code: 'value',
-    expression: ['http.cursor'],
-  })
 }

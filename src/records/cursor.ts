@@ -26,30 +26,39 @@ export class Cursors {
 
   /** @param context what the place belongs to: type and order of the search */
   seal({ snapshot, back, keys, pk }: Place, context: string): string {
+    return this.sealText(JSON.stringify([snapshot, back, keys, String(pk)]), context)
+  }
+
+  /** A place of another form, for whoever writes it as text. */
+  sealText(text: string, context: string): string {
     const nonce = randomBytes(NONCE)
     const cipher = createCipheriv('aes-256-gcm', this.key, nonce, { authTagLength: TAG }).setAAD(Buffer.from(context))
-    const text = JSON.stringify([snapshot, back, keys, String(pk)])
     return Buffer.concat([nonce, cipher.update(text), cipher.final(), cipher.getAuthTag()]).toString('base64url')
   }
 
   /** @throws ConsentryError `malformed` for a cursor that this server did not make for a search of this order */
   open(cursor: string, context: string): Place {
+    const [snapshot, back, keys, pk] = JSON.parse(this.openText(cursor, context)) as Written
+    if (!SNAPSHOT.test(snapshot)) throw foreign()
+    return { snapshot, back, keys, pk: BigInt(pk) }
+  }
+
+  /** What `sealText` sealed for this context. Throws as `open` does. */
+  openText(cursor: string, context: string): string {
     const bytes = Buffer.from(cursor, 'base64url')
     if (bytes.length <= NONCE + TAG) throw foreign()
     const decipher = createDecipheriv('aes-256-gcm', this.key, bytes.subarray(0, NONCE), { authTagLength: TAG })
       .setAAD(Buffer.from(context))
       .setAuthTag(bytes.subarray(-TAG))
-    let text: Buffer
     try {
-      text = Buffer.concat([decipher.update(bytes.subarray(NONCE, -TAG)), decipher.final()])
+      return Buffer.concat([decipher.update(bytes.subarray(NONCE, -TAG)), decipher.final()]).toString()
     } catch {
       throw foreign()
     }
-    const [snapshot, back, keys, pk] = JSON.parse(text.toString()) as [string, boolean, (string | null)[], string]
-    if (!SNAPSHOT.test(snapshot)) throw foreign()
-    return { snapshot, back, keys, pk: BigInt(pk) }
   }
 }
+
+type Written = [snapshot: string, back: boolean, keys: (string | null)[], pk: string]
 
 function foreign(): ConsentryError {
   return new ConsentryError(

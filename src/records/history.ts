@@ -1,4 +1,4 @@
-import { ConsentryError } from '../errors.js'
+import type { BlindIndex } from './blind-index.js'
 import type { Database } from './database.js'
 import { Parameters } from './parameters.js'
 import { OLD_VERSION_COLUMNS, type SqlVersion, storedVersion } from './stored-version.js'
@@ -42,8 +42,14 @@ export interface History {
  * for the version with the labels and categories of both: what became sensitive is so in its past, too, and what was
  * sensitive once stays so.
  */
-export async function history(database: Database, query: HistoryQuery, filter: RowFilter): Promise<History> {
-  const from = query.cursor === undefined ? undefined : decodePlace(query.cursor)
+export async function history(
+  database: Database,
+  index: BlindIndex,
+  query: HistoryQuery,
+  filter: RowFilter,
+): Promise<History> {
+  const context = JSON.stringify(['history', query.type ?? '*', query.id ?? '*'])
+  const from = query.cursor === undefined ? undefined : placeIn(index.cursors.openText(query.cursor, context))
   const parameters = new Parameters()
   const versions = versionsOf(query, filter, parameters)
   const beyond =
@@ -69,7 +75,7 @@ export async function history(database: Database, query: HistoryQuery, filter: R
       created: row.created,
     })),
     total: query.id === undefined ? null : Number(rows[0]?.total ?? 0),
-    next: last && rows.length > query.count ? encodePlace([last.last_updated, last.pk, last.version]) : null,
+    next: last && rows.length > query.count ? index.cursors.sealText(textOf(last), context) : null,
   }
 }
 
@@ -97,19 +103,11 @@ type Made = Pick<MadeVersion, 'method' | 'operation' | 'created'>
 /** Last change in milliseconds, key and version of the last row of a page. */
 type Place = readonly [lastUpdated: bigint, pk: bigint, version: number]
 
-const FORM = /^(\d{1,15})\.(\d{1,18})\.(\d{1,9})$/
-
-function encodePlace(place: Place): string {
-  return Buffer.from(place.join('.')).toString('base64url')
+function textOf({ last_updated, pk, version }: SqlVersion): string {
+  return [last_updated, pk, version].join('.')
 }
 
-function decodePlace(cursor: string): Place {
-  const match = FORM.exec(Buffer.from(cursor, 'base64url').toString('latin1'))
-  if (match === null) {
-    throw new ConsentryError('malformed', 'The page link is not one that this server made; start the history again.', {
-      code: 'value',
-      expression: ['http.cursor'],
-    })
-  }
-  return [BigInt(match[1] as string), BigInt(match[2] as string), Number(match[3])]
+function placeIn(text: string): Place {
+  const [lastUpdated = '', pk = '', version] = text.split('.')
+  return [BigInt(lastUpdated), BigInt(pk), Number(version)]
 }

@@ -59,7 +59,7 @@ export class RecordStore {
   }
 
   history(query: HistoryQuery, filter: RowFilter): Promise<History> {
-    return history(this.database, query, filter)
+    return history(this.database, this.index, query, filter)
   }
 
   /** What is in the compartment of a patient, and what it refers to. */

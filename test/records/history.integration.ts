@@ -79,6 +79,18 @@ describe.each(ENGINES)('history on $name', ({ open }) => {
     expect((await store.history({ type: 'H4', id: 'd', count: 9 }, permitted)).rows).toEqual([])
   })
 
+  it('links pages so that nobody reads keys of rows in it, makes one up or carries it elsewhere', async () => {
+    await store.commit({ versions: ['a', 'b'].map((id) => version({ type: 'H5', id, lastUpdated: 1000 })) })
+    const { next: cursor } = await store.history({ type: 'H5', count: 1 }, EVERYTHING)
+    expect(Buffer.from(cursor as string, 'base64url').toString('latin1')).not.toMatch(/1000\.\d/)
+    const ask = (query: object) =>
+      store.history({ type: 'H5', count: 1, cursor: cursor as string, ...query }, EVERYTHING)
+    expect((await ask({})).rows.map(({ id }) => id)).toEqual(['a'])
+    for (const elsewhere of [{ type: 'H1' }, { id: 'a' }]) {
+      await expect(ask(elsewhere)).rejects.toMatchObject({ kind: 'malformed' })
+    }
+  })
+
   it('refuses a page link that it did not make', async () => {
     for (const cursor of [
       '',
