@@ -1,7 +1,7 @@
 import type { PatientId } from '../consent/permit.js'
 import { ConsentryError } from '../errors.js'
 import { patientReferences } from '../fhir/compartments.js'
-import { parseReference } from '../fhir/references.js'
+import { type ParsedReference, parseReference } from '../fhir/references.js'
 import type { Resource } from '../fhir/types.js'
 import type { StoredVersion } from '../records/types.js'
 import type { GatewayParts } from './parts.js'
@@ -85,7 +85,8 @@ interface LocalPatient {
 
 /**
  * Local Patient ids by which a resource enters a compartment. URLs of this server were made relative before, so any that is
- * left is of somebody else's Patient, or an alias of ours: neither can be asked for consent here.
+ * left is of somebody else's Patient, or an alias of ours: neither can be asked for consent here. Nor can whoever a search or a
+ * URN would find: kept as they are, they would leave the record in nobody's compartment.
  */
 function localPatientsOf({ type, id, resource, at }: PutIntent): LocalPatient[] {
   if (type === 'Patient') return [{ id, at }]
@@ -94,8 +95,11 @@ function localPatientsOf({ type, id, resource, at }: PutIntent): LocalPatient[] 
     parsed: parseReference(reference),
     at: `${at}.${path}`,
   }))
-  const elsewhere = found.filter(({ parsed }) => parsed.kind === 'absolute' || parsed.kind === 'url')
-  if (elsewhere.length > 0) throw unknownPatients(elsewhere.map((each) => ({ at: each.at, what: ELSEWHERE })))
+  const nobody = found.flatMap(({ parsed, at: place }) => {
+    const what = NOBODY[parsed.kind]
+    return what === undefined ? [] : [{ at: place, what }]
+  })
+  if (nobody.length > 0) throw unknownPatients(nobody)
   return found.flatMap(({ parsed, at: place }) =>
     parsed.kind === 'relative' && parsed.type === 'Patient' ? [{ id: parsed.id, at: place }] : [],
   )
@@ -114,6 +118,15 @@ function requirePatientContext(binary: Resource, at: string): void {
 }
 
 const ELSEWHERE = 'The reference is a URL that is not below this server’s base; refer to the Patient as Patient/[id].'
+
+/** By kind of reference, why it means nobody here: what a Bundle could resolve is resolved by now. */
+const NOBODY: Readonly<Partial<Record<ParsedReference['kind'], string>>> = {
+  absolute: ELSEWHERE,
+  url: ELSEWHERE,
+  conditional:
+    'A conditional reference is resolved in a transaction or batch alone; refer to the Patient as Patient/[id], or send the resource in one.',
+  urn: 'A URN means an entry of the same transaction, and none has it as its fullUrl; refer to the Patient as Patient/[id].',
+}
 
 const REASON: Readonly<Record<Exclude<KnownPatient['state'], 'present'>, string>> = {
   absent: 'does not exist on this server: create the Patient first, or in the same transaction.',
