@@ -26,10 +26,10 @@ export function versionOfEtag(value: string | undefined, place: string): number 
 }
 
 /** `Prefer: return=…`, https://hl7.org/fhir/R4/http.html#ops; representation unless the client says otherwise. */
-export function preferredReturn(request: InteractionRequest): 'minimal' | 'representation' | 'OperationOutcome' {
-  const wanted = /(?:^|[;,\s])return=(minimal|representation|OperationOutcome)\b/.exec(
-    request.headers.prefer ?? '',
-  )?.[1]
+export function preferredReturn({
+  headers,
+}: Pick<InteractionRequest, 'headers'>): 'minimal' | 'representation' | 'OperationOutcome' {
+  const wanted = /(?:^|[;,\s])return=(minimal|representation|OperationOutcome)\b/.exec(headers.prefer ?? '')?.[1]
   return (wanted as ReturnType<typeof preferredReturn> | undefined) ?? 'representation'
 }
 
@@ -58,7 +58,10 @@ export function deletedResponse({ version }: Pick<Written, 'version'>): Interact
   return { status: 204, headers: version > 0 ? { etag: etag(version) } : {} }
 }
 
-export function outcomeOf(outcome: Written['outcome']): object {
+/** What became of a conditional create that met a resource. */
+export const FOUND = 'found, and nothing created'
+
+export function outcomeOf(outcome: Written['outcome'] | typeof FOUND): object {
   return {
     resourceType: 'OperationOutcome',
     issue: [{ severity: 'information', code: 'informational', diagnostics: `The resource was ${outcome}.` }],

@@ -1,6 +1,7 @@
 import { requireScope } from '../auth/allows.js'
 import { ConsentryError } from '../errors.js'
 import { type EntryResult, planBundle, resolveBundle, type ResolvedEntry, responseBundle } from '../fhir/bundle.js'
+import type { Resource } from '../fhir/types.js'
 import { audited } from './audited.js'
 import { batch } from './batch.js'
 import { lookUp } from './bundle-lookups.js'
@@ -11,7 +12,7 @@ import { bundleOf } from './input.js'
 import type { FhirInteractions, Handler, InteractionRequest } from './interaction.js'
 import { changesSomething } from './operation-input.js'
 import type { GatewayParts } from './parts.js'
-import { deletedResponse, writtenResponse } from './represent.js'
+import { deletedResponse, FOUND, outcomeOf, preferredReturn, writtenResponse } from './represent.js'
 import type { Trail } from './trail.js'
 import { write, type Written } from './write.js'
 
@@ -65,7 +66,7 @@ async function carryOut(
   const results = new Map<ResolvedEntry | ConsentryError, EntryResult>()
   /** One after the other: each is an interaction of its own, audited and decided as such. */
   const askAll = async (): Promise<void> => {
-    for (const entry of asking) results.set(entry, await otherResult(answers, entry).catch(refuseAt(entry)))
+    for (const entry of asking) results.set(entry, await otherResult(request, answers, entry).catch(refuseAt(entry)))
   }
   if (writing.length === 0) {
     await askAll()
@@ -76,7 +77,7 @@ async function carryOut(
   writing.forEach(({ entry }, i) => results.set(entry, writtenResult(request, written[i] as Written)))
   for (const entry of asking.filter((one) => !isByName(one))) {
     // Committed: what has come to be refused in between says so in its entry.
-    results.set(entry, await otherResult(answers, entry).catch(refusedResult))
+    results.set(entry, await otherResult(request, answers, entry).catch(refusedResult))
   }
   return { answers, entries, results }
 }
@@ -135,11 +136,22 @@ function writtenResult(request: InteractionRequest, written: Written): EntryResu
   return resultOf(request, gone ? deletedResponse(written) : writtenResponse(wishing, written))
 }
 
-async function otherResult(answers: EntryAnswers, entry: ResolvedEntry): Promise<EntryResult> {
+async function otherResult(
+  request: InteractionRequest,
+  answers: EntryAnswers,
+  entry: ResolvedEntry,
+): Promise<EntryResult> {
   if (entry.action === 'nothing') return { status: 204 }
   const asked = entry.action === 'existing' ? { ...entry, interaction: 'read' as const, method: 'GET' as const } : entry
   const result = await answers.ask(entry, asked)
   if (entry.action !== 'existing') return result
-  const rest = withoutResource(result)
-  return { ...rest, location: `${entry.type}/${entry.id}/_history/${/\d+/.exec(rest.etag ?? '')?.[0] ?? '1'}` }
+  const location = `${entry.type}/${entry.id}/_history/${/\d+/.exec(result.etag ?? '')?.[0] ?? '1'}`
+  switch (preferredReturn({ headers: { prefer: entryPreference(request) } })) {
+    case 'representation':
+      return { ...result, location }
+    case 'OperationOutcome':
+      return { ...withoutResource(result), location, outcome: outcomeOf(FOUND) as Resource }
+    case 'minimal':
+      return { ...withoutResource(result), location }
+  }
 }
