@@ -17,6 +17,8 @@ export interface ServedOperation {
   readonly definition: string
   /** The type it is served for; absent: all of them, and the system. */
   readonly type?: string
+  /** It writes, so it is not served for what nobody may write. */
+  readonly changes?: boolean
 }
 
 /**
@@ -109,7 +111,10 @@ function resourceOf(type: string, served: Served, reverse: readonly string[]): R
   const interactions = served.interactions(type)
   const has = (interaction: TypeInteraction): boolean => interactions.includes(interaction)
   const { create = false, update = false, delete: remove, read = false } = served.conditional ?? {}
-  const operations = (served.operations ?? []).filter((operation) => operation.type === type || operation.type === '*')
+  const operations = (served.operations ?? []).filter(
+    (operation) =>
+      (operation.type === type || operation.type === '*') && !(operation.changes === true && APPEND_ONLY.has(type)),
+  )
   return {
     type,
     profile: `http://hl7.org/fhir/StructureDefinition/${type}`,

@@ -3,7 +3,7 @@ import { compartmentTypes } from '../fhir/search/compartment-clause.js'
 import { stringify } from '../fhir/json.js'
 import type { FhirInteractions, InteractionResponse, OpenRequest } from './interaction.js'
 import { parametersRevision } from '../fhir/search-parameters.js'
-import { operationDefinition } from './operation-input.js'
+import { changesSomething, operationDefinition } from './operation-input.js'
 import type { OperationTable } from './operations.js'
 import type { GatewayParts } from './parts.js'
 
@@ -69,7 +69,8 @@ function statementOf(parts: GatewayParts, served: FhirInteractions, operations: 
         .map((place) => {
           const [type, name = ''] = /^(?:([A-Za-z*]+)\/(?:\[id\]\/)?)?\$(.+)$/.exec(place)?.slice(1) ?? []
           const definition = definitionUrl(type, name)
-          return type === undefined ? { name, definition } : { name, definition, type }
+          const changes = changesSomething(type, name)
+          return { name, definition, changes, ...(type === undefined ? {} : { type }) }
         })
         .filter(
           (operation, i, list) =>

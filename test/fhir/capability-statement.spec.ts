@@ -33,6 +33,8 @@ interface ResourceEntry {
   interaction: { code: string }[]
   searchParam?: { name: string; definition: string; type: string }[]
   operation?: { name: string }[]
+  searchInclude?: string[]
+  searchRevInclude?: string[]
   conditionalCreate: boolean
   updateCreate: boolean
 }
@@ -87,6 +89,36 @@ describe('capabilityStatement', () => {
       definition: 'http://hl7.org/fhir/SearchParameter/individual-birthdate',
       type: 'date',
     })
+  })
+
+  it('names the includes that a search would take, those that lead here too', () => {
+    const resources = resourcesOf(served)
+    const named = (type: string) => resources.find((each) => each.type === type)
+    expect(named('Observation')?.searchInclude).toEqual(
+      expect.arrayContaining(['*', 'Observation:subject', 'Observation:performer']),
+    )
+    expect(named('Patient')?.searchRevInclude).toEqual(
+      expect.arrayContaining(['*', 'Observation:subject', 'Observation:patient']),
+    )
+    expect(named('Patient')?.searchRevInclude).not.toContain('Encounter:location')
+    for (const { type, searchInclude = [], searchRevInclude = [] } of resources) {
+      const asked = [
+        ...searchInclude.map((value): [string, string] => ['_include', value]),
+        ...searchRevInclude.map((value): [string, string] => ['_revinclude', value]),
+      ]
+      for (const param of asked) expect(parseSearch(type, [param]).includes, `${type} ${param[1]}`).toHaveLength(1)
+    }
+  })
+
+  it('names no operation that writes for what nobody writes', () => {
+    const adding = {
+      name: 'meta-add',
+      definition: 'http://hl7.org/fhir/OperationDefinition/Resource-meta-add',
+      type: '*',
+    }
+    const resources = resourcesOf({ ...served, operations: [{ ...adding, changes: true }] })
+    expect(resources.find(({ type }) => type === 'AuditEvent')).not.toHaveProperty('operation')
+    expect(resources.find(({ type }) => type === 'Patient')?.operation).toMatchObject([{ name: 'meta-add' }])
   })
 
   it('leaves out what is not served', () => {
