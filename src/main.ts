@@ -5,6 +5,7 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import type { FastifyInstance } from 'fastify'
 import { AppModule, compose, type Composition } from './app.module.js'
 import { ConfigurationError, readConfig, type Config } from './config.js'
+import { openDataDirectory } from './embedded/data-directory.js'
 import { ConsentryError } from './errors.js'
 import { Drain } from './http/drain.js'
 import { closeWhenAnswered, trackInFlight } from './http/in-flight.js'
@@ -13,7 +14,12 @@ import { nestLogger } from './http/nest-logger.js'
 import { createServer } from './http/server.js'
 
 async function start(config: Config): Promise<void> {
-  const port = config.port === 0 ? await freePort(config.host) : config.port
+  const port = await freePort(config.host, config.port).catch(async (error: unknown) => {
+    if (!isInUse(error)) throw error
+    // Mostly it is this gateway itself, started twice: then the directory is in use, and says so.
+    await (await openDataDirectory(config.dataDirectory)).close()
+    throw new ConfigurationError([inUse(config.host, config.port)])
+  })
   const localUrl = `http://${urlHost(config.host)}:${port}`
   const publicUrl = config.publicUrl ?? localUrl
   const server = createServer({
@@ -85,11 +91,16 @@ function urlHost(host: string): string {
   return host.includes(':') ? `[${host}]` : host
 }
 
-/** The issuer of tokens has its URL in every token, so the port must be known before the parts are made. */
-function freePort(host: string): Promise<number> {
+/**
+ * The issuer of tokens has its URL in every token, so the port must be known before the parts are made; and one that is taken is told
+ * before chain, database and keys are.
+ *
+ * @param wanted 0: any free one
+ */
+function freePort(host: string, wanted: number): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = createSocketServer().once('error', reject)
-    probe.listen(0, host, () => {
+    probe.listen(wanted, host, () => {
       const address = probe.address()
       probe.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
     })

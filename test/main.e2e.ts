@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -53,15 +53,17 @@ describe('npm start', () => {
     expect((await run(data, 'cli/token.js', ['ehr'])).err).toContain('No gateway has been started')
   })
 
-  it('leaves nothing behind when its port is taken, and says so', async () => {
+  it('makes nothing when its port is taken, and says so; by itself too', async () => {
     const taken = createServer()
     await once(taken.listen(0, '127.0.0.1'), 'listening')
     const { port } = taken.address() as AddressInfo
     const { code, err } = await run(data, 'main.js', [], { PORT: String(port), EMBEDDED_PROXIES: '0' })
     taken.close()
     expect([code, err]).toEqual([1, expect.stringContaining(`PORT ${port} of 127.0.0.1 is in use`)])
-    const chain = JSON.parse(await readFile(join(data, 'chain', 'chain.json'), 'utf8')) as { port: number }
-    await expect(fetch(`http://127.0.0.1:${chain.port}`)).rejects.toThrow('fetch failed')
+    expect((await readdir(data)).filter((name) => !name.startsWith('lock'))).toEqual([])
+    const { fhir } = await gateway()
+    const twice = await run(data, 'main.js', [], { PORT: new URL(fhir).port })
+    expect([twice.code, twice.err]).toEqual([1, expect.stringContaining(`${data} is in use by process`)])
   })
 
   it('refuses to start on a wrong variable, by name', async () => {
