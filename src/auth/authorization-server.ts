@@ -140,7 +140,9 @@ function grantedScopes(ctx: KoaContextWithOIDC, client: RegisteredClient | undef
   if (hasWalletScope(requested) && hasWalletScope(registered)) granted.push(WALLET_SCOPE)
   if (granted.length === 0)
     throw new errors.InvalidScope(
-      requested === '' ? 'scope is missing' : `none of these scopes is registered for this client: ${client?.scopes}`,
+      requested === ''
+        ? 'scope is missing'
+        : `no scope that was asked for is among those of this client: ${registered}`,
       requested,
     )
   const scope = granted.join(' ')

@@ -24,7 +24,7 @@ async function main(): Promise<void> {
     process.stderr.write(`${USAGE}\n`)
     process.exit(2)
   }
-  const request = JSON.parse(text) as RegistrationRequest
+  const request = requestIn(text)
   const config = readConfig()
   const read = (name: string): string => readFileSync(join(config.dataDirectory, name), 'utf8')
   const deployment = JSON.parse(read('deployment.json')) as Deployment
@@ -42,6 +42,25 @@ async function main(): Promise<void> {
   await administrator.close()
   await rpc.close()
   console.log(`Registered the ${kind} ${request.id}.`)
+}
+
+/** @throws Error for what is not the line that a gateway or proxy prints */
+function requestIn(text: string): RegistrationRequest {
+  const parts = ['id', 'controller', 'encryptionKey', 'endpoint'] as const
+  const value = objectIn(text)
+  const missing = parts.filter((part) => typeof value[part] !== 'string')
+  if (missing.length === 0) return value as RegistrationRequest
+  throw new Error(
+    `This is not the line that an unregistered gateway or proxy prints, for it lacks ${missing.join(', ')}: give it as one argument, in quotes.`,
+  )
+}
+
+function objectIn(text: string): Partial<Record<keyof RegistrationRequest, unknown>> {
+  try {
+    return Object(JSON.parse(text)) as object
+  } catch {
+    return {}
+  }
 }
 
 main().catch((error: unknown) => {

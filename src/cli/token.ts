@@ -10,14 +10,15 @@ import { demoClientFile, type DemoClient } from '../embedded/demo-clients.js'
 import { RUNNING_FILE, type RunningGateway } from '../embedded/running.js'
 import { requestToken } from './access-token.js'
 
+const USAGE = `usage: npm run --silent token -- <ehr|wallet|auditor> [--purpose TREAT] [--scope "system/Patient.rs"]`
+
 async function main(): Promise<string> {
   const { positionals, values } = parseArgs({
     allowPositionals: true,
     options: { purpose: { type: 'string', multiple: true }, scope: { type: 'string' } },
   })
   const [name, ...rest] = positionals
-  if (name === undefined || rest.length > 0)
-    throw new Error('usage: npm run --silent token -- <ehr|wallet|auditor> [--purpose TREAT]')
+  if (name === undefined || rest.length > 0) throw new Error(USAGE)
   const directory = readConfig().dataDirectory
   const running = await read<RunningGateway>(
     join(directory, RUNNING_FILE),

@@ -54,7 +54,7 @@ function bodyOf(request: InteractionRequest, type: string): unknown {
   const resource = value as Resource | null
   const found = resource?.resourceType
   if (typeof found === 'string' && found !== type) {
-    throw new ConsentryError('malformed', `The URL is of ${type}, so the resource must be a ${type}.`, {
+    throw new ConsentryError('malformed', `The URL is of ${type}, so the resource must be of that type too.`, {
       code: 'value',
       expression: ['resourceType'],
     })

@@ -86,12 +86,8 @@ export function checkContentType(contentType: string | undefined, use: BodyUse):
   const charset = range?.parameters.get('charset')
   const version = range?.parameters.get('fhirversion')
   const understood = range !== undefined && BODY_TYPES[use].includes(range.type)
-  if (
-    understood &&
-    (charset === undefined || /^utf-?8$/i.test(charset)) &&
-    (version === undefined || VERSIONS.has(version))
-  )
-    return
+  const ofR4 = version === undefined || VERSIONS.has(version)
+  if (understood && (charset === undefined || /^utf-?8$/i.test(charset)) && ofR4) return
   if (range?.type === 'application/xml-patch+xml') {
     throw new ConsentryError(
       'unsupported-media-type',
@@ -101,7 +97,7 @@ export function checkContentType(contentType: string | undefined, use: BodyUse):
   }
   throw new ConsentryError(
     'unsupported-media-type',
-    `The body of this request must be ${BODY_TYPES[use].slice(0, 3).join(' or ')}, in UTF-8.`,
+    `The body of this request must be ${BODY_TYPES[use].slice(0, 3).join(' or ')}, in UTF-8${ofR4 ? '' : ' and of FHIR 4.0 (fhirVersion=4.0)'}.`,
     { expression: ['http.content-type'] },
   )
 }

@@ -186,6 +186,10 @@ describe('parseSearch: what is refused', () => {
     expect(error.message).not.toContain('Ana')
   })
 
+  it('takes the default of _contained', () => {
+    expect(parse('Patient', '_contained=false&_id=1').clauses).toHaveLength(1)
+  })
+
   it.each([
     ['Patient', 'phonetic=smith', 'phonetic'],
     ['Patient', '_text=x', '_text'],
@@ -203,6 +207,8 @@ describe('parseSearch: what is refused', () => {
   })
 
   it.each([
+    ['Patient', '_has:Foo:patient:code=x', 'invalid', 'names Foo, which is no resource type'],
+    ['Patient', '_has:Observation=x', 'invalid', 'of the form _has'],
     ['Patient', 'name:text=x', 'not-supported', ':exact, :contains'],
     ['AuditEvent', 'outcome:missing=true', 'not-supported', 'not indexed'],
     ['AuditEvent', 'address:contains=1', 'not-supported', 'not indexed'],

@@ -181,6 +181,12 @@ describe('a request that cannot be right', () => {
     ])
   })
 
+  it('a body of another version of FHIR is told which would be right', async () => {
+    const of = (type: string) => put('/Patient/1').set('Content-Type', type).send('{}').expect(415)
+    expect(issue(await of('application/fhir+json; fhirVersion=5.0'))?.diagnostics).toContain('fhirVersion=4.0')
+    expect(issue(await of('text/plain'))?.diagnostics).not.toContain('fhirVersion')
+  })
+
   it('a body without a type is 415, a missing body 400', async () => {
     const typeless = await fetch(`${edge.fhir}/Patient/1`, {
       method: 'PUT',

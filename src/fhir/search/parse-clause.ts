@@ -67,7 +67,6 @@ export function parsePath(type: string, name: string, context: ClauseContext, at
 
 /** Parameters of R4 that no SearchParameter defines and that are not served here, and why. */
 const OF_R4: Readonly<Record<string, string>> = {
-  _contained: 'is not served: what is contained is found with the resource that contains it',
   _containedType: 'is not served: what is contained is found with the resource that contains it',
   _type: 'belongs to a search of the system or of a compartment; the type is in the path here',
   _score: 'is not served: what a search finds is not ranked',
@@ -90,9 +89,8 @@ function deeper(context: ClauseContext): ClauseContext {
 
 function parseReverseChain(name: string, context: ClauseContext, atEnd: AtEnd): Clause | undefined {
   const [, type = '', param = '', ...rest] = name.split(':')
-  if (!isResourceType(type) || rest.length === 0) {
-    throw new Refusal('invalid', 'is not of the form _has:Type:reference:parameter')
-  }
+  if (rest.length === 0) throw new Refusal('invalid', 'is not of the form _has:Type:reference:parameter')
+  if (!isResourceType(type)) throw new Refusal('invalid', `names ${printable(type)}, which is no resource type of R4`)
   const reference = searchParametersOf(type).get(param)
   if (reference === undefined) throw unknownParameter(type, param, context)
   if (reference.kind !== 'reference')

@@ -52,6 +52,15 @@ export const RESULT_PARAMETERS: Readonly<Record<string, Parse>> = {
     requireServedSort(type, sort)
     into.sort = sort
   },
+  /** "false (default): Do not return contained resources", https://hl7.org/fhir/R4/search.html#contained */
+  _contained(value) {
+    if (value === 'false') return
+    throw new Refusal(
+      'not-supported',
+      'is served as false alone: what is contained is found with the resource that contains it',
+      true,
+    )
+  },
   _elements(value, into) {
     const names = value.split(',').filter((part) => part !== '')
     if (!names.every((name) => /^[A-Za-z]{1,64}$/.test(name))) {
