@@ -17,7 +17,15 @@ export async function composeAccess(
   { config, publicUrl, baseUrl, onFault }: Site,
   { directory, keystore, keys }: Storage,
 ): Promise<Pick<EdgeParts, 'authenticator' | 'smartConfiguration' | 'authorizationServer'>> {
-  const clients = fileRegistry(directory.file('clients.json'), fixedRegistry(await demoClients(directory, keys.id)))
+  const clients = fileRegistry(
+    {
+      path: directory.file('clients.json'),
+      entity: keys.id,
+      externalIssuer: config.auth.issuerUrl !== null,
+      onProblem: (problem) => onFault('a registered client is left out', problem),
+    },
+    fixedRegistry(await demoClients(directory, keys.id)),
+  )
   const audience = config.auth.audience ?? baseUrl
   if (config.auth.issuerUrl !== null) {
     const issuer = externalIssuer(config.auth.issuerUrl, config.auth.jwksUrl)
