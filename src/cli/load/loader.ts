@@ -21,7 +21,7 @@ export interface LoadOptions {
  * two processes was killed, is looked for by its tag: a transaction is all or nothing, so its first create tells of the
  * whole. It is sent again only when it is not found and can no longer be under way: the gateway is another process
  * than the one it was sent to, or GRACE has passed. Bundles without blind creates can be sent twice, and entries of a
- * batch carry If-None-Exist.
+ * batch carry If-None-Exist. A transaction that we made ourselves and that is refused is sent again one resource at a time.
  */
 export class Loader {
   readonly tally: Tally = { units: 0, unitsDone: 0, resources: 0, refused: 0, skipped: 0 }
@@ -76,6 +76,12 @@ export class Loader {
     if (state?.state === 'sent' && (await this.#happened(unit, state))) return
     const answer = await this.#send(unit)
     if (answer === null) return
+    if (answer.status >= 400 && answer.status < 500 && unit.apart !== null) {
+      await this.journal.note(unit.key, { state: 'refused' })
+      // Each on its own, in their order: what is sound is loaded, and what is not is named.
+      for (const part of unit.apart()) await this.#loadUnit(part)
+      return
+    }
     const refused = refusalsOf(unit.file, answer)
     const locations = locationsOf(answer)
     this.tally.resources += answer.status < 300 ? unit.resources - refused.length : 0

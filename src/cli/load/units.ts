@@ -15,6 +15,8 @@ export interface Unit {
   readonly bundle: Bundle
   /** A search that finds something exactly if the server has carried out this unit; `null`: it may be sent twice. */
   readonly marker: string | null
+  /** The same one resource at a time, for when the whole is refused; `null` where it belongs together. */
+  readonly apart: (() => readonly Unit[]) | null
 }
 
 /** Why a file or line cannot be sent at all. */
@@ -41,6 +43,7 @@ export function* unitsOf(source: Source, text: Buffer): Generator<Unit | Unusabl
   let number = 0
   for (const made of groups) {
     if (isUnusable(made)) yield made
+    else if (ours.has(made)) yield apartUnit(source, number++, made)
     else yield unit(source, number++, made)
   }
 }
@@ -103,7 +106,9 @@ function patientOf(resource: Resource): string {
 function* puts(resources: readonly Resource[]): Generator<Bundle> {
   for (let i = 0; i < resources.length; i += ENTRIES) {
     const entry = resources.slice(i, i + ENTRIES).map((resource) => asWrite({ resource }))
-    yield { resourceType: 'Bundle', type: 'transaction', entry }
+    const bundle: Bundle = { resourceType: 'Bundle', type: 'transaction', entry }
+    ours.add(bundle)
+    yield bundle
   }
 }
 
@@ -119,10 +124,31 @@ function asWrite({ fullUrl, resource }: BundleEntry): BundleEntry {
   return { ...(fullUrl?.startsWith('urn:') ? { fullUrl } : {}), resource, request }
 }
 
-function unit(source: Source, number: number, bundle: Bundle): Unit {
+/** Transactions that we make of what came one by one; whoever made a Bundle meant it as a whole. */
+const ours = new WeakSet<Bundle>()
+
+/** Patients first: the others refer to them. */
+function apartUnit(source: Source, number: number, bundle: Bundle): Unit {
+  const whole = unit(source, number, bundle)
+  const entries = bundle.entry ?? []
+  if (entries.length < 2) return whole
+  const isPatient = ({ resource }: BundleEntry): boolean => resource?.resourceType === 'Patient'
+  const apart = (): Unit[] =>
+    entries
+      .map((entry, i) => ({ entry, part: unit(source, `${number}.${i}`, { ...bundle, entry: [entry] }) }))
+      .sort((a, b) => Number(isPatient(b.entry)) - Number(isPatient(a.entry)))
+      .map(({ entry: { resource }, part }) => ({
+        ...part,
+        file: `${source.path} (${resource?.resourceType}/${resource?.id ?? '?'})`,
+      }))
+  return { ...whole, apart }
+}
+
+function unit(source: Source, number: number | string, bundle: Bundle): Unit {
   const key = createHash('sha256').update(`${source.hash} ${number}`).digest('hex')
   const entries = bundle.entry ?? []
-  const common = { file: source.path, key, resources: entries.filter(({ resource }) => resource).length }
+  const resources = entries.filter(({ resource }) => resource).length
+  const common = { file: source.path, key, resources, apart: null }
   if (bundle.type === 'batch') return { ...common, bundle: eachOnce(bundle, key), marker: null }
   const marked = entries.findIndex(isBlindCreate)
   const resource = entries[marked]?.resource

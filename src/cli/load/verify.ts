@@ -2,7 +2,7 @@ import { isNumber, type JsonObject, type JsonValue, numberText, parseJson } from
 import type { GatewayClient } from './gateway-client.js'
 import type { Journal } from './journal.js'
 import { readSource, type Source } from './sources.js'
-import { unitsOf } from './units.js'
+import { type Unit, unitsOf, type Unusable } from './units.js'
 
 export interface Difference {
   readonly file: string
@@ -40,8 +40,7 @@ interface Loaded {
 async function loaded(sources: readonly Source[], journal: Journal): Promise<Loaded[]> {
   const found: Loaded[] = []
   for (const source of sources) {
-    for (const unit of unitsOf(source, await readSource(source))) {
-      if ('reason' in unit) continue
+    for (const unit of sent(unitsOf(source, await readSource(source)), journal)) {
       const state = journal.get(unit.key)
       if (state?.state !== 'done') continue
       unit.bundle.entry?.forEach(({ resource }, i) => {
@@ -51,6 +50,15 @@ async function loaded(sources: readonly Source[], journal: Journal): Promise<Loa
     }
   }
   return found
+}
+
+/** As they were sent: what was refused together was sent one by one. */
+function* sent(made: Iterable<Unit | Unusable>, journal: Journal): Generator<Unit> {
+  for (const unit of made) {
+    if ('reason' in unit) continue
+    if (journal.get(unit.key)?.state === 'refused' && unit.apart !== null) yield* unit.apart()
+    else yield unit
+  }
 }
 
 function choose<T>(from: T[], count: number): T[] {

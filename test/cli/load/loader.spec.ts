@@ -141,6 +141,21 @@ it('looks for a Bundle that an earlier run had sent when it was killed', async (
   expect(carriedOut).toEqual([key])
 })
 
+it('loads what is sound of lines that it put together, and names each that is not, again in the next run', async () => {
+  mkdirSync(join(directory, 'in'))
+  const lines = ['a', 'b', 'c'].map((id) => JSON.stringify({ resourceType: 'Patient', id, active: id !== 'b' }))
+  writeFileSync(join(directory, 'in', 'x.ndjson'), lines.join('\n'))
+  // the three together, then a, b and c
+  fates = ['refused', 'ok', 'refused', 'ok']
+  const { tally, refusals } = await load()
+  expect(tally).toMatchObject({ resources: 2, refused: 1, units: 1, unitsDone: 1 })
+  expect(refusals.map(({ file }) => file)).toEqual([join(directory, 'in', 'x.ndjson (Patient/b)')])
+  expect(carriedOut.length).toBe(2)
+  fates = ['refused', 'ok']
+  expect((await load()).tally).toMatchObject({ resources: 1, refused: 0, skipped: 2 })
+  expect([carriedOut.length, fates]).toEqual([3, []])
+})
+
 it('says what was refused, how often, why and where, and tries it again the next time', async () => {
   write(3)
   fates = ['refused', 'refused']
