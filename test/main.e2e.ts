@@ -1,4 +1,5 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { spawn } from 'node:child_process'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -23,6 +24,14 @@ async function gateway() {
   return running
 }
 
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
+
 describe('npm start', () => {
   it('says where it is and how to get a token, and the token works', async () => {
     const { child, line, fhir, output } = await gateway()
@@ -36,6 +45,18 @@ describe('npm start', () => {
     expect((await run(data, 'cli/token.js', [])).err).toContain('usage')
     const ended = await end(child, 'SIGTERM')
     expect(ended, output()).toEqual([0, null])
+  })
+
+  it('ends with the npm that started it: the signal reaches the program', async () => {
+    const env = { ...process.env, CONSENTRY_DATA: data, PORT: '0', EMBEDDED_PROXIES: '0' }
+    const npm = spawn('npm', ['start', '--ignore-scripts'], { env, stdio: ['ignore', 'pipe', 'inherit'] })
+    const ended = once(npm, 'exit')
+    let said = ''
+    for await (const text of npm.stdout) if ((said += String(text)).includes('Consentry is ready')) break
+    const { pid } = JSON.parse(await readFile(join(data, 'running.json'), 'utf8')) as { pid: number }
+    npm.kill('SIGTERM')
+    await ended
+    await expect.poll(() => isAlive(pid), { timeout: 30_000 }).toBe(false)
   })
 
   it('refuses a second process on the same data, and starts again after a kill', async () => {
