@@ -2,6 +2,7 @@ import type { AuditTrail } from '../audit/audit-trail.js'
 import type { Principal } from '../auth/principal.js'
 import { AUDIT } from '../consent/labels.js'
 import type { PartyId, PatientId } from '../consent/permit.js'
+import { ConsentryError } from '../errors.js'
 import { storedResource } from '../fhir/stored-resource.js'
 import { indexValues } from '../fhir/search-parameters.js'
 import { Loop } from '../exchange/loop.js'
@@ -126,11 +127,22 @@ export class Reindexing {
     const bodies = new Map(opened.flat())
     const entries = rows.flatMap(({ pk, version: { type, version } }): Indexed[] => {
       const body = bodies.get(pk)
-      if (body === undefined) return []
-      const resource = storedResource(body)
-      return [{ pk, version, index: this.parts.index.entries(type, indexValues(resource)) }]
+      const index = body && this.#indexOf(type, body)
+      return index === undefined ? [] : [{ pk, version, index }]
     })
-    return { entries, waiting: rows.map(({ pk }) => pk).filter((pk) => !bodies.has(pk)) }
+    const indexed = new Set(entries.map(({ pk }) => pk))
+    return { entries, waiting: rows.map(({ pk }) => pk).filter((pk) => !indexed.has(pk)) }
+  }
+
+  /** A record from before there was a limit may be beyond it; it keeps the entries that it has. */
+  #indexOf(type: string, body: Uint8Array): IndexEntries | undefined {
+    try {
+      return this.parts.index.entries(type, indexValues(storedResource(body)))
+    } catch (error) {
+      if (!(error instanceof ConsentryError)) throw error
+      this.parts.onProblem(error)
+      return undefined
+    }
   }
 
   /** What may be opened and can be. @throws ConsentryError `unavailable` while the ledger is silent: it is tried again then */

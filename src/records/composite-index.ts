@@ -1,4 +1,5 @@
 import type { Filter, FilterOf, TokenValue } from '../clauses/clause.js'
+import { type IndexBudget, ORDERED } from './index-budget.js'
 import type { IndexValue } from './search-query.js'
 
 /** What makes the tokens; the blind index. */
@@ -17,9 +18,21 @@ const LONGEST = 32
 /**
  * A composite of tokens, strings and references is one token for each way in which its parts may be asked for together.
  */
-export function compositeTokens(index: Tokens, type: string, { param, parts }: CompositeEntry): bigint[] {
+export function compositeTokens(
+  index: Tokens,
+  type: string,
+  { param, parts }: CompositeEntry,
+  budget: IndexBudget,
+): bigint[] {
   if (parts.some((values) => values.some(({ kind }) => isOrdered(kind)))) return []
-  return combinations(parts.map((values) => values.flatMap(formsOf))).map((forms) => token(index, type, param, forms))
+  const forms = parts.map((values) => values.flatMap(formsOf))
+  budget.spend(waysOf(forms))
+  return combinations(forms).map((each) => token(index, type, param, each))
+}
+
+/** How many combinations there are. */
+function waysOf(lists: readonly (readonly unknown[])[]): number {
+  return lists.reduce((ways, { length }) => ways * length, 1)
 }
 
 /** The tokens that a search asks for, one for each of its alternatives. */
@@ -37,13 +50,15 @@ export function hasOrderedPart(parts: readonly { readonly kind: string }[]): boo
  * A composite of a code and what has an order: ordered rows under a parameter of its own for each code, which must have the
  * token of the code with its system among their units.
  */
-export function compositeRows({
-  param,
-  parts,
-}: CompositeEntry): { code: string; system: string | undefined; values: readonly Ordered[][]; param: string }[] {
+export function compositeRows(
+  { param, parts }: CompositeEntry,
+  budget: IndexBudget,
+): { code: string; system: string | undefined; values: readonly Ordered[][]; param: string }[] {
   const [codes = [], ...rest] = parts
   if (!rest.some((values) => values.some(({ kind }) => isOrdered(kind)))) return []
-  const ordered = combinations(rest.map((values) => values.filter((value): value is Ordered => isOrdered(value.kind))))
+  const lists = rest.map((values) => values.filter((value): value is Ordered => isOrdered(value.kind)))
+  budget.spend(ORDERED * rest.length * codes.length * waysOf(lists))
+  const ordered = combinations(lists)
   return codes.flatMap((value) =>
     value.kind === 'token' && value.code !== undefined
       ? [{ param, code: value.code, system: value.system, values: ordered }]

@@ -1,9 +1,10 @@
 import { compositeRows, compositeTokens } from './composite-index.js'
 import { ascending, push, referenceName } from './entry-lists.js'
+import { IndexBudget, ORDERED } from './index-budget.js'
 import { type IndexNames, referenceParameter } from './index-names.js'
 import { Memory } from './memory.js'
 import type { CanonicalAmount, IndexValue } from './search-query.js'
-import { partsOf, prefixesOf } from './string-parts.js'
+import { CONTAINING, LONGEST_PART, LONGEST_PREFIX, partsOf, prefixesOf } from './string-parts.js'
 import { pair } from './token-kind.js'
 import type { IndexEntries, OrderedEntry, ReferenceEntry } from './types.js'
 
@@ -20,8 +21,10 @@ export function indexForm(type: string): number {
   return LEAN.has(type) ? 1 : 2
 }
 
-/** Codes and strings whose tokens are kept together; some kilobytes each for a long string. */
+/** Codes and strings whose tokens are kept together; some kilobytes each. */
 const REMEMBERED_LISTS = 8_192
+/** Characters of a code or string whose tokens are kept: of longer ones they are too many, and it seldom comes again. */
+const LONGEST_REMEMBERED = 64
 
 const NOTHING = new Uint8Array()
 
@@ -39,7 +42,9 @@ export class IndexWriter {
     const sorted = new SortRange()
     const present = new Set<string>()
     const lean = LEAN.has(type)
+    const budget = new IndexBudget()
     for (const value of values) {
+      budget.spend(...costOf(value))
       if (!lean && !present.has(value.param)) {
         present.add(value.param)
         tokens.push(this.names.token('present', type, value.param, ''))
@@ -84,8 +89,8 @@ export class IndexWriter {
           break
         }
         case 'composite':
-          push(tokens, compositeTokens(this.names, type, value))
-          ordered.push(...this.#compositeRows(type, value))
+          push(tokens, compositeTokens(this.names, type, value, budget))
+          for (const row of this.#compositeRows(type, value, budget)) ordered.push(row)
       }
     }
     for (const [param, { least, greatest }] of sorted.ranges) {
@@ -111,8 +116,8 @@ export class IndexWriter {
     for (const word of value.words ?? []) tokens.push(this.names.token('word', type, param, word))
   }
 
-  #compositeRows(type: string, value: Extract<IndexValue, { kind: 'composite' }>): OrderedEntry[] {
-    return compositeRows(value).flatMap(({ param, code, system, values }) => {
+  #compositeRows(type: string, value: Extract<IndexValue, { kind: 'composite' }>, budget: IndexBudget): OrderedEntry[] {
+    return compositeRows(value, budget).flatMap(({ param, code, system, values }) => {
       const own = this.names.codeOfRow(type, param, system ?? '', code)
       const parameter = this.names.token('order-code', type, param, code)
       return values.flatMap((parts) => {
@@ -149,7 +154,8 @@ export class IndexWriter {
     system: string | undefined,
     code: string,
   ): readonly bigint[] {
-    return this.#lists.of(`${prefix}code|${type}|${param}|${pair(system ?? '-', code)}|${system === undefined}`, () => {
+    const name = `${prefix}code|${type}|${param}|${pair(system ?? '-', code)}|${system === undefined}`
+    return this.#remembered(code, name, () => {
       const exact = this.names.exactCode(prefix, type, param, system ?? '', code)
       if (this.names.wellKnown.hasCode(system, code)) return [exact]
       return [
@@ -160,9 +166,15 @@ export class IndexWriter {
     })
   }
 
+  #remembered(text: string, name: string, make: () => readonly bigint[]): readonly bigint[] {
+    return text.length > LONGEST_REMEMBERED || name.length > 4 * LONGEST_REMEMBERED
+      ? make()
+      : this.#lists.of(name, make)
+  }
+
   #tokensOfString(type: string, value: Extract<IndexValue, { kind: 'string' }>, lean: boolean): readonly bigint[] {
     const { param, normal, word } = value
-    return this.#lists.of(`string|${type}|${param}|${word === true}|${pair(normal, value.value)}`, () => {
+    return this.#remembered(normal, `string|${type}|${param}|${word === true}|${pair(normal, value.value)}`, () => {
       const exact = word ? [] : [this.names.token('exact', type, param, value.value)]
       // a word has no exact token, which would be found by `:exact`
       if (!word && this.names.wellKnown.hasString(value.value)) return exact
@@ -216,6 +228,34 @@ export class IndexWriter {
     if (system !== undefined) units.add(this.names.token('unit-system-code', type, param, system))
     if (unit !== undefined) units.add(this.names.unitToken(type, param, undefined, unit))
     return { ...this.#span(parameter, value), unit: [...units] }
+  }
+}
+
+/** What the entries of a value cost at most; a composite is paid for where its combinations are counted. */
+function costOf(value: IndexValue): [tokens: number, characters: number] {
+  switch (value.kind) {
+    case 'token': {
+      const [words, types] = [value.words?.length ?? 0, value.types?.length ?? 0]
+      return [4 + words + types, (value.code?.length ?? 0) * (4 + types)]
+    }
+    case 'string': {
+      const { length } = value.normal
+      const parts = value.word ? 0 : Math.min(length, CONTAINING) * LONGEST_PART
+      return [4 + Math.min(length, LONGEST_PREFIX) + parts, 2 * value.value.length]
+    }
+    case 'uri': {
+      const within = value.within ?? []
+      return [2 + within.length, within.reduce((sum, { length }) => sum + length, value.value.length)]
+    }
+    case 'reference':
+      return [6, value.url?.length ?? 0]
+    case 'date':
+    case 'number':
+      return [ORDERED, 0]
+    case 'quantity':
+      return [3 * ORDERED, 0]
+    case 'composite':
+      return [1, 0]
   }
 }
 

@@ -6,6 +6,8 @@ type Keyed = _HMAC<ReturnType<typeof sha256.create>>
 
 /** Tokens that are kept; the codes, systems and references of a record repeat much. Two generations, so twice this. */
 const REMEMBERED = 32_768
+/** Characters of a text that is remembered: a client may send as many long ones as it likes, and none comes again. */
+const LONGEST = 256
 
 /**
  * 64-bit tokens of texts: the first eight bytes of HMAC-SHA-256, as a signed number.
@@ -27,7 +29,7 @@ export class KeyedTokens {
   }
 
   of(text: string): bigint {
-    return this.#memory.of(text, () => this.#compute(text))
+    return text.length > LONGEST ? this.#compute(text) : this.#memory.of(text, () => this.#compute(text))
   }
 
   #compute(text: string): bigint {

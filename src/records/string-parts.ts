@@ -5,7 +5,7 @@ export const LONGEST_PREFIX = 64
 export const LONGEST_PART = 8
 
 /** Characters of a string in which `:contains` finds something. */
-const CONTAINING = 256
+export const CONTAINING = 256
 
 /** Every part of a string up to LONGEST_PART characters. */
 export function partsOf(normal: string): Set<string> {
