@@ -28,11 +28,20 @@ export interface SearchLimits {
   readonly length: number
   /** Steps of all chains together. */
   readonly steps: number
+  /** References that all chains go through together, as they are written. */
+  readonly references: number
   /** References that one chain may go through, and parentheses that a `_filter` may open. */
   readonly depth: number
 }
 
-export const SEARCH_LIMITS: SearchLimits = { parameters: 100, values: 2000, length: 100_000, steps: 300, depth: 5 }
+export const SEARCH_LIMITS: SearchLimits = {
+  parameters: 100,
+  values: 2000,
+  length: 100_000,
+  steps: 300,
+  references: 20,
+  depth: 5,
+}
 
 export interface SearchOptions {
   /** FHIR base of this server without slash at its end: absolute references below it are its own resources. */
@@ -122,7 +131,7 @@ function contextFor(params: Params, options: SearchOptions): ClauseContext {
   requireLimits(params, limits)
   return {
     base: options.base,
-    budget: { values: limits.values, steps: limits.steps },
+    budget: { values: limits.values, steps: limits.steps, references: limits.references },
     depth: limits.depth,
     terminology: options.terminology ?? r4Terminology,
     now: options.now ?? Date.now(),
@@ -170,6 +179,10 @@ const SPECIAL_PARAMETERS: Readonly<Record<string, typeof parseClause>> = {
   _list: parseList,
 }
 
+/** The edge refuses them in a URL; conditions of Bundles and GraphQL do not come through it, and no index knows them. */
+// eslint-disable-next-line no-control-regex -- that is what is looked for
+const CONTROL = /[\u0000-\u0008\u000b\u000c\u000e-\u001f]/
+
 class Search {
   readonly #clauses: Clause[] = []
   readonly #results: ResultParameters = noResultParameters()
@@ -185,6 +198,7 @@ class Search {
   take(name: string, value: string, context: ClauseContext): void {
     if (value === '' || FOR_THE_EDGE.has(name)) return
     try {
+      if (CONTROL.test(name) || CONTROL.test(value)) throw new Refusal('value', 'has a control character')
       if (this.#obey(name, value, context) && name !== '_cursor') this.#applied.push([name, value])
     } catch (refusal) {
       if (!(refusal instanceof Refusal)) throw refusal

@@ -12,6 +12,9 @@ export interface GraphqlOperationParts {
   readonly baseUrl: string
 }
 
+/** https://hl7.org/fhir/R4/datatypes.html#id; nothing else is in a record's name. */
+const ID = /^[A-Za-z0-9\-.]{1,64}$/
+
 /** Ids of one `_id` search: references of a level are resolved in pages of this size. */
 const IDS = 200
 
@@ -117,6 +120,7 @@ function sourceOf({ interactions, parse, baseUrl }: GraphqlOperationParts): Grap
     search,
     resolve,
     read: async (type, id, context) => {
+      if (!ID.test(id)) return undefined
       const response = await permitted(interaction(interactions(), context, 'read', { type, id, params: [] }))
       return response && (body(response) as GraphqlResource)
     },

@@ -27,6 +27,15 @@ function refusal(type: string, query: string, handling?: Handling, options?: Sea
 
 const day = (text: string): number => Date.parse(`${text}T00:00:00Z`)
 
+it.each(['_id', 'name', 'identifier', '_filter', '_cursor', '_lastUpdated', 'general-practitioner'])(
+  'refuses a control character in %s, wherever the search comes from',
+  (name) => {
+    const error = expect.objectContaining({ kind: 'malformed' })
+    expect(() => parseSearch('Patient', [[name, 'a\u0000b']])).toThrow(error)
+    expect(() => parseSearch('Patient', [[`${name}\u0000`, 'a']])).toThrow(error)
+  },
+)
+
 describe('parseSearch: what is served', () => {
   it.each([
     ['code=a', { code: 'a' }],
@@ -292,6 +301,14 @@ describe('parseSearch: what is refused', () => {
     expect(refusal('Patient', `name=${'x'.repeat(60)}`, 'strict', { limits }).issues[0]?.code).toBe('too-long')
     const deep = 'part-of.'.repeat(40) + 'status'
     expect(refusal('Observation', `${deep}=x`, 'strict', { limits: { steps: 30 } }).issues[0]?.code).toBe('too-costly')
+    const chains = (count: number) => Array.from({ length: count }, (_, i) => `subject:Patient.name=x${i}`).join('&')
+    expect(parse('Observation', chains(20)).clauses).toHaveLength(20)
+    expect(refusal('Observation', chains(21)).issues[0]?.code).toBe('too-costly')
+    const filter = Array.from({ length: 21 }, () => '_has:Observation:patient:code eq x').join(' and ')
+    expect(refusal('Patient', `_filter=${filter}`).issues[0]?.code).toBe('too-costly')
+    const parts = Array.from({ length: 201 }, (_, i) => `abc${i}`).join(',')
+    expect(refusal('Patient', `name:contains=${parts}`).issues[0]?.code).toBe('too-costly')
+    expect(refusal('ValueSet', `url:above=http://a${'/a'.repeat(1_000)}`).issues[0]?.code).toBe('too-costly')
   })
 })
 
@@ -306,7 +323,7 @@ describe('criteriaOf', () => {
 describe('the form of a query, beyond what is served', () => {
   const context = () => ({
     base: undefined,
-    budget: { values: 100, steps: 100 },
+    budget: { values: 100, steps: 100, references: 100 },
     depth: 2,
     terminology: r4Terminology,
     now: 0,

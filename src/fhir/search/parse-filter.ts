@@ -1,5 +1,5 @@
 import { filterTest, isOperator } from './filter-test.js'
-import { type ClauseContext, parsePath } from './parse-clause.js'
+import { type ClauseContext, parsePath, spendReferences } from './parse-clause.js'
 import type { Clause } from '../../clauses/clause.js'
 import { Refusal } from './refusal.js'
 
@@ -82,6 +82,7 @@ class FilterParser {
       throw this.#wrong('one of eq, ne, co, sw, gt, lt, ge, le, ap, sa, eb, pr, po, ss, sb, in, ni, re')
     }
     const value = this.#value()
+    spendReferences(path, this.context)
     const clause = parsePath(this.type, path, this.context, (type, parameter) =>
       filterTest(type, parameter, operator, value, this.context),
     )

@@ -78,9 +78,15 @@ export function parseString(text: string, modifier: Modifier | undefined): Strin
   return { value, normal }
 }
 
+/** Characters of a URL of which each place that it lies below is looked for. */
+const LONGEST_BELOW = 2_000
+
 export function parseUri(text: string, modifier: Modifier | undefined): UriValue {
   const value = unescape(text)
   if (modifier === 'below') return { value: trimSlashes(value) }
+  if (modifier === 'above' && value.length > LONGEST_BELOW) {
+    throw new Refusal('too-costly', `has more than the ${LONGEST_BELOW} characters that are served with :above`)
+  }
   // what lies above may be written with or without a slash at its end
   return modifier === 'above' ? { value, above: uriAncestors(value).flatMap((each) => [each, `${each}/`]) } : { value }
 }
