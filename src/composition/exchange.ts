@@ -1,7 +1,7 @@
 import type { PartyId } from '../consent/permit.js'
 import { Importing } from '../exchange/importing.js'
 import { KeptReceipts } from '../exchange/kept-receipts.js'
-import { OpenedCapsules } from '../exchange/opened-capsules.js'
+import { type AnnouncedProxy, OpenedCapsules } from '../exchange/opened-capsules.js'
 import { ProxyAnswers } from '../exchange/proxy-answers.js'
 import { Purging } from '../exchange/purging.js'
 import { ToldRequests } from '../exchange/told-requests.js'
@@ -53,7 +53,7 @@ export function composeExchange(
       told: new ToldRequests(database, records, trail, clock),
       receipts: new KeptReceipts(database),
       answers,
-      receiptKeys: (proxies) => receiptKeysOf(reader, proxies),
+      announced: (proxies) => announcedOf(reader, proxies),
     }),
     remote,
     blocks: kept,
@@ -80,7 +80,7 @@ export function composeExchange(
 }
 
 /** As the proxies announced them. */
-async function receiptKeysOf(reader: LedgerReader, proxies: readonly PartyId[]): Promise<Map<PartyId, Uint8Array>> {
+async function announcedOf(reader: LedgerReader, proxies: readonly PartyId[]): Promise<Map<PartyId, AnnouncedProxy>> {
   const nodes = await reader.readMany(
     'ProxyRegistry',
     'proxyNode',
@@ -88,8 +88,9 @@ async function receiptKeysOf(reader: LedgerReader, proxies: readonly PartyId[]):
   )
   return new Map(
     proxies.flatMap((proxy, i) => {
-      const key = Buffer.from(nodes[i]?.receiptKey.slice(2) ?? '', 'hex')
-      return key.length === 0 ? [] : [[proxy, new Uint8Array(key)] as const]
+      const { receiptKey = '', endpoint = '' } = nodes[i] ?? {}
+      const key = Buffer.from(receiptKey.slice(2), 'hex')
+      return key.length === 0 ? [] : [[proxy, { endpoint, receiptKey: new Uint8Array(key) }] as const]
     }),
   )
 }

@@ -43,6 +43,13 @@ export interface OpenedCapsule {
   readonly key: Uint8Array
 }
 
+/** What a proxy says of itself on the ledger. */
+export interface AnnouncedProxy {
+  readonly endpoint: string
+  /** Signs its receipts; 33 bytes. */
+  readonly receiptKey: Uint8Array
+}
+
 export interface OpeningParts {
   readonly entity: PartyId
   readonly encryption: SecretKey
@@ -54,8 +61,8 @@ export interface OpeningParts {
   readonly told: ToldRequests
   readonly receipts: KeptReceipts
   readonly answers: ProxyAnswers
-  /** Keys with which proxies sign receipts, of the ledger; those that announced none are missing. */
-  readonly receiptKeys: (proxies: readonly PartyId[]) => Promise<ReadonlyMap<PartyId, Uint8Array>>
+  /** As the ledger knows proxies; those that announced nothing are missing. */
+  readonly announced: (proxies: readonly PartyId[]) => Promise<ReadonlyMap<PartyId, AnnouncedProxy>>
 }
 
 /**
@@ -130,15 +137,18 @@ export class OpenedCapsules {
     return opened
   }
 
-  /** An answer counts once its receipts are kept. */
+  /**
+   * An answer counts once its receipts are kept. Where a proxy is, the ledger says: whoever shares with us wrote the package, and would have
+   * us call whatever stands in it.
+   */
   async #answers(proxies: readonly ProxyAddress[], asked: Asking): Promise<PromiseSettledResult<Reencrypted>[]> {
-    const { operator, receipts, receiptKeys, answers } = this.parts
-    const keys = await receiptKeys(proxies.map(({ id }) => id))
+    const { operator, receipts, announced, answers } = this.parts
+    const nodes = await announced(proxies.map(({ id }) => id))
     const settled = await Promise.allSettled(
-      proxies.map(async (proxy) => {
-        const key = keys.get(proxy.id)
-        if (key === undefined) throw new ConsentryError('integrity', 'The ledger knows no receipt key of the proxy.')
-        const answer = await requestReencryption(proxy, key, asked, operator)
+      proxies.map(async ({ id }) => {
+        const node = nodes.get(id)
+        if (node === undefined) throw new ConsentryError('integrity', 'The ledger knows no receipt key of the proxy.')
+        const answer = await requestReencryption({ id, endpoint: node.endpoint }, node.receiptKey, asked, operator)
         await receipts.keep(answer.receipts)
         return answer
       }),

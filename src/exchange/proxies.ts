@@ -12,6 +12,7 @@ import {
 } from '../proxy/protocol.js'
 import { boundedBody } from './bounded-body.js'
 import { receiptsOf, type VerifiedReceipt } from './receipts.js'
+import { urlBelow } from './url-below.js'
 
 const TIMEOUT = 5_000
 /** Bytes; the fragments of half of MAX_CAPSULES fit. */
@@ -24,7 +25,7 @@ export interface ProxyAddress {
 
 /** @throws ConsentryError `unavailable` when the proxy does not take the fragment */
 export async function deliverKeyFrag({ endpoint }: ProxyAddress, delivery: KeyFragDelivery): Promise<void> {
-  await post(`${endpoint}/kfrags`, delivery)
+  await post(urlBelow(endpoint, 'kfrags'), delivery)
 }
 
 export type ReencryptionItems = ReencryptionRequest['items']
@@ -57,7 +58,7 @@ export async function requestReencryption(
     const request: ReencryptionRequest = { proxy: proxy.id, ...terms, ...once(), items: part }
     const text = JSON.stringify(request)
     const signed = { request: text, signature: await operator.signMessage(text) }
-    const answer = (await post(`${proxy.endpoint}/reencrypt`, signed)) as ReencryptionResponse | null
+    const answer = (await post(urlBelow(proxy.endpoint, 'reencrypt'), signed)) as ReencryptionResponse | null
     if (!Array.isArray(answer?.results) || answer.results.length !== part.length || !answer.results.every(isResult)) {
       throw refused('answers another question')
     }
@@ -76,7 +77,7 @@ export async function requestReceipts(
 ): Promise<ReceiptsResponse> {
   const request: ReceiptsRequest = { asks: 'receipts', proxy: proxy.id, party, since, ...once() }
   const text = JSON.stringify(request)
-  const answer = await post(`${proxy.endpoint}/receipts`, {
+  const answer = await post(urlBelow(proxy.endpoint, 'receipts'), {
     request: text,
     signature: await operator.signMessage(text),
   })
@@ -115,6 +116,8 @@ async function post(url: string, body: unknown): Promise<unknown> {
   try {
     response = await fetch(url, {
       method: 'POST',
+      // whoever is sent on would call what the proxy cannot reach itself
+      redirect: 'error',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify(body),
       signal: AbortSignal.timeout(TIMEOUT),

@@ -2,6 +2,7 @@ import { ConsentryError } from '../errors.js'
 import type { BlockStore } from '../vault/blocks/block-store.js'
 import { MAX_BLOCK, requireBlock } from '../vault/envelope.js'
 import { boundedBody } from './bounded-body.js'
+import { urlBelow } from './url-below.js'
 
 const TIMEOUT = 10_000
 const PARALLEL = 12
@@ -29,7 +30,8 @@ export class RemoteBlocks {
 async function fetchBlock(cid: string, endpoints: readonly string[]): Promise<Uint8Array> {
   for (const endpoint of endpoints) {
     try {
-      const response = await fetch(`${endpoint}/ipfs/${cid}?format=raw`, { signal: AbortSignal.timeout(TIMEOUT) })
+      const url = `${urlBelow(endpoint, `ipfs/${cid}`)}?format=raw`
+      const response = await fetch(url, { redirect: 'error', signal: AbortSignal.timeout(TIMEOUT) })
       const bytes = response.ok ? await boundedBody(response, 8 * MAX_BLOCK) : null
       if (bytes === null) continue
       requireBlock(cid, bytes)

@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
 import { randomId } from '../ledger/support/consortium.js'
 import { ENGINES, type OpenDatabase } from '../records/open.js'
@@ -66,6 +68,22 @@ it('items that nobody can import do not stand before those that can be', async (
   )
   for (let round = 0; round < 3; round++) await world.work()
   expect(await ids()).toContain('sound')
+})
+
+it('a package that names other addresses of proxies has nobody called there', async () => {
+  const called: string[] = []
+  const inside = createServer((request, response) => {
+    called.push(`${request.method} ${request.url}`)
+    response.end('{}')
+  })
+  await new Promise<void>((resolve) => inside.listen(0, '127.0.0.1', resolve))
+  const { port } = inside.address() as AddressInfo
+  await world.grant()
+  await world.misdirect(`http://127.0.0.1:${port}/api/v0/shutdown?as=`)
+  await world.publish([{ id: 'sound', resource: observation('sound') }])
+  expect(await world.work()).toEqual({ imported: 1, refused: 0 })
+  expect(called).toEqual([])
+  await new Promise((resolve) => inside.close(resolve))
 })
 
 const party = (id: string) => Buffer.from(id.slice(2), 'hex')

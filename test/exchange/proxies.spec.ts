@@ -86,3 +86,16 @@ it.each(['<html>', 'null', '{"results":7}', '{"results":[]}', '{"results":[7]}',
     await expect(ask(proxy)).rejects.toMatchObject({ kind: 'unavailable' })
   },
 )
+
+it('is not sent on by a proxy to somewhere else, with all that it asked', async () => {
+  const called: (string | undefined)[] = []
+  const proxy = await answering((asked, response) => {
+    called.push(asked.url)
+    response.writeHead(307, { location: '/inside' }).end()
+  })
+  await expect(ask(proxy)).rejects.toMatchObject({ kind: 'unavailable' })
+  await expect(ask({ ...proxy, endpoint: `${proxy.endpoint}/inside?as=` })).rejects.toMatchObject({
+    kind: 'unavailable',
+  })
+  expect(called).toEqual(['/reencrypt'])
+})

@@ -53,3 +53,26 @@ it('does not unpack a bomb', async () => {
   await expect(new RemoteBlocks(EMPTY).get([block.cid], [endpoint])).rejects.toMatchObject({ kind: 'unavailable' })
   expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(64 * 1024 * 1024)
 })
+
+it('is not sent on to somewhere else, where it would call what only we can reach', async () => {
+  const called: (string | undefined)[] = []
+  const endpoint = await serving((request, response) => {
+    called.push(request.url)
+    if (request.url?.startsWith('/inside')) response.end(block.bytes)
+    else response.writeHead(302, { location: '/inside' }).end()
+  })
+  await expect(new RemoteBlocks(EMPTY).get([block.cid], [endpoint])).rejects.toMatchObject({ kind: 'unavailable' })
+  expect(called).toHaveLength(1)
+})
+
+it.each(['?path=', '#', '/deeper?'])('calls no endpoint that takes our path for a value (%s)', async (suffix) => {
+  const called: (string | undefined)[] = []
+  const endpoint = await serving((request, response) => {
+    called.push(request.url)
+    response.end(block.bytes)
+  })
+  await expect(new RemoteBlocks(EMPTY).get([block.cid], [endpoint + suffix])).rejects.toMatchObject({
+    kind: 'unavailable',
+  })
+  expect(called).toEqual([])
+})

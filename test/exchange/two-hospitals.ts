@@ -11,6 +11,7 @@ import { ConsentMirror } from '../../src/consent/mirror.js'
 import { ALL_CATEGORIES, OPEN_END } from '../../src/consent/terms.js'
 import { Feeds } from '../../src/exchange/feeds.js'
 import { feedTag } from '../../src/exchange/feed-tag.js'
+import { sealPackage } from '../../src/exchange/grant-package.js'
 import { Granting } from '../../src/exchange/granting.js'
 import { Importing, type ImportRound } from '../../src/exchange/importing.js'
 import { accountOf, encodeManifest, type Manifest, manifestRoot } from '../../src/exchange/manifest.js'
@@ -32,6 +33,7 @@ import { BlindIndex } from '../../src/records/blind-index.js'
 import type { Database } from '../../src/records/database.js'
 import { Outbox } from '../../src/records/outbox.js'
 import { RecordStore } from '../../src/records/record-store.js'
+import { rawBlock } from '../../src/vault/cid.js'
 import { LocalBlockStore } from '../../src/vault/blocks/local.js'
 import { type CapsuleKey, newCapsuleKey, policySecret, randomKey, signerOf } from '../../src/vault/keys.js'
 import { SecretKey } from '../../src/vault/pre/index.js'
@@ -158,7 +160,13 @@ export class TwoHospitals {
         told: new ToldRequests(database, this.records, audit, clock),
         receipts: new KeptReceipts(database),
         answers: this.answers,
-        receiptKeys: async () => new Map(this.proxies.map(({ identity }) => [identity.id, bytes(identity.receiptKey)])),
+        announced: async () =>
+          new Map(
+            this.proxies.map(({ identity: { id: proxy, endpoint, receiptKey } }) => [
+              proxy,
+              { endpoint, receiptKey: bytes(receiptKey) },
+            ]),
+          ),
       }),
       remote,
       index,
@@ -268,6 +276,28 @@ export class TwoHospitals {
       { patient, grantee: this.b.id, label: labelId(label), actions: 1, consent, packageHash },
     ])
     await this.happen(...granted)
+  }
+
+  /** A's next package for the same grant names other addresses. */
+  async misdirect(endpoint: string): Promise<void> {
+    const block = rawBlock(
+      sealPackage(
+        {
+          patient: this.patient,
+          grantee: this.b.id,
+          threshold: 2,
+          verifyingKey: signerOf(this.root).publicKey.toBytes(),
+          policies: [{ label: 'general', epoch: 0, policyKey: this.policyKey('general').toBytes() }],
+          proxies: this.proxies.map(({ identity }) => ({ id: identity.id, endpoint })),
+        },
+        this.b.encryption.publicKey,
+      ),
+    )
+    this.#put([block])
+    const packageHash = `0x${createHash('sha256').update(block.bytes).digest('hex')}`
+    const consent = (BigInt(OPEN_END) << 40n) | (1n << 80n) | (ALL_CATEGORIES << 112n) | (OPERATOR_FLAGS << 208n)
+    const grant = { patient: this.patient, grantee: this.b.id, label: labelId('general'), actions: 1 }
+    await this.happen(['ConsentGranted', { ...grant, consent, packageHash }])
   }
 
   async revoke(label: LabelCode = 'general'): Promise<void> {
