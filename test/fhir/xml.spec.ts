@@ -56,6 +56,12 @@ describe('parseXml', () => {
     ['no namespace', '<Patient/>', /namespace/, undefined],
     ['an unknown type', `<Patent ${FHIR}/>`, /resource of R4/, undefined],
     ['an unknown element', `<Patient ${FHIR}><nickname value="x"/></Patient>`, /no element nickname/, 'Patient'],
+    [
+      'more attributes than anybody needs',
+      `<Patient ${FHIR} ${Array.from({ length: 200 }, (_, i) => `xmlns:a${i}="urn:${i}"`).join(' ')}/>`,
+      /too many attributes/,
+      undefined,
+    ],
     ['an unknown attribute', `<Patient ${FHIR}><name use="usual"/></Patient>`, /no attribute use/, 'Patient'],
     ['an empty attribute', `<Patient ${FHIR}><id value=""/></Patient>`, /must not be empty/, 'Patient.id'],
     [

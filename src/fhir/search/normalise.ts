@@ -50,6 +50,9 @@ export function textWords(text: string): string[] {
   return normal === '' ? [] : [...new Set(normal.split(' '))]
 }
 
+/** So many that no resource with such a URL is indexed (records/index-budget.ts). */
+const MOST_PLACES = 20_000
+
 /**
  * A URL and what it lies below: `http://a.org/b/c`, `http://a.org/b`, `http://a.org`, `http`; "this applies only to
  * URLs, and not URNs such as OIDs" (https://hl7.org/fhir/R4/search.html#uri). Empty for what is no URL.
@@ -59,7 +62,9 @@ export function uriAncestors(uri: string): string[] {
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(path)
   if (scheme === null || scheme[1]?.toLowerCase() === 'urn') return []
   const found = [path]
-  for (let at = path.length; (at = path.lastIndexOf('/', at - 1)) >= scheme[0].length;) found.push(path.slice(0, at))
+  for (let at = path.length; found.length < MOST_PLACES && (at = path.lastIndexOf('/', at - 1)) >= scheme[0].length;) {
+    found.push(path.slice(0, at))
+  }
   return [...found, scheme[1] ?? '']
 }
 

@@ -35,6 +35,9 @@ function decode(bytes: Uint8Array): string {
   }
 }
 
+/** FHIR has three at most, and a narrative not many more. */
+const MOST_ATTRIBUTES = 100
+
 /** An XML element that is open. */
 type Frame = ObjectFrame | PrimitiveFrame | HolderFrame
 
@@ -75,6 +78,8 @@ class Reader {
   readonly #parser = new SaxesParser({ xmlns: true, position: true })
   readonly #frames: Frame[] = []
   #root: JsonObject | undefined
+  /** Of the tag that is being read, namespaces included. */
+  #attributesRead = 0
   /** Start of the narrative that is being passed, and how many of its elements are open. */
   #narrative: { from: number; depth: number; put: (div: string) => void } | undefined
 
@@ -100,6 +105,10 @@ class Reader {
     })
     parser.on('cdata', () => this.#text('x'))
     parser.on('text', (text) => this.#text(text))
+    parser.on('opentagstart', () => (this.#attributesRead = 0))
+    parser.on('attribute', () => {
+      if (++this.#attributesRead > MOST_ATTRIBUTES) throw this.#fault('An element has too many attributes', 'too-long')
+    })
     parser.on('opentag', (tag) => this.#open(tag))
     parser.on('closetag', () => this.#close())
     parser.write(this.text).close()
