@@ -5,8 +5,8 @@ import type { GrantWord } from './decide.js'
 import { effectiveVeto, effectiveWord, type VetoChange, type WordChange } from './effective.js'
 import { ALL_LABELS, maskOfLabelId } from './labels.js'
 import { foldParty, type Party, partyOf } from './parties.js'
-import type { PartyId, PatientId } from './permit.js'
-import { actionNumber, WORD_ACTIONS, type WordAction } from './terms.js'
+import type { Action, PartyId, PatientId } from './permit.js'
+import { actionMask, actionNumber, WORD_ACTIONS, type WordAction } from './terms.js'
 import { type ConsentWord, FLAG_POLICY, unpackWord } from './word.js'
 
 type Contracts = 'IdentityRegistry' | 'ConsentRegistry'
@@ -63,6 +63,19 @@ export class ConsentMirror {
       purposes: row.purposes,
       categories: BigInt.asUintN(64, row.categories),
     }))
+  }
+
+  /**
+   * Whether the patient ever gave one of these parties one of these actions, under whatever label and purpose, taken back since or not: what was
+   * written while it might be written stays.
+   */
+  async everGranted(patient: PatientId, grantees: readonly PartyId[], actions: readonly Action[]): Promise<boolean> {
+    const { rows } = await this.sql.query(
+      `SELECT FROM ledger_event WHERE contract = 'ConsentRegistry' AND subject = $1 AND name = 'ConsentGranted'
+         AND args ->> 'grantee' = ANY($2::text[]) AND (args ->> 'actions')::bigint & $3 <> 0 LIMIT 1`,
+      [bytes(patient), grantees, actionMask(actions)],
+    )
+    return rows.length > 0
   }
 
   /** @param now seconds since the epoch */

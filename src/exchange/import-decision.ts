@@ -18,7 +18,7 @@ export interface DecisionParts {
 }
 
 /**
- * Whether we may open what an author wrote of a patient: for each set of labels the permit, or nothing. Which categories a record has is
+ * Whether we may open what an author wrote of a patient, and it may have written: for each set of labels the permit, or nothing. Which categories a record has is
  * known only once it is open: one that is granted opens it, and the record is decided anew whenever it is read.
  */
 export async function decideImport(
@@ -28,6 +28,7 @@ export async function decideImport(
   labelSets: ReadonlySet<bigint>,
 ): Promise<Map<bigint, Opening>> {
   const now = clock()
+  if (!(await mayHaveWritten(mirror, patient, origin))) return new Map()
   const facts: Facts = {
     now,
     freshness: freshness(),
@@ -49,4 +50,17 @@ export async function decideImport(
     }
   }
   return openings
+}
+
+/**
+ * Who holds a patient's policy key can seal under it, so each that the patient shares with could put into everybody's record of the patient
+ * what it likes. An author is whom the patient let write: the entity that registered the patient, or one that was ever granted to, itself or
+ * through a practitioner.
+ */
+async function mayHaveWritten(mirror: ConsentMirror, patient: PatientId, origin: PartyId): Promise<boolean> {
+  const registered = await mirror.party(patient)
+  if (registered?.parent === origin) return true
+  const practitioners = await mirror.partiesOfKind('practitioner')
+  const parties = [origin, ...practitioners.filter(({ parent }) => parent === origin).map(({ id }) => id)]
+  return mirror.everGranted(patient, parties, ['create', 'update'])
 }

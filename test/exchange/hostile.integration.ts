@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
+import { labelId } from '../../src/consent/labels.js'
 import { randomId } from '../ledger/support/consortium.js'
 import { ENGINES, type OpenDatabase } from '../records/open.js'
 import { ownBlocks } from '../../src/gateway/own-blocks.js'
@@ -68,6 +69,23 @@ it('items that nobody can import do not stand before those that can be', async (
   )
   for (let round = 0; round < 3; round++) await world.work()
   expect(await ids()).toContain('sound')
+})
+
+it('a hospital that the patient only lets read puts nothing into the record elsewhere', async () => {
+  const c = { id: randomId(), key: SecretKey.random() }
+  const readers = { label: labelId('general'), actions: 1, consent: `${(1n << 80n) - 1n}`, packageHash: randomId() }
+  await world.happen(world.entity(c.id, c.key, world.endpoint))
+  await world.happen(['ConsentGranted', { patient: world.patient, grantee: c.id, ...readers }])
+  await world.grant()
+  // as a reader it has the policy key, with which its own feed is named and its own records are sealed
+  await world.publish([{ id: 'planted', resource: observation('planted') }], c)
+  await world.publish([{ id: 'sound', resource: observation('sound') }])
+  for (let round = 0; round < 2; round++) await world.work()
+  expect(await ids()).toEqual(['sound'])
+
+  await world.letWrite(c.id)
+  await world.work()
+  expect(await ids()).toEqual(['planted', 'sound'])
 })
 
 it('a package that names other addresses of proxies has nobody called there', async () => {

@@ -198,6 +198,7 @@ describe('what cannot be had now', () => {
   it('does not hold up what another hospital shares', async () => {
     const c = { id: randomId(), key: SecretKey.random() }
     await world.happen(world.entity(c.id, c.key, world.endpoint))
+    await world.letWrite(c.id)
     await world.grant()
     for (const [i, [silent, other]] of [
       [world.a, c],

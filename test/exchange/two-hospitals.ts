@@ -300,6 +300,13 @@ export class TwoHospitals {
     await this.happen(['ConsentGranted', { ...grant, consent, packageHash }])
   }
 
+  /** The patient lets another hospital write. */
+  async letWrite(grantee: Hex): Promise<void> {
+    const consent = (BigInt(OPEN_END) << 40n) | (1n << 80n) | (ALL_CATEGORIES << 112n)
+    const grant = { patient: this.patient, grantee, label: labelId('general'), actions: 2, packageHash: NONE }
+    await this.happen(['ConsentGranted', { ...grant, consent }])
+  }
+
   async revoke(label: LabelCode = 'general'): Promise<void> {
     await this.happen([
       'ConsentRevoked',
