@@ -22,6 +22,7 @@ const TABLES = [
   'audit_head',
   'resource',
   'resource_version',
+  'capsule_key',
   'anchor',
   '"grant"',
   'ledger_event',
@@ -60,6 +61,12 @@ beforeAll(async () => {
     author,
   )
   await h.blocks.put(sealed.flatMap(({ blocks }) => blocks))
+  const bytea = (value: string) => Buffer.from(value.slice(2), 'hex')
+  await h.database.query(
+    `INSERT INTO capsule_key (id, capsule, patient, label_mask, author, epoch, wrapped_key, imported, created_at)
+     VALUES (sha256($1), $1, $2, 1, $3, 0, '', false, 0)`,
+    [Buffer.from(keys[0]?.capsule as Uint8Array), bytea(h.patient), bytea(h.entity)],
+  )
   await h.records.commit({
     versions: versions.map((each, i) => {
       const { cid, contentHash, salt, leaf } = sealed[i] as (typeof sealed)[number]
@@ -270,6 +277,37 @@ describe('fsck', () => {
       const found = told(await findings()).join('\n')
       expect(found).toContain(`${name()}/_history/1 | The version was acknowledged, is in no batch and waits for none.`)
       expect(found).toContain('3 versions were anchored, 2 are in the rows.')
+    })
+
+    it('that was given to another patient, or whose labels were changed', async () => {
+      const both = (change: string): string[] => [
+        `UPDATE resource_version SET ${change} WHERE cid = '${cid()}'`,
+        `UPDATE resource SET ${change} WHERE id = '${written[1]?.id}'`,
+      ]
+      const at = `records | ${name()}/_history/1 | `
+      await sql(...both('patient = sha256(patient)'))
+      expect(told(await findings()).join('\n')).toContain(`${at}The row says another patient than the one`)
+      await sql(...both('patient = NULL'))
+      expect(told(await findings()).join('\n')).toContain(`${at}The row says another patient than the one`)
+      await sql(...both(`patient = '\\x${h.patient.slice(2)}'`), ...both('labels = 3'))
+      expect(told(await findings()).join('\n')).toContain(`${at}The row says other labels than those`)
+    })
+
+    it.each(['patient = NULL', 'labels = 2', 'categories = 4', 'deleted = true', 'last_updated = 1'])(
+      'that says otherwise than its version: %s',
+      async (change) => {
+        await sql(`UPDATE resource SET ${change} WHERE id = '${written[1]?.id}'`)
+        expect(told(await findings())).toEqual([
+          `records | ${name()} | The row and its version 1 differ in ${change.split(' ')[0]}: one was changed.`,
+        ])
+      },
+    )
+
+    it('whose key was removed', async () => {
+      await sql('DELETE FROM capsule_key WHERE label_mask = 1')
+      expect(told(await findings()).join('\n')).toContain(
+        `records | ${name()}/_history/1 | The key of a capsule was removed`,
+      )
     })
 
     it('of which a version is missing', async () => {

@@ -3,6 +3,7 @@ import { decodeEnvelope, type Envelope, requireBlock } from '../../vault/envelop
 import { recordTag } from '../../vault/payload.js'
 import { PublicKey } from '../../vault/pre/index.js'
 import { type Check, hex, type Material, PAGE, reason } from './check.js'
+import { SealedFor } from './sealed-for.js'
 
 interface RecordRow {
   readonly resource_pk: bigint
@@ -13,6 +14,8 @@ interface RecordRow {
   readonly cid: string
   readonly salt: Buffer | null
   readonly author: Buffer
+  readonly patient: Buffer | null
+  readonly labels: bigint
   readonly leaf: Buffer | null
   readonly batch: number | null
   readonly anchor: number | null
@@ -20,14 +23,15 @@ interface RecordRow {
 
 /**
  * Each version's blocks are there and those of their CIDs, the envelope is of this record and signed by its author, and
- * what we wrote is in a batch or waits for one. Nothing is opened: no check needs a patient's plaintext.
+ * what we wrote is in a batch or waits for one; rows are of the patient and labels under whose keys they are sealed. Nothing is opened: no check needs a patient's plaintext.
  */
 export const records: Check = async function* (material) {
   const { database, entity } = material
   let count = 0
+  const sealedFor = new SealedFor(material)
   for (let after = [-1n, 0] as [bigint, number]; ;) {
     const { rows } = await database.query<RecordRow>(
-      `SELECT v.resource_pk, v.version, r.type, r.id, r.source, v.cid, v.salt, v.author, v.leaf, v.anchor, a.pk AS batch
+      `SELECT v.resource_pk, v.version, r.type, r.id, r.source, v.cid, v.salt, v.author, v.patient, v.labels, v.leaf, v.anchor, a.pk AS batch
        FROM resource_version v JOIN resource r ON r.pk = v.resource_pk LEFT JOIN anchor a ON a.pk = v.anchor
        WHERE v.cid IS NOT NULL AND (v.resource_pk, v.version) > ($1, $2) ORDER BY v.resource_pk, v.version LIMIT $3`,
       [...after, PAGE],
@@ -38,7 +42,7 @@ export const records: Check = async function* (material) {
     count += rows.length
     for (const row of rows) {
       const where = `${row.type}/${row.id}/_history/${row.version}`
-      for await (const what of faultsOf(material, row)) yield { check: 'records', where, what }
+      for await (const what of faultsOf(material, row, sealedFor)) yield { check: 'records', where, what }
       const own = row.source === null && hex(row.author) === entity
       if (own && row.leaf === null) {
         yield { check: 'records', where, what: 'The version was acknowledged, is in no batch and waits for none.' }
@@ -47,18 +51,21 @@ export const records: Check = async function* (material) {
         yield { check: 'records', where, what: 'The batch of the version is not in the rows.' }
       }
     }
+    yield* sealedFor.faults()
   }
   yield* versionGaps(material)
+  yield* rowsApart(material)
   return `${count} versions`
 }
 
-async function* faultsOf(material: Material, row: RecordRow): AsyncGenerator<string> {
+async function* faultsOf(material: Material, row: RecordRow, sealedFor: SealedFor): AsyncGenerator<string> {
   let envelope: Envelope
   try {
     envelope = decodeEnvelope(await block(material, row.cid))
   } catch (error) {
     return yield reason(error)
   }
+  sealedFor.add(`${row.type}/${row.id}/_history/${row.version}`, row, envelope)
   for (const cid of envelope.chunks ?? []) {
     try {
       await block(material, cid.toString())
@@ -96,6 +103,27 @@ async function* versionGaps({ database }: Material): ReturnType<Check> {
   )
   for (const { name, version, count } of rows) {
     yield { check: 'records', where: name, what: `The row is at version ${version}, and ${count} versions are there.` }
+  }
+  return ''
+}
+
+/** What decides about a record stands with its current version too, and is the same there. */
+async function* rowsApart({ database }: Material): ReturnType<Check> {
+  const { rows } = await database.query<{ name: string; version: number; differ: string }>(
+    `SELECT r.type || '/' || r.id AS name, r.version, concat_ws(', ',
+       CASE WHEN r.patient IS DISTINCT FROM v.patient THEN 'patient' END, CASE WHEN r.labels <> v.labels THEN 'labels' END,
+       CASE WHEN r.categories <> v.categories THEN 'categories' END, CASE WHEN r.deleted <> v.deleted THEN 'deleted' END,
+       CASE WHEN r.last_updated <> v.last_updated THEN 'last_updated' END) AS differ
+     FROM resource r JOIN resource_version v ON v.resource_pk = r.pk AND v.version = r.version
+     WHERE r.patient IS DISTINCT FROM v.patient
+       OR (r.labels, r.categories, r.deleted, r.last_updated) <> (v.labels, v.categories, v.deleted, v.last_updated)`,
+  )
+  for (const { name, version, differ } of rows) {
+    yield {
+      check: 'records',
+      where: name,
+      what: `The row and its version ${version} differ in ${differ}: one was changed.`,
+    }
   }
   return ''
 }
