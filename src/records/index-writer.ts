@@ -254,6 +254,8 @@ function costOf(value: IndexValue): [tokens: number, characters: number] {
       return [ORDERED, 0]
     case 'quantity':
       return [3 * ORDERED, 0]
+    case 'group':
+      return [2 + value.members.length, value.members.reduce((sum, { length }) => sum + length, 0)]
     case 'composite':
       return [1, 0]
   }
