@@ -12,6 +12,7 @@ export interface Place {
   readonly pk: bigint
 }
 
+const FILLED = 64
 const NONCE = 12
 const TAG = 16
 const SNAPSHOT = /^\d{1,18}:\d{1,18}:(?:\d{1,18}(?:,\d{1,18})*)?$/
@@ -29,11 +30,12 @@ export class Cursors {
     return this.sealText(JSON.stringify([snapshot, back, keys, String(pk)]), context)
   }
 
-  /** A place of another form, for whoever writes it as text. */
+  /** A place of another form, for whoever writes it as text. Filled up with blanks, so that its length does not tell how large its numbers are. */
   sealText(text: string, context: string): string {
     const nonce = randomBytes(NONCE)
     const cipher = createCipheriv('aes-256-gcm', this.key, nonce, { authTagLength: TAG }).setAAD(Buffer.from(context))
-    return Buffer.concat([nonce, cipher.update(text), cipher.final(), cipher.getAuthTag()]).toString('base64url')
+    const filled = text.padEnd(Math.ceil(text.length / FILLED) * FILLED)
+    return Buffer.concat([nonce, cipher.update(filled), cipher.final(), cipher.getAuthTag()]).toString('base64url')
   }
 
   /** @throws ConsentryError `malformed` for a cursor that this server did not make for a search of this order */
@@ -51,7 +53,9 @@ export class Cursors {
       .setAAD(Buffer.from(context))
       .setAuthTag(bytes.subarray(-TAG))
     try {
-      return Buffer.concat([decipher.update(bytes.subarray(NONCE, -TAG)), decipher.final()]).toString()
+      return Buffer.concat([decipher.update(bytes.subarray(NONCE, -TAG)), decipher.final()])
+        .toString()
+        .trimEnd()
     } catch {
       throw foreign()
     }

@@ -37,6 +37,29 @@ describe.each(ENGINES)('history on $name', ({ open }) => {
     expect(names((await store.history({ type: 'H2', count: 9 }, EVERYTHING)).rows)).toEqual(['H2/h3/1', 'H2/h1/1'])
   })
 
+  it('gives places that nobody else can make up, of one length, whatever the keys of rows, which count what others wrote', async () => {
+    await store.commit({ versions: [1, 2, 3].map((i) => version({ type: 'H9', id: `s${i}`, lastUpdated: i })) })
+    const { rows } = await opened.database.query<{ pk: bigint }>("SELECT pk FROM resource WHERE type = 'H9'")
+    const page = await store.history({ type: 'H9', count: 1 }, EVERYTHING)
+    const compartment = { patient: hex(), types: ['H9'], related: 0, count: 1 }
+    await store.commit({
+      versions: [4, 5].map((i) => version({ type: 'H9', id: `s${i}`, patient: compartment.patient })),
+    })
+    const inside = await store.compartment(compartment, EVERYTHING)
+    expect((page.next as string).length).toBe((inside.next as string).length)
+    const forged = [Buffer.from(`1.${rows[0]?.pk}.1`), Buffer.from(String(rows[0]?.pk))].map((b) =>
+      b.toString('base64url'),
+    )
+    for (const cursor of [...forged, inside.next as string]) {
+      await expect(store.history({ type: 'H9', count: 1, cursor }, EVERYTHING)).rejects.toThrow(/start again/)
+    }
+    for (const cursor of [...forged, page.next as string]) {
+      await expect(store.compartment({ ...compartment, cursor }, EVERYTHING)).rejects.toThrow(/start again/)
+    }
+    const next = await store.compartment({ ...compartment, cursor: inside.next as string }, EVERYTHING)
+    expect(names(next.rows)).toEqual(['H9/s5/1'])
+  })
+
   it('since a time, and as it was at a time', async () => {
     const first = version({ type: 'H3', id: 'x', lastUpdated: 100 })
     await store.commit({ versions: [first] })
