@@ -1,4 +1,4 @@
-import { ConsentryError } from '../errors.js'
+import { ConsentryError, type Issue } from '../errors.js'
 import type { CheckingAnswer, CheckingJob, ToldFault } from './checking-thread.js'
 import { ThreadTurns, type TurnLimits } from './thread-turns.js'
 
@@ -16,28 +16,37 @@ export class CheckingThread {
     this.#turns = new ThreadTurns(script, null, limits)
   }
 
-  /** @throws ConsentryError `malformed` with all issues, and as `ThreadTurns.run` */
-  async resource(body: Uint8Array, base: string): Promise<void> {
-    await this.#run(body, base)
+  /**
+   * @param base of FHIR, if references below it are to be taken for those of this server first
+   * @throws ConsentryError `malformed` with all issues, and as `ThreadTurns.run`
+   */
+  async resource(body: Uint8Array, base?: string): Promise<void> {
+    await this.#run(body, 'resource', base)
   }
 
   /** @returns entries of a batch whose resources are not valid. @throws ConsentryError as `resource` */
-  bundle(body: Uint8Array): Promise<Map<number, ConsentryError>> {
-    return this.#run(body, null)
+  async bundle(body: Uint8Array): Promise<Map<number, ConsentryError>> {
+    const { refused } = await this.#run(body, 'bundle')
+    return new Map(refused.map(([entry, fault]) => [entry, errorOf(fault)]))
+  }
+
+  /** All that is wrong, and what is only warned of. @throws ConsentryError as `ThreadTurns.run` */
+  async issues(body: Uint8Array): Promise<readonly Issue[]> {
+    return (await this.#run(body, 'issues')).issues
   }
 
   close(): Promise<void> {
     return this.#turns.close()
   }
 
-  async #run(body: Uint8Array, base: string | null): Promise<Map<number, ConsentryError>> {
+  async #run(body: Uint8Array, what: CheckingJob['what'], base?: string) {
     const answer = await this.#turns.run(() => {
       // The buffer may be one of many bodies, and is read here as well.
       const own = Uint8Array.from(body)
-      return { job: { body: own, base }, transfer: [own.buffer] }
+      return { job: { body: own, what, ...(base === undefined ? {} : { base }) }, transfer: [own.buffer] }
     })
     if ('fault' in answer) throw errorOf(answer.fault)
-    return new Map(answer.refused.map(([entry, fault]) => [entry, errorOf(fault)]))
+    return answer
   }
 }
 

@@ -1,10 +1,11 @@
 import type { Issue } from '../errors.js'
+import { stringify } from '../fhir/json.js'
 import type { JudgeOptions, Profiles, Verdict } from '../fhir/profiles.js'
 import type { CodeOf, Membership, Terminology } from '../fhir/terminology.js'
 import type { ValidResource } from '../fhir/types.js'
-import { validate } from '../fhir/validate.js'
+import { validate, validOrThrow } from '../fhir/validate.js'
 import type { OpenBinding } from '../fhir/validation/walk.js'
-import type { CheckingThread } from './checking.js'
+import { type CheckingThread, LARGE_BODY } from './checking.js'
 import type { JudgingThread } from './judging.js'
 
 /** Of profiles on the main thread: some milliseconds. A Bundle of the International Patient Summary takes about as many. */
@@ -38,16 +39,34 @@ export class Conformance {
     return [...issues, ...(await this.settle(open, options.warnings === true))]
   }
 
+  /** What has been made here, valid by R4. @throws ConsentryError `malformed` with all issues */
+  async valid(value: unknown): Promise<ValidResource> {
+    const large = this.largeText(value)
+    if (large === undefined) return validOrThrow(value)
+    await large.thread.resource(large.text)
+    return value as ValidResource // the thread has checked the same
+  }
+
   /** R4 first, then profiles: all that is wrong with a value, and what could not be checked. Never throws. */
   async validate(value: unknown, profiles: readonly string[]): Promise<Issue[]> {
-    const { resource, issues } = validate(value, { warnings: true })
-    if (resource === undefined) return [...issues]
+    const large = this.largeText(value)
+    const issues =
+      large === undefined ? validate(value, { warnings: true }).issues : await large.thread.issues(large.text)
+    if (issues.some(({ severity }) => severity === 'error')) return [...issues]
+    const resource = value as ValidResource // no rule of R4 says otherwise
     return [...issues, ...(await this.judge(resource, { profiles, warnings: true }))]
   }
 
   /** What the terminology server says of a code that cannot be decided here; without one, nothing. */
   async askServer(valueSet: string, code: CodeOf): Promise<Membership> {
     return this.server === null ? 'unknown' : this.server.holds(valueSet, [code])
+  }
+
+  /** To write a value as JSON takes a small part of what it takes to check it. */
+  private largeText(value: unknown): { readonly thread: CheckingThread; readonly text: Uint8Array } | undefined {
+    const { checking } = this
+    const text = checking === null ? '' : stringify(value)
+    return checking === null || text.length < LARGE_BODY ? undefined : { thread: checking, text: Buffer.from(text) }
   }
 
   /** What is quickly judged is judged here, and what is not where it holds up nobody. */

@@ -11,6 +11,7 @@ import { recordAccess } from './disclose.js'
 import type { Intent } from './intent.js'
 import type { Handler, InteractionRequest } from './interaction.js'
 import type { GatewayParts } from './parts.js'
+import { cutAsked } from './read-subset.js'
 
 /**
  * The conformance resources of fhir-profiles/ at `[type]/[id]`, the last segments of their canonical URL: what the
@@ -20,11 +21,12 @@ import type { GatewayParts } from './parts.js'
 export function withDefinitions(parts: GatewayParts, read: Handler): Handler {
   const serve = audited(parts, async (request, trail) => {
     const name = `${request.type}/${request.id}`
+    const cut = cutAsked(request)
     trail.touches(name)
     await recordAccess(parts, request, trail, { interaction: 'read' })
     const body = served().get(name) as Uint8Array
     const etag = `W/"${createHash('sha256').update(body).digest('hex').slice(0, 16)}"`
-    return { status: request.headers['if-none-match'] === etag ? 304 : 200, headers: { etag }, body }
+    return { status: request.headers['if-none-match'] === etag ? 304 : 200, headers: { etag }, body: cut(body) }
   })
   return (request: InteractionRequest) =>
     served().has(`${request.type}/${request.id}`) ? serve(request) : read(request)

@@ -91,17 +91,19 @@ export async function patchIntents(
   const gone = rows.find((row) => row.deleted)
   if (gone) throw new ConsentryError('gone', `${gone.type}/${gone.id} was deleted: there is nothing to patch.`)
   const bodies = await disclose(parts, request, trail, permit, rows, { interaction: 'read' })
-  return targets.map(({ change, ...target }, i) => {
+  const intents: PutIntent[] = []
+  for (const [i, { change, ...target }] of targets.entries()) {
     const before = parseJson(bodies[i] as Uint8Array) as Resource
-    const resource = patched(before, change(before), target.at, request.baseUrl)
-    return {
+    const resource = await patched(parts, before, change(before), target.at)
+    intents.push({
       ...target,
       kind: 'update',
       method: target.operation === undefined ? 'PATCH' : 'POST',
       basis: (rows[i] as StoredVersion).version,
       resource,
-    }
-  })
+    })
+  }
+  return intents
 }
 
 async function readable(
@@ -126,13 +128,18 @@ async function readable(
 }
 
 /** Type and id stay; the rest is what an update would be held to. */
-function patched(before: Resource, after: unknown, at: string, base: string): ValidResource {
+async function patched(
+  { conformance, baseUrl }: GatewayParts,
+  before: Resource,
+  after: unknown,
+  at: string,
+): Promise<ValidResource> {
   const { resourceType, id } = (after ?? {}) as Partial<Resource>
   if (resourceType !== before.resourceType || id !== before.id) {
     throw new ConsentryError('invalid', 'A patch cannot change the type or the id of a resource.', { expression: [at] })
   }
   refuseServerWritten(before.resourceType, at, after as Resource)
-  return validOrThrow(withLocalReferences(after as Resource, base))
+  return conformance.valid(withLocalReferences(after as Resource, baseUrl))
 }
 
 async function matching(parts: GatewayParts, request: InteractionRequest, trail: Trail, type: string): Promise<string> {

@@ -1,7 +1,5 @@
 import { requireScope } from '../auth/allows.js'
 import { ConsentryError } from '../errors.js'
-import { parseSearch } from '../fhir/search-query.js'
-import { type Subset, subsetAsked, subsetOf } from '../fhir/subset.js'
 import type { StoredVersion } from '../records/types.js'
 import { audited } from './audited.js'
 import { nativeBinary } from './binary.js'
@@ -9,6 +7,7 @@ import { disclose, trace } from './disclose.js'
 import type { Handler, InteractionRequest, InteractionResponse } from './interaction.js'
 import { missing, withoutExistence } from './missing.js'
 import type { GatewayParts } from './parts.js'
+import { cutAsked } from './read-subset.js'
 import { released } from './release.js'
 import { etag, lastModified, versionOfEtag } from './represent.js'
 import { requireInsideScope } from './scope-filter.js'
@@ -38,22 +37,6 @@ export function vread(parts: GatewayParts): Handler {
   )
 }
 
-/**
- * `_summary` and `_elements` "are defined for use with all interactions" (https://hl7.org/fhir/R4/http.html#general); a count is of searches alone.
- *
- * @throws ConsentryError `malformed`
- */
-function subsetOfRead({ type, params }: InteractionRequest): Subset | undefined {
-  const asked = params.filter(([name]) => name === '_summary' || name === '_elements')
-  if (asked.length === 0) return undefined
-  const results = parseSearch(type as string, asked)
-  if (results.summary !== 'count') return subsetAsked(results)
-  throw new ConsentryError('malformed', 'A read is of one resource: _summary=count is for searches.', {
-    code: 'value',
-    expression: ['_summary'],
-  })
-}
-
 /** Scope, then existence, then consent. */
 async function respondWith(
   parts: GatewayParts,
@@ -63,7 +46,7 @@ async function respondWith(
   interaction: 'read' | 'vread',
 ): Promise<InteractionResponse> {
   const type = request.type as string
-  const subset = type === 'Binary' ? undefined : subsetOfRead(request)
+  const cut = cutAsked(request)
   const filters = requireScope(request.principal, type, interaction)
   if (row === null) {
     trail.touches(`${type}/${request.id}`)
@@ -86,8 +69,7 @@ async function respondWith(
   const [body] = await disclose(parts, request, trail, permit, [row], { interaction })
   const { lastUpdated } = row
   if (isUnchanged(request, row)) return { status: 304, headers, lastUpdated }
-  const told = subset === undefined ? (body as Uint8Array) : subsetOf(body as Uint8Array, subset)
-  const response = { status: 200, headers, body: told, lastUpdated }
+  const response = { status: 200, headers, body: cut(body as Uint8Array), lastUpdated }
   return type === 'Binary' ? nativeBinary(request, response, response.body) : response
 }
 

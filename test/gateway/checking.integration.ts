@@ -80,6 +80,21 @@ describe('a large body', () => {
     expect(JSON.stringify(there).length).toBeGreaterThan(100)
   })
 
+  it('is judged by $validate in the thread as it is without', async () => {
+    for (const bad of [false, true]) {
+      const there = await partsWith(checking).conformance.validate(response(500, bad), [])
+      expect(there).toEqual(await partsWith(null).conformance.validate(response(500, bad), []))
+      expect(there.some(({ severity }) => severity === 'error')).toBe(bad)
+    }
+  })
+
+  it('that a patch has made is checked in the thread as it is without', async () => {
+    expect(await partsWith(checking).conformance.valid(response(500))).toEqual(response(500))
+    const refused = { kind: 'malformed', issues: [{ expression: ['QuestionnaireResponse.item[499].linkId'] }] }
+    await expect(partsWith(checking).conformance.valid(response(500, true))).rejects.toMatchObject(refused)
+    await expect(partsWith(null).conformance.valid(response(500, true))).rejects.toMatchObject(refused)
+  })
+
   it('lets others go on while it is checked', async () => {
     const { body } = asked(response(20_000))
     let turns = 0

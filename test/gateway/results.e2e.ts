@@ -233,6 +233,11 @@ describe('a read', () => {
     }
   })
 
+  it('of a definition that comes with the server is cut alike', async () => {
+    const { body } = await ask('GET', '/OperationDefinition/Patient-ledger-id?_summary=true')
+    expect([body.code, body.parameter, body.meta.tag]).toEqual(['ledger-id', undefined, [SUBSETTED]])
+  })
+
   it('has no count, and refuses what it does not know', async () => {
     for (const [query, expression] of [
       ['_summary=count', '_summary'],

@@ -80,7 +80,7 @@ export class Stage {
       localIds: async () => new Map(),
       known: async () => this.known(),
     },
-    conformance: { judge: async () => [] },
+    conformance: { judge: async () => [], valid: async (resource: unknown) => resource },
     consents: { of: async () => [] },
     index: { entries: () => [] },
     committed: () => undefined,
