@@ -46,7 +46,7 @@ function quietly(work: () => unknown): void {
   }
 }
 
-it('validation and parsing of Synthea resources', () => {
+it('validation and parsing of Synthea resources', { timeout: 600_000 }, () => {
   for (const file of ['profiles-types', 'profiles-resources']) {
     indexStructureDefinitionBundle(readJson(`fhir/r4/${file}.json`) as MedplumBundle)
   }
