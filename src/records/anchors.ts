@@ -45,6 +45,10 @@ export interface AnchoredLeaf {
 export class Anchors {
   constructor(private readonly database: Database) {}
 
+  /**
+   * The limit holds before the join: to the planner a quarter of all versions waits (those of the trail have no anchor and no leaf either), and it
+   * went through all resources in their order to find the few.
+   */
   async waiting(limit: number): Promise<Unanchored[]> {
     const { rows } = await this.database.query<{
       resource_pk: bigint
@@ -57,8 +61,10 @@ export class Anchors {
       labels: bigint
     }>(
       `SELECT v.resource_pk, r.type, r.id, v.version, v.cid, v.leaf, v.patient, v.labels
-       FROM resource_version v JOIN resource r ON r.pk = v.resource_pk
-       WHERE v.leaf IS NOT NULL AND v.anchor IS NULL ORDER BY v.resource_pk, v.version LIMIT $1`,
+       FROM (
+         SELECT resource_pk, version, cid, leaf, patient, labels FROM resource_version
+         WHERE leaf IS NOT NULL AND anchor IS NULL ORDER BY resource_pk, version LIMIT $1
+       ) v JOIN resource r ON r.pk = v.resource_pk ORDER BY v.resource_pk, v.version`,
       [limit],
     )
     return rows.map(({ resource_pk: resourcePk, patient, ...row }) => ({
