@@ -27,6 +27,8 @@ export interface Config {
     /** `_count` when the client names none, and the most it may ask for. */
     readonly pageDefault: number
     readonly pageMaximum: number
+    /** Matches that a search counts if nobody asks for the total; of more it tells none. */
+    readonly counted: number
     /** Resources that includes may add to a page. */
     readonly included: number
     /** Steps of `:iterate`. */
@@ -126,6 +128,7 @@ export function readConfig(environment: Environment = process.env): Config {
       bundleEntries: read.integer('MAX_BUNDLE_ENTRIES', 10_000, 1, 1_000_000),
       pageDefault: read.integer('PAGE_SIZE', 50, 1, 10_000),
       pageMaximum: read.integer('MAX_PAGE_SIZE', 1000, 1, 10_000),
+      counted: read.integer('MAX_COUNTED', 1000, 0, 1_000_000_000),
       included: read.integer('MAX_INCLUDED', 1000, 0, 10_000),
       includeRounds: read.integer('MAX_INCLUDE_ROUNDS', 4, 1, 10),
       chain: read.integer('MAX_CHAIN', 5, 1, 10),

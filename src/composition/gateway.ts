@@ -86,6 +86,7 @@ export function composeGateway(
     limits: {
       pageSize: config.limits.pageDefault,
       maxPageSize: config.limits.pageMaximum,
+      maxCounted: config.limits.counted,
       maxIncluded: config.limits.included,
       maxIncludeRounds: config.limits.includeRounds,
       maxChain: config.limits.chain,

@@ -40,6 +40,8 @@ export interface GatewayLimits {
   readonly maxPageSize: number
   /** Resources that `_include` and `_revinclude` may add to a page. */
   readonly maxIncluded: number
+  /** Matches that a search counts if nobody asks for the total; of more it tells none. */
+  readonly maxCounted: number
   /** Steps from a page that `:iterate` may take. */
   readonly maxIncludeRounds: number
   /** References that a chain may go through. */

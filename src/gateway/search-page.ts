@@ -45,6 +45,8 @@ export async function searchPage(
     count,
     total: count === 0 || query.total !== 'none',
     ...(query.latest === undefined ? {} : { latest: query.latest }),
+    // who asks for a total, or for nothing else, gets it whatever it takes
+    ...(count > 0 && query.total === undefined ? { totalUpTo: parts.limits.maxCounted } : {}),
     ...(query.cursor === undefined ? {} : { cursor: query.cursor }),
   })
   const { asked } = mixed

@@ -27,6 +27,17 @@ export class ClauseCompiler {
     this.#ordered = new OrderedConditions(index, parameters)
   }
 
+  /** How many of all rows have the tokens that are asked, if each is as common with the others as without; 0 if none are asked. */
+  share(type: string, clauses: readonly Clause[], common: { share(token: bigint): number }): number {
+    const asked = flat(clauses).flatMap((clause) => {
+      const groups = this.#tokens.groups(type, clause)
+      if (groups === undefined) return []
+      const alternatives = groups.map((group) => group.reduce((part, token) => part * common.share(token), 1))
+      return [alternatives.reduce((sum, part) => Math.min(1, sum + part), 0)]
+    })
+    return asked.length === 0 ? 0 : asked.reduce((product, part) => product * part, 1)
+  }
+
   /** All clauses and the consent condition. */
   condition(type: string, clauses: readonly Clause[]): string {
     return joint([...this.#asked(type, clauses), this.permitted])

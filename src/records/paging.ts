@@ -5,6 +5,9 @@ import type { SortKey } from './search-query.js'
 import { ROW_COLUMNS } from './stored-version.js'
 import { Visible } from './visible.js'
 
+/** Label bit of the trail, as in the index `resource_newest`. */
+const TRAIL = '4611686018427387904'
+
 /** How the rows of a page are found; columns `k0 …` are what they are sorted by. */
 export interface Paging {
   /** The page's rows of `resource`, one more than it shows. */
@@ -23,11 +26,12 @@ export function pagingFor(
   type: string,
   sort: readonly SortKey[],
   from: Place | undefined,
+  near: number | null = null,
 ): Paging {
   const [first] = sort
   const byChange = first === undefined || (sort.length === 1 && first.by === 'lastUpdated')
   return byChange
-    ? new PagingByChange(parameters, from, first !== undefined && !first.descending)
+    ? new PagingByChange(parameters, from, first !== undefined && !first.descending, near)
     : new PagingByKeys(index, parameters, type, sort, from)
 }
 
@@ -43,7 +47,13 @@ class PagingByChange implements Paging {
   readonly #visible: Visible | undefined
   readonly #from: { place: string; pk: string } | undefined
 
-  constructor(parameters: Parameters, from: Place | undefined, ascending: boolean) {
+  /** @param near how many rows to go through in their order before all that match are looked for; `null`: none */
+  constructor(
+    private readonly parameters: Parameters,
+    from: Place | undefined,
+    ascending: boolean,
+    private readonly near: number | null,
+  ) {
     this.#direction = ascending === (from?.back ?? false) ? 'DESC' : 'ASC'
     this.order = `p.k0 ${this.#direction}, p.pk ${this.#direction}`
     this.#visible = from && new Visible(parameters, from.snapshot)
@@ -52,16 +62,13 @@ class PagingByChange implements Paging {
   }
 
   rows(condition: string, limit: string): string {
-    const order = (place: string): string =>
-      `ORDER BY ${place} ${this.#direction}, pk ${this.#direction} LIMIT ${limit}`
-    if (this.#visible === undefined || this.#from === undefined) {
-      return `SELECT ${ROW_COLUMNS}, r.last_updated AS k0 FROM resource r WHERE ${condition} ${order('last_updated')}`
-    }
+    if (this.#visible === undefined || this.#from === undefined) return this.#unchanged(condition, 'true', limit)
+    const order = (place: string): string => this.#order(place, limit)
     const sign = this.#direction === 'ASC' ? '>' : '<'
     const beyond = (place: string): string =>
       `(${place}, r.pk) ${sign} (${this.#from?.place}::bigint, ${this.#from?.pk}::bigint)`
-    return `(SELECT ${ROW_COLUMNS}, r.last_updated AS k0 FROM resource r
-        WHERE ${condition} AND ${this.#visible.ended('r.xid')} AND ${beyond('r.last_updated')} ${order('last_updated')})
+    const unchanged = `${condition} AND ${this.#visible.ended('r.xid')}`
+    return `(${this.#unchanged(unchanged, beyond('r.last_updated'), limit)})
       UNION ALL
       (SELECT ${ROW_COLUMNS}, old.last_updated AS k0 FROM resource r CROSS JOIN LATERAL (
           SELECT v.last_updated, v.deleted FROM resource_version v
@@ -69,6 +76,23 @@ class PagingByChange implements Paging {
         WHERE ${condition} AND r.xid >= ${this.#visible.xmin}::bigint AND NOT ${this.#visible.ended('r.xid')}
           AND NOT old.deleted AND ${beyond('old.last_updated')} ${order('k0')})
       ${order('k0')}`
+  }
+
+  #order(place: string, limit: string): string {
+    return `ORDER BY ${place} ${this.#direction}, pk ${this.#direction} LIMIT ${limit}`
+  }
+
+  /** If the rows that are near have a whole page among them, no others are looked at. The index of their order has no trail. */
+  #unchanged(condition: string, beyond: string, limit: string): string {
+    const rows = (of: string, where: string): string =>
+      `SELECT ${ROW_COLUMNS}, r.last_updated AS k0 FROM ${of} r WHERE ${where} ${this.#order('last_updated', limit)}`
+    if (this.near === null) return rows('resource', `${condition} AND ${beyond}`)
+    const near = `(SELECT * FROM resource r WHERE NOT r.deleted AND (r.labels & ${TRAIL}) <> ${TRAIL} AND ${beyond}
+      ${this.#order('last_updated', this.parameters.bind(this.near))})`
+    const found = '(SELECT count(*) FROM near)'
+    return `WITH near AS MATERIALIZED (${rows(near, condition)})
+      SELECT * FROM near WHERE ${found} >= ${limit}
+      UNION ALL (${rows('resource', `${found} < ${limit} AND ${condition} AND ${beyond}`)})`
   }
 
   lost(): string {

@@ -1,6 +1,7 @@
 import { AsIf } from './as-if.js'
 import type { BlindIndex } from './blind-index.js'
 import { CommitQueue } from './commit-queue.js'
+import { CommonTokens } from './common-tokens.js'
 import type { Database, Sql } from './database.js'
 import { compartment, type CompartmentPage, type CompartmentQuery } from './compartment.js'
 import { history, type History, type HistoryQuery } from './history.js'
@@ -22,12 +23,14 @@ export interface RecordStoreOptions {
 export class RecordStore {
   readonly #commits: CommitQueue
   readonly #asIf = new AsIf()
+  readonly #common: CommonTokens
 
   constructor(
     private readonly database: Database,
     private readonly index: BlindIndex,
     { lanes = Math.min(2, database.sessions) }: RecordStoreOptions = {},
   ) {
+    this.#common = new CommonTokens(database)
     this.#commits = new CommitQueue(database, new RowKeys(database), lanes)
   }
 
@@ -68,7 +71,9 @@ export class RecordStore {
   }
 
   search(query: SearchQuery, filter: RowFilter): Promise<SearchResult> {
-    return search(this.database, this.index, query, filter)
+    // Without statistics every search finds its rows by the index alone; they are asked for again later.
+    void this.#common.refresh().catch(() => undefined)
+    return search(this.database, this.index, query, filter, this.#common)
   }
 
   /** What rows refer to and what refers to them. */

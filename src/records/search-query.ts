@@ -15,6 +15,8 @@ export interface SearchQuery extends Searched {
   readonly total: boolean
   /** Of all that matches only the latest of each group. */
   readonly latest?: Latest
+  /** With `total`: of more than so many there is none. */
+  readonly totalUpTo?: number
   /** `next` or `previous` of another page. */
   readonly cursor?: string | undefined
 }

@@ -1,9 +1,11 @@
 import { ConsentryError } from '../errors.js'
 import type { BlindIndex } from './blind-index.js'
 import { ClauseCompiler } from './clauses.js'
+import type { CommonTokens } from './common-tokens.js'
 import type { Place } from './cursor.js'
 import type { Database, Sql } from './database.js'
 import { latestRows, type Linked, linkedGroups } from './latest.js'
+import { near } from './near.js'
 import { pagingFor } from './paging.js'
 import { Parameters } from './parameters.js'
 import type { SearchQuery, SortKey } from './search-query.js'
@@ -13,7 +15,7 @@ import { Visible } from './visible.js'
 
 export interface SearchResult {
   readonly rows: StoredVersion[]
-  /** Of all pages, as permitted now; `null` where it was not asked for. */
+  /** Of all pages, as permitted now; `null` where it was not asked for, or there are more than were to be counted. */
   readonly total: number | null
   /** `cursor` of the next page; `null`: this is the last. */
   readonly next: string | null
@@ -26,6 +28,12 @@ export interface SearchResult {
 export interface CompiledSearch {
   readonly text: string
   readonly values: readonly unknown[]
+}
+
+/** What is known beside the query when it is compiled. */
+interface Known {
+  readonly linked?: Linked | undefined
+  readonly common?: CommonTokens | undefined
 }
 
 type Context = { snapshot: string; total: bigint | null; lost: boolean }
@@ -41,6 +49,7 @@ export async function search(
   index: BlindIndex,
   query: SearchQuery,
   filter: RowFilter,
+  common?: CommonTokens,
 ): Promise<SearchResult> {
   const sort = query.sort ?? []
   // columns are ordered alike whatever the types
@@ -52,7 +61,7 @@ export async function search(
   const from = query.cursor === undefined ? undefined : index.cursors.open(query.cursor, context)
   const rows = query.latest
     ? await latest(database, index, query, filter, from)
-    : await run(database, compileSearch(index, query, filter, from))
+    : await run(database, compileSearch(index, query, filter, from, { common }))
   if (rows[0]?.lost) throw lostOrder()
   const seen = rows[0]?.snapshot ?? ''
   const found = rows.filter((row): row is Context & Found => row.pk !== null)
@@ -66,7 +75,7 @@ export async function search(
   const [hasNext, hasPrevious] = from?.back ? [true, more] : [more, from !== undefined]
   return {
     rows: page.map(storedVersion),
-    total: query.total ? Number(rows[0]?.total ?? 0) : null,
+    total: query.total ? counted(Number(rows[0]?.total ?? 0), query.totalUpTo) : null,
     next: hasNext ? at(page.at(-1), false) : null,
     previous: hasPrevious ? at(page[0], true) : null,
     snapshot: seen,
@@ -93,7 +102,7 @@ function latest(
       query.clauses,
     )
     const linked = await linkedGroups(sql, index, query, parameters, seenBy(from, parameters, condition))
-    return run(sql, compileSearch(index, query, filter, from, linked))
+    return run(sql, compileSearch(index, query, filter, from, { linked }))
   })
 }
 
@@ -108,7 +117,7 @@ export function compileSearch(
   query: SearchQuery,
   filter: RowFilter,
   from?: Place,
-  linked?: Linked,
+  { linked, common }: Known = {},
 ): CompiledSearch {
   const parameters = new Parameters()
   const compiler = new ClauseCompiler(index, parameters, parameters.filter(filter))
@@ -120,7 +129,7 @@ export function compileSearch(
       : [`WITH latest AS MATERIALIZED (${chosen}) `, 'r.pk IN (SELECT pk FROM latest)']
   requireSortOfSeveral(query)
   const counting = (of: string): string =>
-    query.total ? `(SELECT count(*) FROM resource r WHERE ${condition}${of})` : 'NULL::bigint'
+    query.total ? totalOf(`${condition}${of}`, query, parameters) : 'NULL::bigint'
   if (query.count === 0) {
     // without rows there is no order, and nothing may be bound for one
     const then = from ? ` AND ${new Visible(parameters, from.snapshot).existedThen()}` : ''
@@ -130,7 +139,7 @@ export function compileSearch(
     if (!query.total) return { text: told('NULL::bigint'), values: [] }
     return { text: prefix + told(counting(then)), values: parameters.values }
   }
-  const paging = pagingFor(index, parameters, query.type, query.sort ?? [], from)
+  const paging = pagingFor(index, parameters, query.type, query.sort ?? [], from, near(compiler, query, common))
   const context = `SELECT pg_current_snapshot()::text AS snapshot, ${counting(paging.counted)} AS total,
     ${paging.lost(matching)} AS lost`
   const limit = parameters.bind(query.count + 1)
@@ -143,6 +152,13 @@ export function compileSearch(
     values: parameters.values,
   }
 }
+
+function totalOf(condition: string, { totalUpTo }: SearchQuery, parameters: Parameters): string {
+  if (totalUpTo === undefined) return `(SELECT count(*) FROM resource r WHERE ${condition})`
+  return `(SELECT count(*) FROM (SELECT FROM resource r WHERE ${condition} LIMIT ${parameters.bind(totalUpTo + 1)}) m)`
+}
+
+const counted = (total: number, upTo = Infinity): number | null => (total > upTo ? null : total)
 
 function placeOf(row: Found, sort: readonly SortKey[], snapshot: string, back: boolean): Place {
   const keys = Array.from({ length: Math.max(sort.length, 1) }, (_, i) => {

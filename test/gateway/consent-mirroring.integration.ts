@@ -74,7 +74,15 @@ beforeAll(async () => {
     conformance: new Conformance(ownProfiles(), null),
     audit: h.trail,
     committed: () => undefined,
-    limits: { pageSize: 10, maxPageSize: 10, maxBundleEntries: 10, maxIncluded: 10, maxIncludeRounds: 2, maxChain: 2 },
+    limits: {
+      pageSize: 10,
+      maxPageSize: 10,
+      maxBundleEntries: 10,
+      maxIncluded: 10,
+      maxCounted: 10,
+      maxIncludeRounds: 2,
+      maxChain: 2,
+    },
   }
 })
 afterAll(() => h.stop())

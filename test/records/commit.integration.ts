@@ -355,6 +355,7 @@ describe.each(ENGINES)('commit on $name', ({ open }) => {
 
     const refs = (many.versions ?? []).slice(0, 100)
     const query = { type: 'Observation', clauses: [], count: 50, total: true }
+    await store.search(query, EVERYTHING) // the first one asks for the statistics of tokens besides
     const criteria = refs.map(({ type, id }) => ({
       type,
       clauses: [{ is: 'filter' as const, param: '_id', kind: 'token' as const, values: [{ code: id }] }],

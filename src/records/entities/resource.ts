@@ -8,6 +8,9 @@ import { Column, Entity, Index, PrimaryColumn, Unique } from 'typeorm'
 @Index('resource_compartment', ['patient', 'pk'], {
   where: 'NOT deleted AND (labels & 4611686018427387904) <> 4611686018427387904',
 })
+@Index('resource_newest', ['lastUpdated', 'pk'], {
+  where: 'NOT deleted AND (labels & 4611686018427387904) <> 4611686018427387904',
+})
 @Index('resource_xid', ['xid'])
 export class ResourceEntity {
   /** From the sequence `resource_pk`; grows with creation, roughly. */

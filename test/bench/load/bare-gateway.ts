@@ -97,6 +97,7 @@ await mountEdge(server, {
         maxPageSize: 1000,
         maxBundleEntries: 10_000,
         maxIncluded: 1000,
+        maxCounted: 1000,
         maxIncludeRounds: 4,
         maxChain: 5,
       },
