@@ -183,6 +183,11 @@ const SPECIAL_PARAMETERS: Readonly<Record<string, typeof parseClause>> = {
 // eslint-disable-next-line no-control-regex -- that is what is looked for
 const CONTROL = /[\u0000-\u0008\u000b\u000c\u000e-\u001f]/
 
+/** A lone surrogate cannot be written into a link. */
+function isNoText(text: string): boolean {
+  return CONTROL.test(text) || !text.isWellFormed()
+}
+
 class Search {
   readonly #clauses: Clause[] = []
   readonly #results: ResultParameters = noResultParameters()
@@ -198,7 +203,9 @@ class Search {
   take(name: string, value: string, context: ClauseContext): void {
     if (value === '' || FOR_THE_EDGE.has(name)) return
     try {
-      if (CONTROL.test(name) || CONTROL.test(value)) throw new Refusal('value', 'has a control character')
+      if ([name, value].some(isNoText)) {
+        throw new Refusal('value', 'has a control character, or half of a character')
+      }
       if (this.#obey(name, value, context) && name !== '_cursor') this.#applied.push([name, value])
     } catch (refusal) {
       if (!(refusal instanceof Refusal)) throw refusal

@@ -32,6 +32,7 @@ it.each(['_id', 'name', 'identifier', '_filter', '_cursor', '_lastUpdated', 'gen
   (name) => {
     const error = expect.objectContaining({ kind: 'malformed' })
     expect(() => parseSearch('Patient', [[name, 'a\u0000b']])).toThrow(error)
+    expect(() => parseSearch('Patient', [[name, 'a\ud800']])).toThrow(error)
     expect(() => parseSearch('Patient', [[`${name}\u0000`, 'a']])).toThrow(error)
   },
 )
