@@ -67,7 +67,7 @@ type Written = [snapshot: string, back: boolean, keys: (string | null)[], pk: st
 function foreign(): ConsentryError {
   return new ConsentryError(
     'malformed',
-    'The page link is not one that this server made for this search; start the search again.',
+    'The page link is not one that this server made for this; start again from the first page.',
     { code: 'value', expression: ['http.cursor'] },
   )
 }

@@ -92,6 +92,8 @@ describe('indexValues', () => {
       { kind: 'token', system: 'l', code: '1', words: ['one'] },
       { kind: 'token', code: '2' },
       { kind: 'token', words: ['both'] },
+      // what Observation/$lastn groups by
+      { kind: 'group', members: ['["l","1"]', '[null,"2"]'] },
     ])
   })
 
