@@ -53,7 +53,7 @@ module.exports = {
       comment: 'only the composition root and the command line read the configuration module at run time',
       severity: 'error',
       from: { path: '^src/', pathNot: ['^src/(app\\.module|main|config)\\.ts$', '^src/(cli|embedded|proxy)/'] },
-      to: { path: '^src/config\\.ts$', dependencyTypesNot: ['type-only'] },
+      to: { path: '^src/(config|environment)\\.ts$', dependencyTypesNot: ['type-only'] },
     },
     {
       name: 'composition-root-is-the-top',
