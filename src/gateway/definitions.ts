@@ -8,6 +8,7 @@ import { matches, subjectOf } from '../fhir/search/matches.js'
 import type { Resource } from '../fhir/types.js'
 import { audited } from './audited.js'
 import { recordAccess } from './disclose.js'
+import { isHeld } from './if-none-match.js'
 import type { Intent } from './intent.js'
 import type { Handler, InteractionRequest } from './interaction.js'
 import type { GatewayParts } from './parts.js'
@@ -26,7 +27,8 @@ export function withDefinitions(parts: GatewayParts, read: Handler): Handler {
     await recordAccess(parts, request, trail, { interaction: 'read' })
     const body = served().get(name) as Uint8Array
     const etag = `W/"${createHash('sha256').update(body).digest('hex').slice(0, 16)}"`
-    return { status: request.headers['if-none-match'] === etag ? 304 : 200, headers: { etag }, body: cut(body) }
+    const held = isHeld(request.headers['if-none-match'], (tag) => tag === etag)
+    return { status: held ? 304 : 200, headers: { etag }, body: cut(body) }
   })
   return (request: InteractionRequest) =>
     served().has(`${request.type}/${request.id}`) ? serve(request) : read(request)

@@ -4,6 +4,7 @@ import type { StoredVersion } from '../records/types.js'
 import { audited } from './audited.js'
 import { nativeBinary } from './binary.js'
 import { disclose, trace } from './disclose.js'
+import { isHeld } from './if-none-match.js'
 import type { Handler, InteractionRequest, InteractionResponse } from './interaction.js'
 import { missing, withoutExistence } from './missing.js'
 import type { GatewayParts } from './parts.js'
@@ -86,7 +87,7 @@ function version(request: InteractionRequest): string {
 
 function isUnchanged(request: InteractionRequest, row: StoredVersion): boolean {
   const known = request.headers['if-none-match']
-  if (known !== undefined) return versionOfEtag(known, 'If-None-Match') === row.version
+  if (known !== undefined) return isHeld(known, (tag) => versionOfEtag(tag, 'If-None-Match') === row.version)
   const since = Date.parse(request.headers['if-modified-since'] ?? '')
   return Number.isFinite(since) && Math.floor(row.lastUpdated / 1000) * 1000 <= since
 }

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { CID } from 'multiformats/cid'
 import { ConsentryError } from '../errors.js'
+import { isHeld } from '../gateway/if-none-match.js'
 import type { RateLimit } from './rate-limit.js'
 
 /** Gives ciphertext blocks by their CID, hashes verified; undefined when there is none. */
@@ -32,17 +33,12 @@ export function blockGateway(server: FastifyInstance, read: BlockReader, rate: R
         throw new ConsentryError('not-found', 'This node has no block of that CID to give.')
       }
       void reply.headers({ etag, 'cache-control': FOREVER, 'x-ipfs-path': `/ipfs/${cid}`, vary: 'Accept' })
-      if (isHeld(request.headers['if-none-match'], etag)) return reply.code(304).send()
+      if (isHeld(request.headers['if-none-match'], (tag) => tag.replace(/^W\//, '') === etag))
+        return reply.code(304).send()
       void reply.type(RAW).header('content-disposition', `attachment; filename="${cid}.bin"`)
       return reply.send(Buffer.from(block.buffer, block.byteOffset, block.byteLength))
     },
   )
-}
-
-/** If-None-Match, https://www.rfc-editor.org/rfc/rfc9110#name-if-none-match */
-function isHeld(held: string | undefined, etag: string): boolean {
-  if (held === undefined) return false
-  return held.trim() === '*' || held.split(',').some((tag) => tag.trim().replace(/^W\//, '') === etag)
 }
 
 /** SHA-256, raw or dag-cbor: the only ones we make, and version 0 has neither codec. The canonical base32 text comes back. */

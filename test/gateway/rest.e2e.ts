@@ -84,6 +84,15 @@ describe('create, read, update, delete, history', () => {
     expect(read.text).toContain('"value":1.50')
     const unchanged = await ask('GET', `/Observation/${created.body.id}`, undefined, { 'if-none-match': 'W/"1"' })
     expect([unchanged.status, unchanged.text]).toEqual([304, ''])
+    for (const [held, status] of [
+      ['*', 304],
+      ['W/"7", "1"', 304],
+      ['W/"7", W/"8"', 200],
+      ['one', 400],
+    ] as const) {
+      const answer = await ask('GET', `/Observation/${created.body.id}`, undefined, { 'if-none-match': held })
+      expect([held, answer.status]).toEqual([held, status])
+    }
   })
 
   it('updates with versions, refuses a stale If-Match, shows history, and is gone after a delete', async () => {
