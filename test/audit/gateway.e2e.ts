@@ -13,7 +13,8 @@ import { ownProfiles, Profiles } from '../../src/fhir/profiles.js'
 import type { Resource, ValidResource } from '../../src/fhir/types.js'
 import { validate } from '../../src/fhir/validate.js'
 import { openDatabase } from '../../src/records/database.js'
-import { end, run, type RunningProcess, startGateway } from '../support/gateway.js'
+import { end, run, type RunningProcess, startGateway, tokenOf } from '../support/gateway.js'
+import { preparedData } from '../support/prepared-data.js'
 import { hasSharedData, SHARED_DATA } from '../support/shared-data.js'
 
 type Answer = { status: number; body: Resource }
@@ -27,9 +28,9 @@ let auditor: string
 const patients: string[] = []
 
 beforeAll(async () => {
-  data = await mkdtemp(join(tmpdir(), 'consentry-audit-'))
+  data = await preparedData('consentry-audit-')
   gateway = await startGateway(data)
-  const token = async (name: string): Promise<string> => (await run(data, 'cli/token.js', [name])).out.trim()
+  const token = (name: string) => tokenOf(data, name)
   ehr = await token('ehr')
   auditor = await token('auditor')
 })

@@ -1,11 +1,11 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { startPglite } from '../../src/embedded/pglite.js'
 import { openDatabase } from '../../src/records/database.js'
 import { end, run, type RunningProcess, startGateway } from '../support/gateway.js'
+import { preparedData } from '../support/prepared-data.js'
 import { anchoredCids } from './anchored.js'
 import { type Acknowledged, type Attempted, bearer, writeUntilGone } from './writing-client.js'
 
@@ -15,7 +15,7 @@ const CRASHES = Number(process.env['CRASHES'] ?? 2)
 let data: string
 let gateway: RunningProcess | undefined
 beforeAll(async () => {
-  data = await mkdtemp(join(tmpdir(), 'consentry-crash-'))
+  data = await preparedData('consentry-crash-')
 })
 afterAll(async () => {
   if (gateway) await end(gateway.child, 'SIGKILL')

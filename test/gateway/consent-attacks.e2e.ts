@@ -244,6 +244,7 @@ describe('the operations', () => {
       .filter(({ definition }) => definition.startsWith('https://consentry.health/'))
     expect(listed.map(({ type, name }) => `${type}/$${name}`).sort()).toEqual([
       'AuditEvent/$verify',
+      'Consent/$receipt',
       'Consent/$revoke',
       'Consent/$sign',
       'Consent/$to-sign',

@@ -1,5 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type HDNodeWallet, Wallet } from 'ethers'
 import { grantOf } from '../../src/cli/story/consents.js'
@@ -14,7 +13,8 @@ import { TransactionSender } from '../../src/ledger/sender.js'
 import { signTypedData, typedData } from '../../src/ledger/typed-data.js'
 import { Keystore } from '../../src/vault/keystore.js'
 import { SecretKey } from '../../src/vault/pre/index.js'
-import { end, type RunningProcess, run, startGateway } from '../support/gateway.js'
+import { end, type RunningProcess, startGateway, tokenOf } from '../support/gateway.js'
+import { preparedData } from '../support/prepared-data.js'
 
 export interface Answer {
   readonly status: number
@@ -39,7 +39,7 @@ export class ConsentGateway {
   private constructor(readonly data: string) {}
 
   static async open(environment: Record<string, string> = {}): Promise<ConsentGateway> {
-    const gateway = new ConsentGateway(await mkdtemp(join(tmpdir(), 'consentry-consent-')))
+    const gateway = new ConsentGateway(await preparedData('consentry-consent-'))
     await gateway.start(environment)
     return gateway
   }
@@ -62,10 +62,8 @@ export class ConsentGateway {
     await rm(this.data, { recursive: true, force: true })
   }
 
-  async token(client: string, ...options: string[]): Promise<string> {
-    const { code, out, err } = await run(this.data, 'cli/token.js', [client, ...options])
-    if (code !== 0) throw new Error(err)
-    return out.trim()
+  token(client: string, ...options: string[]): Promise<string> {
+    return tokenOf(this.data, client, ...options)
   }
 
   get fhir(): string {

@@ -1,10 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { rm } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { structures } from '../../src/fhir/definitions/structures.js'
 import { searchParametersOf } from '../../src/fhir/search-parameters.js'
-import { end, type RunningProcess, run, startGateway } from '../support/gateway.js'
+import { end, type RunningProcess, startGateway, tokenOf } from '../support/gateway.js'
+import { preparedData } from '../support/prepared-data.js'
 import { minimalResource } from '../support/minimal-resource.js'
 
 /*
@@ -48,10 +47,10 @@ interface Rest {
 let rest: Rest
 let formats: { readonly format: readonly string[]; readonly patchFormat: readonly string[] }
 
-async function tokenOf(client: string): Promise<string> {
+async function freshToken(client: string): Promise<string> {
   const known = tokens.get(client)
   if (known !== undefined && performance.now() - known.at < FRESH_MS) return known.token
-  const token = (await run(data, 'cli/token.js', [client])).out.trim()
+  const token = await tokenOf(data, client)
   tokens.set(client, { token, at: performance.now() })
   return token
 }
@@ -60,7 +59,7 @@ async function send(method: string, path: string, body?: string | object, header
   const { as = 'ehr', ...others } = headers
   const response = await fetch(`${gateway.fhir}${path}`, {
     method,
-    headers: { authorization: `Bearer ${await tokenOf(as)}`, 'content-type': 'application/fhir+json', ...others },
+    headers: { authorization: `Bearer ${await freshToken(as)}`, 'content-type': 'application/fhir+json', ...others },
     ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
   })
   const text = await response.text()
@@ -146,7 +145,7 @@ const having = (code: Interaction): Declared[] => rest.resource.filter((each) =>
 const stored = (code: Interaction): Declared[] => having(code).filter((each) => has(each, 'update'))
 
 beforeAll(async () => {
-  data = await mkdtemp(join(tmpdir(), 'consentry-declared-'))
+  data = await preparedData('consentry-declared-')
   gateway = await startGateway(data, { EMBEDDED_PROXIES: '0' })
   const { body } = await send('GET', '/metadata')
   rest = body.rest[0] as Rest

@@ -1,9 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { rm } from 'node:fs/promises'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { validate } from '../../src/fhir/validate.js'
-import { end, type RunningProcess, run, startGateway } from '../support/gateway.js'
+import { end, type RunningProcess, startGateway, tokenOf } from '../support/gateway.js'
+import { preparedData } from '../support/prepared-data.js'
 
 let data: string
 let gateway: RunningProcess
@@ -35,9 +34,9 @@ const composition = (id: string, entry: object[]) => ({
 })
 
 beforeAll(async () => {
-  data = await mkdtemp(join(tmpdir(), 'consentry-document-'))
+  data = await preparedData('consentry-document-')
   gateway = await startGateway(data, { EMBEDDED_PROXIES: '0' })
-  const token = async (...args: string[]) => (await run(data, 'cli/token.js', args)).out.trim()
+  const token = (client: string, ...options: string[]) => tokenOf(data, client, ...options)
   tokens['ehr'] = await token('ehr')
   tokens['auditor'] = await token('auditor')
   tokens['narrow'] = await token('ehr', '--scope', 'system/Composition.r system/Patient.r system/Practitioner.r')

@@ -1,28 +1,28 @@
 import { randomBytes } from 'node:crypto'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { connect, createServer, type Server, type Socket } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { startPglite } from '../../src/embedded/pglite.js'
 import { openDatabase } from '../../src/records/database.js'
 import { LocalBlockStore } from '../../src/vault/blocks/local.js'
-import { end, run, type RunningProcess, startGateway } from '../support/gateway.js'
+import { end, type RunningProcess, startGateway, tokenOf } from '../support/gateway.js'
+import { preparedData } from '../support/prepared-data.js'
 
 let data: string
 let gateway: RunningProcess
 let bearer: string
 beforeAll(async () => {
-  data = await mkdtemp(join(tmpdir(), 'consentry-faults-'))
+  data = await preparedData('consentry-faults-')
 })
 afterEach(() => end(gateway.child, 'SIGTERM'))
 afterAll(() => rm(data, { recursive: true, force: true }))
 
 async function start(extra: Record<string, string> = {}): Promise<void> {
   gateway = await startGateway(data, { EMBEDDED_PROXIES: '0', ...extra })
-  bearer = `Bearer ${(await run(data, 'cli/token.js', ['ehr'])).out.trim()}`
+  bearer = `Bearer ${await tokenOf(data, 'ehr')}`
 }
 
 interface Answer {

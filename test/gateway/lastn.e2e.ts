@@ -1,8 +1,7 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { rm } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { end, type RunningProcess, run, startGateway } from '../support/gateway.js'
+import { end, type RunningProcess, startGateway, tokenOf } from '../support/gateway.js'
+import { preparedData } from '../support/prepared-data.js'
 
 /** `Observation/$lastn` over HTTP, on one real gateway. */
 let data: string
@@ -50,9 +49,9 @@ function observation(id: string, code: object, effective: object, more: object =
 const on = (day: string) => ({ effectiveDateTime: `2024-01-${day}` })
 
 beforeAll(async () => {
-  data = await mkdtemp(join(tmpdir(), 'consentry-lastn-'))
+  data = await preparedData('consentry-lastn-')
   gateway = await startGateway(data, { EMBEDDED_PROXIES: '0' })
-  const token = async (...args: string[]) => (await run(data, 'cli/token.js', args)).out.trim()
+  const token = (client: string, ...options: string[]) => tokenOf(data, client, ...options)
   tokens['ehr'] = await token('ehr')
   tokens['auditor'] = await token('auditor')
   tokens['narrow'] = await token('ehr', '--scope', 'system/Observation.rs?code=http://loinc.org|8867-4')

@@ -1,9 +1,9 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { end, type RunningProcess, run, startGateway } from '../support/gateway.js'
+import { end, type RunningProcess, startGateway, tokenOf } from '../support/gateway.js'
+import { preparedData } from '../support/prepared-data.js'
 
 /*
  * A gateway has records, and is started again with a package of search parameters: what was there before is found by them too, once, and in
@@ -31,7 +31,7 @@ const tokens: Record<string, string> = {}
 
 async function start(environment: Record<string, string>): Promise<void> {
   gateway = await startGateway(data, { EMBEDDED_PROXIES: '0', ...environment })
-  for (const name of ['ehr', 'auditor']) tokens[name] = (await run(data, 'cli/token.js', [name])).out.trim()
+  for (const name of ['ehr', 'auditor']) tokens[name] = await tokenOf(data, name)
 }
 
 async function ask(method: string, path: string, body?: unknown, as = 'ehr') {
@@ -68,7 +68,7 @@ async function afterwards(path: string): Promise<Awaited<ReturnType<typeof ask>>
 }
 
 beforeAll(async () => {
-  data = await mkdtemp(join(tmpdir(), 'consentry-parameters-'))
+  data = await preparedData('consentry-parameters-')
   packages = join(data, 'packages')
   await mkdir(join(packages, 'colours'), { recursive: true })
   await writeFile(join(packages, 'colours', 'package.json'), '{"name":"colours","version":"1.0.0"}')

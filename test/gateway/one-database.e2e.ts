@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { eventually } from '../ledger/support/eventually.js'
-import { end, run, type RunningProcess, startGateway } from '../support/gateway.js'
+import { end, run, type RunningProcess, startGateway, tokenOf } from '../support/gateway.js'
 
 const SERVER = process.env['DATABASE_URL']
 
@@ -28,7 +28,7 @@ describe.skipIf(SERVER === undefined)('a gateway on PostgreSQL (DATABASE_URL nam
     url = Object.assign(new URL(SERVER as string), { pathname: `/${name}` }).href
     data = await mkdtemp(join(tmpdir(), 'consentry-one-'))
     gateway = await startGateway(data, { EMBEDDED_PROXIES: '0', DATABASE_URL: url, FRESHNESS_SECONDS: '600' })
-    bearer = `Bearer ${(await run(data, 'cli/token.js', ['ehr'])).out.trim()}`
+    bearer = `Bearer ${await tokenOf(data, 'ehr')}`
     rival = new pg.Client({ connectionString: url })
     await rival.connect()
   }, 300_000)

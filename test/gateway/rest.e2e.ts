@@ -1,9 +1,8 @@
 import { readFileSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { rm } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { end, type RunningProcess, run, startGateway } from '../support/gateway.js'
+import { end, type RunningProcess, startGateway, tokenOf } from '../support/gateway.js'
+import { preparedData } from '../support/prepared-data.js'
 
 /** One real gateway, everything embedded, for the whole file. */
 let data: string
@@ -11,9 +10,9 @@ let gateway: RunningProcess
 const tokens: Record<string, string> = {}
 
 beforeAll(async () => {
-  data = await mkdtemp(join(tmpdir(), 'consentry-rest-'))
+  data = await preparedData('consentry-rest-')
   gateway = await startGateway(data, { EMBEDDED_PROXIES: '0', MAX_BODY_BYTES: '300000' })
-  for (const name of ['ehr', 'auditor']) tokens[name] = (await run(data, 'cli/token.js', [name])).out.trim()
+  for (const name of ['ehr', 'auditor']) tokens[name] = await tokenOf(data, name)
 })
 
 afterAll(async () => {
@@ -178,7 +177,7 @@ describe('conditional create', () => {
     }
     expect((await again({ prefer: 'return=minimal' })).text).toBe('')
     expect((await again({ prefer: 'return=OperationOutcome' })).body.resourceType).toBe('OperationOutcome')
-    const token = (await run(data, 'cli/token.js', ['ehr', '--scope', 'system/Patient.cs'])).out.trim()
+    const token = await tokenOf(data, 'ehr', '--scope', 'system/Patient.cs')
     const unread = await again({ authorization: `Bearer ${token}` })
     expect([unread.status, unread.text]).toEqual([200, ''])
   })
@@ -408,7 +407,7 @@ describe('transaction', () => {
 
 describe('scopes', () => {
   const as = async (scope: string): Promise<{ as: string }> => {
-    tokens[scope] = (await run(data, 'cli/token.js', ['ehr', '--scope', scope])).out.trim()
+    tokens[scope] = await tokenOf(data, 'ehr', '--scope', scope)
     return { as: scope }
   }
 
@@ -470,11 +469,11 @@ describe('definitions that come with the server', () => {
       expect((await ask('GET', `/${name}`)).body).toEqual(found.body.entry[0].resource)
     }
     expect((await ask('GET', `/StructureDefinition?url=${canonical('StructureDefinition/none')}`)).body.total).toBe(0)
-    const narrow = (await run(data, 'cli/token.js', ['ehr', '--scope', 'system/Patient.rs'])).out.trim()
+    const narrow = await tokenOf(data, 'ehr', '--scope', 'system/Patient.rs')
     const as = { authorization: `Bearer ${narrow}` }
     expect((await ask('GET', '/StructureDefinition', undefined, as)).status).toBe(403)
-    const granular = (await run(data, 'cli/token.js', ['ehr', '--scope', 'system/CodeSystem.rs?name=Label'])).out
-    const inside = { authorization: `Bearer ${granular.trim()}` }
+    const granular = await tokenOf(data, 'ehr', '--scope', 'system/CodeSystem.rs?name=Label')
+    const inside = { authorization: `Bearer ${granular}` }
     const all = (await ask('GET', '/CodeSystem?_summary=count')).body.total as number
     expect((await ask('GET', '/CodeSystem', undefined, inside)).body.total).toBeLessThan(all)
   })
@@ -832,7 +831,7 @@ describe('patch', () => {
 
   it('needs the right to read besides the one to update, for it tells what is there', async () => {
     const id = await patient('Untold')
-    const update = (await run(data, 'cli/token.js', ['ehr', '--scope', 'system/Patient.u'])).out.trim()
+    const update = await tokenOf(data, 'ehr', '--scope', 'system/Patient.u')
     const answer = await ask('PATCH', `/Patient/${id}`, [], { ...json, authorization: `Bearer ${update}` })
     expect([answer.status, issue(answer).diagnostics]).toEqual([403, expect.stringContaining('system/Patient.r')])
   })
@@ -1194,7 +1193,7 @@ describe('$everything', () => {
   it('keeps to the token, and refuses what it does not know', async () => {
     const id = await patient('Narrowed')
     await ask('POST', '/Observation', result(id))
-    const narrow = (await run(data, 'cli/token.js', ['ehr', '--scope', 'system/Patient.rs'])).out.trim()
+    const narrow = await tokenOf(data, 'ehr', '--scope', 'system/Patient.rs')
     const as = { authorization: `Bearer ${narrow}` }
     expect(names(await ask('GET', `/Patient/${id}/$everything`, undefined, as))).toEqual([`match Patient ${id}`])
     expect((await ask('GET', `/Patient/${id}/$everything?_type=AuditEvent`)).body.total).toBe(0)
@@ -1342,14 +1341,14 @@ describe('history', () => {
     const before = new Date().toISOString()
     const id = await patient('Scoped')
     await ask('POST', '/Observation', result(id))
-    const narrow = (await run(data, 'cli/token.js', ['ehr', '--scope', 'system/Patient.rs'])).out.trim()
+    const narrow = await tokenOf(data, 'ehr', '--scope', 'system/Patient.rs')
     const types = (answer: Answer) =>
       new Set(answer.body.entry.map((e: { resource: { resourceType: string } }) => e.resource.resourceType))
     const as = { authorization: `Bearer ${narrow}` }
     expect(types(await ask('GET', `/_history?_since=${before}`, undefined, as))).toEqual(new Set(['Patient']))
     expect((await ask('GET', '/Observation/_history', undefined, as)).status).toBe(403)
     expect(types(await ask('GET', `/_history?_since=${before}`))).toEqual(new Set(['Patient', 'Observation']))
-    const granular = (await run(data, 'cli/token.js', ['ehr', '--scope', 'system/Patient.rs?gender=male'])).out.trim()
+    const granular = await tokenOf(data, 'ehr', '--scope', 'system/Patient.rs?gender=male')
     const granted = { authorization: `Bearer ${granular}` }
     expect((await ask('GET', '/Patient/_history', undefined, granted)).status).toBe(403)
     expect((await ask('GET', '/_history', undefined, granted)).status).toBe(403)

@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs'
-import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { requestToken } from '../../src/cli/access-token.js'
 import { entityKeys } from '../../src/embedded/entity-keys.js'
 import { Keystore } from '../../src/vault/keystore.js'
 import { makeClient } from '../support/clients.js'
-import { end, type RunningProcess, run, startGateway } from '../support/gateway.js'
+import { end, type RunningProcess, startGateway, tokenOf } from '../support/gateway.js'
+import { preparedData } from '../support/prepared-data.js'
 import { hasSharedData, listShared, readShared, SHARED_DATA } from '../support/shared-data.js'
 
 /*
@@ -60,7 +60,7 @@ describe.skipIf(!hasSharedData)('search cases over HTTP (../shared/data is neede
   const tokens: Record<string, string> = {}
 
   beforeAll(async () => {
-    data = await mkdtemp(join(tmpdir(), 'consentry-search-cases-'))
+    data = await preparedData('consentry-search-cases-')
     const own = join(data, 'packages', 'candle')
     await mkdir(own, { recursive: true })
     await writeFile(join(own, 'package.json'), '{"name":"candle","version":"1.0.0"}')
@@ -69,7 +69,7 @@ describe.skipIf(!hasSharedData)('search cases over HTTP (../shared/data is neede
       await copyFile(join(SHARED_DATA, 'search-cases-candle', 'data-r4', file), join(own, file))
     }
     gateway = await startGateway(data, { EMBEDDED_PROXIES: '0', FHIR_PACKAGES: join(data, 'packages') })
-    tokens[''] = (await run(data, 'cli/token.js', ['ehr'])).out.trim()
+    tokens[''] = await tokenOf(data, 'ehr')
     await launch({ PatientExampleFull: 'example', PatientDoesNotExistFull: 'a-patient-that-does-not-exist' })
   }, 120_000)
   afterAll(async () => {

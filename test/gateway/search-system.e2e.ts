@@ -1,8 +1,7 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { rm } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { end, type RunningProcess, run, startGateway } from '../support/gateway.js'
+import { end, type RunningProcess, startGateway, tokenOf } from '../support/gateway.js'
+import { preparedData } from '../support/prepared-data.js'
 
 /** One real gateway, everything embedded: searches of the system and of compartments, as one client would ask them. */
 let data: string
@@ -80,13 +79,9 @@ const RESOURCES: Record<string, object> = {
 }
 
 beforeAll(async () => {
-  data = await mkdtemp(join(tmpdir(), 'consentry-system-search-'))
+  data = await preparedData('consentry-system-search-')
   gateway = await startGateway(data, { EMBEDDED_PROXIES: '0' })
-  const token = async (client: string, ...options: string[]): Promise<string> => {
-    const { code: exit, out, err } = await run(data, 'cli/token.js', [client, ...options])
-    expect(exit, err).toBe(0)
-    return out.trim()
-  }
+  const token = (client: string, ...options: string[]) => tokenOf(data, client, ...options)
   tokens['ehr'] = await token('ehr')
   tokens['auditor'] = await token('auditor')
   tokens['observations'] = await token('ehr', '--scope', 'system/Observation.rs system/Patient.r')

@@ -1,9 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { rm } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { validate } from '../../src/fhir/validate.js'
-import { end, type RunningProcess, run, startGateway } from '../support/gateway.js'
+import { end, type RunningProcess, startGateway, tokenOf } from '../support/gateway.js'
+import { preparedData } from '../support/prepared-data.js'
 
 /** A real gateway that holds one code system and value sets that draw on it, on R4's and on SNOMED CT. */
 let data: string
@@ -40,9 +39,9 @@ const valueSet = (name: string, ...include: object[]) => ({
 })
 
 beforeAll(async () => {
-  data = await mkdtemp(join(tmpdir(), 'consentry-terminology-'))
+  data = await preparedData('consentry-terminology-')
   gateway = await startGateway(data, { EMBEDDED_PROXIES: '0' })
-  for (const name of ['ehr', 'auditor']) tokens[name] = (await run(data, 'cli/token.js', [name])).out.trim()
+  for (const name of ['ehr', 'auditor']) tokens[name] = await tokenOf(data, name)
   const isA = { system: CS, filter: [{ property: 'concept', op: 'is-a', value: 'animal' }] }
   const stored = {
     cs: ANIMALS,

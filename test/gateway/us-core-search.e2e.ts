@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { load } from 'js-yaml'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -11,7 +10,8 @@ import type { IndexValue } from '../../src/fhir/search/index-value.js'
 import { matches, type Subject, subjectOf } from '../../src/fhir/search/matches.js'
 import { parseJson, stringify } from '../../src/fhir/json.js'
 import type { Resource } from '../../src/fhir/types.js'
-import { end, type RunningProcess, run, startGateway } from '../support/gateway.js'
+import { end, type RunningProcess, startGateway, tokenOf } from '../support/gateway.js'
+import { preparedData } from '../support/prepared-data.js'
 import { hasSharedData, readShared, SHARED_DATA } from '../support/shared-data.js'
 
 /*
@@ -60,9 +60,9 @@ describe.skipIf(!hasSharedData)('searches of US Core (../shared/data is needed)'
   const subjects: Subject[] = []
 
   beforeAll(async () => {
-    data = await mkdtemp(join(tmpdir(), 'consentry-us-core-'))
+    data = await preparedData('consentry-us-core-')
     gateway = await startGateway(data, { EMBEDDED_PROXIES: '0' })
-    token = (await run(data, 'cli/token.js', ['ehr'])).out.trim()
+    token = await tokenOf(data, 'ehr')
     const headers = { authorization: `Bearer ${token}` }
     const names = new Set<string>()
     for (const name of BUNDLES) {

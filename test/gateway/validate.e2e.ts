@@ -1,9 +1,9 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { end, type RunningProcess, run, startGateway } from '../support/gateway.js'
+import { end, type RunningProcess, startGateway, tokenOf } from '../support/gateway.js'
+import { preparedData } from '../support/prepared-data.js'
 import { tarball } from '../support/package.js'
 
 /** A real gateway with a package of one profile, which every Observation must conform to, and one that may be claimed. */
@@ -22,7 +22,7 @@ const definition = (url: string, type: string, element: object[]): string =>
   })
 
 beforeAll(async () => {
-  data = await mkdtemp(join(tmpdir(), 'consentry-validate-'))
+  data = await preparedData('consentry-validate-')
   const packages = join(data, 'packages')
   mkdirSync(packages)
   writeFileSync(
@@ -40,7 +40,7 @@ beforeAll(async () => {
     FHIR_PACKAGES: packages,
     FHIR_PROFILES: 'http://a.org/dated',
   })
-  for (const name of ['ehr', 'auditor']) tokens[name] = (await run(data, 'cli/token.js', [name])).out.trim()
+  for (const name of ['ehr', 'auditor']) tokens[name] = await tokenOf(data, name)
 })
 
 afterAll(async () => {

@@ -1,18 +1,17 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { rm } from 'node:fs/promises'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { end, run, startGateway, type RunningProcess } from '../support/gateway.js'
+import { end, startGateway, type RunningProcess, tokenOf } from '../support/gateway.js'
+import { preparedData } from '../support/prepared-data.js'
 import { ask, type Answer } from '../support/nasty.js'
 
 let data: string
 let gateway: RunningProcess
 let bearer: string
 beforeAll(async () => {
-  data = await mkdtemp(join(tmpdir(), 'consentry-nasty-'))
+  data = await preparedData('consentry-nasty-')
   gateway = await startGateway(data, { EMBEDDED_PROXIES: '0' })
-  bearer = `Bearer ${(await run(data, 'cli/token.js', ['ehr'])).out.trim()}`
+  bearer = `Bearer ${await tokenOf(data, 'ehr')}`
 })
 afterAll(async () => {
   await end(gateway.child, 'SIGTERM')

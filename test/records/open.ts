@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises'
 import pg from 'pg'
 import { startPglite } from '../../src/embedded/pglite.js'
 import { type Database, openDatabase } from '../../src/records/database.js'
-import { pgliteDirectory } from '../support/pglite-template.js'
+import { migratedDirectory } from '../support/pglite-template.js'
 
 export interface Engine {
   readonly name: string
@@ -22,7 +22,7 @@ const url = process.env['DATABASE_URL']
 const pglite: Engine = {
   name: 'PGlite',
   open: async () => {
-    const directory = await pgliteDirectory()
+    const directory = await migratedDirectory()
     const engine = await startPglite(directory)
     const database = await openDatabase({ driver: engine.driver })
     return {
