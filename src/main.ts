@@ -1,5 +1,6 @@
 import 'reflect-metadata'
 import { createServer as createSocketServer } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { NestFactory } from '@nestjs/core'
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify'
 import type { FastifyInstance } from 'fastify'
@@ -71,11 +72,23 @@ async function serve(
   await app.listen(port, config.host)
   drain.onSignals(process)
   await composition.announce(`${localUrl}${FHIR_BASE}`)
+  if (!(await untilReady(composition.edge.checks, draining))) return
   process.stdout.write(
     `Consentry is ready: ${publicUrl}${FHIR_BASE}` +
       (config.auth.issuerUrl === null ? '  (a token: npm run --silent token -- ehr)\n' : '\n'),
   )
 }
+
+/** Where a part is not ready yet, mostly because the chain is still being followed to its head, requests are refused. False on the way down. */
+async function untilReady(checks: Composition['edge']['checks'], draining: () => boolean): Promise<boolean> {
+  while (!draining()) {
+    const results = await Promise.allSettled(checks.map(({ check }) => check()))
+    if (results.every(({ status }) => status === 'fulfilled')) return true
+    await sleep(LOOK_AGAIN_MS)
+  }
+  return false
+}
+const LOOK_AGAIN_MS = 20
 
 function isInUse(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'EADDRINUSE'

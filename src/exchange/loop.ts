@@ -1,5 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
+/** A step that failed is tried again after so long, then after twice as long, and so on, at most after the pause. */
+const TRY_AGAIN_MS = 500
+
 /** Takes a step after the other, and a pause when there was nothing to do; a step that fails is told and tried again. */
 export class Loop {
   #stopping = false
@@ -30,14 +33,19 @@ export class Loop {
   }
 
   async #run(): Promise<void> {
+    let failures = 0
     while (!this.#stopping) {
       this.#wake = new AbortController()
       const { signal } = this.#wake
-      const busy = await this.step().catch((error: unknown) => {
+      let pause = 0
+      try {
+        if (!(await this.step())) pause = this.pauseMs
+        failures = 0
+      } catch (error) {
         this.onProblem(error)
-        return false
-      })
-      if (!busy && !this.#stopping) await sleep(this.pauseMs, undefined, { signal }).catch(() => undefined)
+        pause = Math.min(TRY_AGAIN_MS * 2 ** failures++, this.pauseMs)
+      }
+      if (pause > 0 && !this.#stopping) await sleep(pause, undefined, { signal }).catch(() => undefined)
     }
   }
 }

@@ -35,7 +35,13 @@ describe('a decision in mode chain', () => {
     await ledger.settled()
     byMirror = new Access(ledger.mirror, freshness, Date.now)
     byChain = new Access(ledger.mirror, freshness, Date.now, new ChainConsent(cast.reader, ledger.follower))
-    principal = { clientId: 'c', entity: cast.entity, role: 'system', purposes: ['TREAT'] } as unknown as Principal // what decisions look at
+    principal = {
+      clientId: 'c',
+      entity: cast.entity,
+      role: 'system',
+      scopes: [],
+      purposes: ['TREAT'],
+    } as unknown as Principal // what decisions look at
   })
   afterAll(async () => {
     await ledger.follower.stop()
