@@ -5,7 +5,7 @@ import { ConsentGateway } from './consent-gateway.js'
 let gateway: ConsentGateway
 const MANY = 100
 const PATIENTS = 20
-const REPEATED = 3
+const REPEATED = 9
 
 const tag = (code: string) => ({ tag: [{ system: 'urn:amount', code }] })
 const of = (reference: string) => ({ reference })
@@ -60,7 +60,10 @@ interface Bundle {
   readonly link: readonly { readonly relation: string; readonly url: string }[]
 }
 
-/** The least of several times: another request's commit may be waited for, and its statement counted there. */
+/**
+ * The median of several times: commits of several go together, so that a statement may be counted at another request or, after a load, at
+ * the gateway's own work.
+ */
 async function statements(path: string): Promise<{ sent: number; matches: number; includes: number; body: Bundle }> {
   const answers = []
   for (let i = 0; i < REPEATED; i++) answers.push(await gateway.ask('GET', path))
@@ -68,7 +71,8 @@ async function statements(path: string): Promise<{ sent: number; matches: number
   const body = answers[0]?.body as Bundle
   const modes = (body.entry ?? []).map(({ search }) => search.mode)
   const includes = modes.filter((mode) => mode === 'include').length
-  const sent = Math.min(...answers.map(({ headers }) => Number(headers.get('x-statements'))))
+  const counts = answers.map(({ headers }) => Number(headers.get('x-statements')))
+  const sent = counts.toSorted((a, b) => a - b)[REPEATED >> 1] as number
   return { sent, matches: modes.length - includes, includes, body }
 }
 
