@@ -7,7 +7,7 @@ import { hash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { canonicalJson } from '../audit/canonical-json.js'
-import { LABEL_CODES, labelId } from '../consent/labels.js'
+import { labelCodeOf } from '../consent/labels.js'
 import type { ConsentReceipt } from '../consent/receipt.js'
 import { type ReceiptVerdict, verifyReceipt } from '../consent/receipt-verdict.js'
 import { ACTIONS } from '../consent/terms.js'
@@ -66,7 +66,7 @@ function print(
 function tell({ block, words }: ReceiptVerdict, when: string): void {
   console.log(`${when} block ${block.number} (${block.hash}), ${new Date(block.timestamp * 1000).toISOString()}:`)
   for (const { label, action, state } of words) {
-    const code = LABEL_CODES.find((one) => labelId(one) === label) ?? label
+    const code = labelCodeOf(label) ?? label
     console.log(`  ${code.padEnd(10)} ${(ACTIONS[action] ?? String(action)).padEnd(10)} ${state}`)
   }
 }

@@ -95,10 +95,15 @@ export function labelId(code: LabelCode): `0x${string}` {
   return LABEL_IDS[POSITION.get(code) as number] as `0x${string}`
 }
 
+/** The code of a bytes32 label of the ledger; `undefined` for one that this gateway does not know, and for `ALL_LABELS_ID`. */
+export function labelCodeOf(id: string): LabelCode | undefined {
+  return BY_ID.get(id.toLowerCase())
+}
+
 /** The mask that a bytes32 label of the ledger stands for; `null` for one that this gateway does not know. */
 export function maskOfLabelId(id: string): LabelBits | null {
   if (id === ALL_LABELS_ID) return ALL_LABELS
-  const code = BY_ID.get(id.toLowerCase())
+  const code = labelCodeOf(id)
   return code === undefined ? null : 1n << BigInt(POSITION.get(code) as number)
 }
 

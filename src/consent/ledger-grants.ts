@@ -160,7 +160,8 @@ function termsOf(
   return { patient, grantee, labels, actions: Number(args['actions']), purposes, categories, from, to, packageHash }
 }
 
-function bitsOf(mask: number): number[] {
+/** The places of the bits of a set of actions. */
+export function bitsOf(mask: number): number[] {
   return Array.from({ length: 8 }, (_, bit) => bit).filter((bit) => (mask & (1 << bit)) !== 0)
 }
 

@@ -1,12 +1,11 @@
 import { isDeepStrictEqual } from 'node:util'
 import { ConsentryError } from '../errors.js'
 import type { BlockRef } from '../ledger/chain.js'
+import type { Hex } from '../ledger/hex.js'
 import { type ProvenState, verifyState } from '../ledger/proof.js'
 import { accountSlot, consentSlot, standingSlot } from '../ledger/slots.js'
 import { consentRecord, type ConsentReceipt, RECORD_SCHEMA, type ReceiptGrant, wordsOf } from './receipt.js'
 import { type ConsentWord, FLAG_POLICY, unpackWord } from './word.js'
-
-type Hex = `0x${string}`
 
 /** What the ledger had of one label and action at the block of the proof. */
 export type WordState = 'in force' | 'not yet in force' | 'expired' | 'withdrawn' | 'replaced' | 'grantee not active'

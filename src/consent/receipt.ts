@@ -3,8 +3,9 @@ import type { Addresses } from '../ledger/contracts.js'
 import { stateProof, type StateProof } from '../ledger/proof.js'
 import type { Rpc } from '../ledger/rpc.js'
 import { accountSlot, consentSlot, standingSlot } from '../ledger/slots.js'
-import { ALL_LABELS_ID, labelCodes, maskOfLabelId } from './labels.js'
-import type { GrantedTerms, LedgerPlace } from './ledger-grants.js'
+import { instant } from './instant.js'
+import { ALL_LABELS_ID, labelCodeOf } from './labels.js'
+import { bitsOf, type GrantedTerms, type LedgerPlace } from './ledger-grants.js'
 import type { PartyId } from './permit.js'
 import { actionsOf, ALL_CATEGORIES, CATEGORIES, OPEN_END, purposesOf } from './terms.js'
 
@@ -73,8 +74,7 @@ export function proveGrant(rpc: Rpc, contracts: ReceiptContracts, terms: Receipt
 
 /** One for each label and action. */
 export function wordsOf({ patient, grantee, labels, actions }: Omit<ReceiptGrant, 'categories'>) {
-  const numbers = Array.from({ length: 8 }, (_, bit) => bit).filter((bit) => (actions & (1 << bit)) !== 0)
-  return labels.flatMap((label) => numbers.map((action) => ({ patient, grantee, label, action })))
+  return labels.flatMap((label) => bitsOf(actions).map((action) => ({ patient, grantee, label, action })))
 }
 
 export function receiptGrant({ categories, ...terms }: GrantedTerms): ReceiptGrant {
@@ -130,8 +130,7 @@ export function consentRecord(names: RecordNames, grant: ReceiptGrant, events: r
 
 /** A label is a compartment of the record; the sensitive ones are DS4P's classes. */
 function informationOf(label: Hex, categories: bigint): object {
-  const codes = label === ALL_LABELS_ID ? ['every label'] : labelCodes(maskOfLabelId(label) ?? 0n)
-  const [code = label] = codes
+  const code = label === ALL_LABELS_ID ? 'every label' : (labelCodeOf(label) ?? label)
   return {
     pii_type: code,
     pii_attribute_id: label,
@@ -142,9 +141,3 @@ function informationOf(label: Hex, categories: bigint): object {
         : CATEGORIES.filter((_, i) => (categories & (1n << BigInt(i))) !== 0n),
   }
 }
-
-/** ISO 8601; the ledger counts seconds of 40 bits, and a year has four digits. */
-function instant(seconds: number): string {
-  return `${new Date(Math.min(seconds, LAST_SECOND) * 1000).toISOString().slice(0, 19)}Z`
-}
-const LAST_SECOND = Date.UTC(9999, 11, 31, 23, 59, 59) / 1000

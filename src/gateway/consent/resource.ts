@@ -1,4 +1,5 @@
 import { evidenceExtension } from '../../audit/balp.js'
+import { instant } from '../../consent/instant.js'
 import { labelCodes, labelBits } from '../../consent/labels.js'
 import type { GrantedTerms } from '../../consent/ledger-grants.js'
 import { ALL_CATEGORIES, CATEGORIES, OPEN_END, purposesOf as purposesIn } from '../../consent/terms.js'
@@ -122,12 +123,6 @@ function periodOf({ from, to }: GrantedTerms): object {
   const end = to === OPEN_END ? {} : { end: instant(to) }
   return from === 0 && to === OPEN_END ? {} : { period: { ...start, ...end } }
 }
-
-/** The ledger counts seconds of 40 bits, FHIR years of four digits. */
-function instant(seconds: number): string {
-  return `${new Date(Math.min(seconds, LAST_SECOND) * 1000).toISOString().slice(0, 19)}Z`
-}
-const LAST_SECOND = Date.UTC(9999, 11, 31, 23, 59, 59) / 1000
 
 function concept(system: string, code: string): object {
   return { coding: [{ system, code }] }
