@@ -2,21 +2,12 @@ import type { ChainEvent } from '../ledger/chain.js'
 import type { ChainStep } from '../ledger/sink.js'
 import type { Sql } from '../records/database.js'
 import type { GrantWord } from './decide.js'
-import { effectiveVeto, effectiveWord, type VetoChange, type WordChange } from './effective.js'
-import { ALL_LABELS, maskOfLabelId } from './labels.js'
+import { grantRows, type StoredEvent } from './grant-rows.js'
 import { foldParty, type Party, partyOf } from './parties.js'
 import type { Action, PartyId, PatientId } from './permit.js'
-import { actionMask, actionNumber, WORD_ACTIONS, type WordAction } from './terms.js'
-import { type ConsentWord, FLAG_POLICY, unpackWord } from './word.js'
+import { actionMask, actionNumber, type WordAction } from './terms.js'
 
 type Contracts = 'IdentityRegistry' | 'ConsentRegistry'
-
-interface StoredEvent {
-  readonly contract: Contracts
-  readonly name: string
-  readonly args: Record<string, unknown>
-  readonly block: number
-}
 
 /**
  * The mirror of consent and identity: every event of the two registries lies in `ledger_event`, and the rows of
@@ -196,67 +187,12 @@ async function eventsOf(tx: Sql, contract: Contracts, subjects: readonly Hex[]):
   )
   const bySubject = new Map<Hex, StoredEvent[]>()
   for (const row of rows) {
-    const event = { contract, name: row.name, args: row.args, block: Number(row.block_number) }
+    const event = { name: row.name, args: row.args, block: Number(row.block_number) }
     const held = bySubject.get(hex(row.subject))
     if (held) held.push(event)
     else bySubject.set(hex(row.subject), [event])
   }
   return bySubject
-}
-
-interface GrantRow {
-  readonly patient: PatientId
-  readonly grantee: PartyId
-  readonly mask: bigint
-  readonly action: number
-  readonly word: ConsentWord
-}
-
-interface Key {
-  readonly grantee: PartyId
-  readonly mask: bigint
-  readonly action: number
-  readonly changes: WordChange[]
-}
-
-const EMERGENCY = actionNumber('emergency')
-
-/** The rows that a patient's history leaves in force (now or later). */
-export function grantRows(patient: PatientId, events: readonly StoredEvent[], finalized: number): GrantRow[] {
-  const keys = new Map<string, Key>()
-  const vetoes: VetoChange[] = []
-  for (const event of events) {
-    const { name, args, block } = event
-    if (name === 'EmergencyVetoChanged') vetoes.push({ block, vetoed: args['vetoed'] !== false })
-    else if (name === 'AllConsentsRevoked') {
-      for (const { changes } of keys.values()) changes.push({ block, word: null })
-    } else change(keys, event)
-  }
-  const vetoed = effectiveVeto(vetoes, finalized)
-  return [...keys.values()].flatMap(({ grantee, mask, action, changes }) => {
-    if (action === EMERGENCY && vetoed) return []
-    const word = effectiveWord(changes, finalized)
-    // A word with a policy document permits only one who enforces that document, and this gateway reads none yet.
-    return word === null || (word.flags & FLAG_POLICY) !== 0 ? [] : [{ patient, grantee, mask, action, word }]
-  })
-}
-
-/** What one event gives or takes, under each key that it names. */
-function change(keys: Map<string, Key>, { name, args, block }: StoredEvent): void {
-  const broken = name === 'GlassBroken'
-  if (!broken && name !== 'ConsentGranted' && name !== 'ConsentRevoked') return
-  const mask = broken ? ALL_LABELS : maskOfLabelId(String(args['label']))
-  if (mask === null) return
-  const grantee = String(args['grantee']) as PartyId
-  const word = name === 'ConsentRevoked' ? null : unpackWord(BigInt(String(args['consent'])))
-  const actions = broken ? 1 << EMERGENCY : Number(args['actions'])
-  for (let action = 0; action < WORD_ACTIONS.length; action++) {
-    if ((actions & (1 << action)) === 0) continue
-    const key = `${grantee}|${mask}|${action}`
-    const held = keys.get(key) ?? { grantee, mask, action, changes: [] }
-    held.changes.push({ block, word })
-    keys.set(key, held)
-  }
 }
 
 async function foldGrants(tx: Sql, patients: readonly PatientId[], finalized: number): Promise<void> {

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { labelId, maskOfLabelId } from '../../src/consent/labels.js'
 import { type LedgerConsentEvent, ledgerGrants } from '../../src/consent/ledger-grants.js'
-import { grantRows } from '../../src/consent/mirror.js'
+import { grantRows } from '../../src/consent/grant-rows.js'
 
 type Hex = `0x${string}`
 const patient: Hex = `0x${'11'.repeat(32)}`

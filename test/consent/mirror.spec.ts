@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { ALL_LABELS, ALL_LABELS_ID, GENERAL, labelId } from '../../src/consent/labels.js'
-import { grantRows } from '../../src/consent/mirror.js'
+import { grantRows } from '../../src/consent/grant-rows.js'
 import { foldParty, type PartyEvent, partyOf } from '../../src/consent/parties.js'
 import { FLAG_CUSTODY, FLAG_POLICY } from '../../src/consent/word.js'
 

@@ -1,4 +1,4 @@
-import { grantRows } from '../../consent/mirror.js'
+import { grantRows } from '../../consent/grant-rows.js'
 import { foldParty, partyOf } from '../../consent/parties.js'
 import type { PatientId } from '../../consent/permit.js'
 import { type Check, hex } from './check.js'
