@@ -54,8 +54,9 @@ export class Access {
    * itself is asked, everything is asked again, and the mirror is at the latest block afterwards.
    */
   async confirm(principal: Principal, disclosed: readonly Disclosed[]): Promise<void> {
-    await this.heard(principal)
     const outdated = this.chain === null ? disclosed.filter(({ permit }) => !this.isCurrent(permit)) : disclosed
+    // What was only counted goes by the mirror, which is to be at the latest block as well.
+    if (outdated.length === 0) return this.heard(principal)
     const byAction = Map.groupBy(outdated, ({ permit }) => permit.action)
     await Promise.all(
       Array.from(byAction, ([action, each]) =>
