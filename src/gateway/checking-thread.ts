@@ -1,8 +1,8 @@
 import { parentPort } from 'node:worker_threads'
 import { ConsentryError, type Issue } from '../errors.js'
 import { parseJson } from '../fhir/json.js'
+import { isResource } from '../fhir/is-resource.js'
 import { withLocalReferences } from '../fhir/references.js'
-import type { Resource } from '../fhir/types.js'
 import { validate, validOrThrow } from '../fhir/validate.js'
 import { checkBundle } from './body-check.js'
 
@@ -33,16 +33,12 @@ async function answer({ body, what, base }: CheckingJob): Promise<CheckingAnswer
       const { refused } = await checkBundle(value, () => Promise.resolve())
       return { refused: Array.from(refused, ([entry, fault]) => [entry, told(fault)] as const), issues: [] }
     }
-    validOrThrow(
-      base !== undefined && isObject(value) ? withLocalReferences(value as unknown as Resource, base) : value,
-    )
+    validOrThrow(base !== undefined && isResource(value) ? withLocalReferences(value, base) : value)
     return { refused: [], issues: [] }
   } catch (error) {
     if (error instanceof ConsentryError) return { fault: told(error) }
     throw error
   }
 }
-
-const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value)
 
 const told = ({ kind, message, issues }: ConsentryError): ToldFault => ({ kind, message, issues })

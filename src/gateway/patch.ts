@@ -91,19 +91,18 @@ export async function patchIntents(
   const gone = rows.find((row) => row.deleted)
   if (gone) throw new ConsentryError('gone', `${gone.type}/${gone.id} was deleted: there is nothing to patch.`)
   const bodies = await disclose(parts, request, trail, permit, rows, { interaction: 'read' })
-  const intents: PutIntent[] = []
-  for (const [i, { change, ...target }] of targets.entries()) {
-    const before = parseJson(bodies[i] as Uint8Array) as Resource
-    const resource = await patched(parts, before, change(before), target.at)
-    intents.push({
-      ...target,
-      kind: 'update',
-      method: target.operation === undefined ? 'PATCH' : 'POST',
-      basis: (rows[i] as StoredVersion).version,
-      resource,
-    })
-  }
-  return intents
+  return Promise.all(
+    targets.map(async ({ change, ...target }, i): Promise<PutIntent> => {
+      const before = parseJson(bodies[i] as Uint8Array) as Resource
+      return {
+        ...target,
+        kind: 'update',
+        method: target.operation === undefined ? 'PATCH' : 'POST',
+        basis: (rows[i] as StoredVersion).version,
+        resource: await patched(parts, before, change(before), target.at),
+      }
+    }),
+  )
 }
 
 async function readable(
