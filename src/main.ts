@@ -9,6 +9,7 @@ import { ConfigurationError, readConfig, type Config } from './config.js'
 import { openDataDirectory } from './embedded/data-directory.js'
 import { ConsentryError } from './errors.js'
 import { Drain } from './http/drain.js'
+import { isReady, type ReadinessCheck } from './http/health.js'
 import { closeWhenAnswered, trackInFlight } from './http/in-flight.js'
 import { FHIR_BASE, mountEdge } from './http/mount.js'
 import { nestLogger } from './http/nest-logger.js'
@@ -80,10 +81,9 @@ async function serve(
 }
 
 /** Where a part is not ready yet, mostly because the chain is still being followed to its head, requests are refused. False on the way down. */
-async function untilReady(checks: Composition['edge']['checks'], draining: () => boolean): Promise<boolean> {
+async function untilReady(checks: readonly ReadinessCheck[], draining: () => boolean): Promise<boolean> {
   while (!draining()) {
-    const results = await Promise.allSettled(checks.map(({ check }) => check()))
-    if (results.every(({ status }) => status === 'fulfilled')) return true
+    if (await isReady(checks)) return true
     await sleep(LOOK_AGAIN_MS)
   }
   return false

@@ -14,13 +14,22 @@ const CHECK_MILLISECONDS = 5000
 export function health(server: FastifyInstance, checks: readonly ReadinessCheck[], draining: () => boolean): void {
   server.get('/health/live', async (_request, reply) => reply.send({ status: 'live' }))
   server.get('/health/ready', async (_request, reply) => {
-    const results = await Promise.all(checks.map(async ({ name, check }) => [name, await outcome(check)] as const))
+    const results = await outcomes(checks)
     const parts = Object.fromEntries(results)
     const ready = !draining() && results.every(([, result]) => result === 'ok')
     const status = ready ? 'ready' : draining() ? 'draining' : 'not ready'
     if (!ready) void reply.code(503).header('retry-after', '1')
     return reply.send({ status, parts })
   })
+}
+
+/** Whether every part works. */
+export async function isReady(checks: readonly ReadinessCheck[]): Promise<boolean> {
+  return (await outcomes(checks)).every(([, result]) => result === 'ok')
+}
+
+function outcomes(checks: readonly ReadinessCheck[]): Promise<(readonly [name: string, result: string])[]> {
+  return Promise.all(checks.map(async ({ name, check }) => [name, await outcome(check)] as const))
 }
 
 /** `ok`, or a reason that may be read by anyone: only our own errors have one. */
