@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { validate } from '../../src/fhir/validate.js'
 import { end, type RunningProcess, startGateway, tokenOf } from '../support/gateway.js'
 import { preparedData } from '../support/prepared-data.js'
+import { transactionOf } from '../support/transaction.js'
 
 let data: string
 let gateway: RunningProcess
@@ -48,11 +49,7 @@ beforeAll(async () => {
     composition('c', [of('Observation/o'), of('Observation/o')]),
     composition('dangling', [of('Observation/nowhere')]),
   ]
-  const entry = resources.map((resource) => ({
-    request: { method: 'PUT', url: `${resource.resourceType}/${resource.id}` },
-    resource,
-  }))
-  const loaded = await ask('POST', '', { resourceType: 'Bundle', type: 'transaction', entry })
+  const loaded = await ask('POST', '', transactionOf(resources))
   expect(loaded.status, loaded.text).toBe(200)
 }, 300_000)
 

@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { end, type RunningProcess, startGateway, tokenOf } from '../support/gateway.js'
 import { preparedData } from '../support/prepared-data.js'
+import { transactionOf } from '../support/transaction.js'
 
 /** `Observation/$lastn` over HTTP, on one real gateway. */
 let data: string
@@ -33,13 +34,12 @@ const ids = (bundle: { entry?: Entry[] }): string[] =>
 
 const of = (reference: string) => ({ reference })
 const loinc = (...codes: string[]) => ({ coding: codes.map((code) => ({ system: LOINC, code })) })
-function observation(id: string, code: object, effective: object, more: object = {}) {
-  const category = [{ coding: [{ system: CATEGORY, code: 'vital-signs' }] }]
+const VITAL = { category: [{ coding: [{ system: CATEGORY, code: 'vital-signs' }] }] }
+function observation(id: string, code: object, effective: object, more: object = VITAL) {
   return {
     resourceType: 'Observation',
     id,
     status: 'final',
-    category,
     code,
     subject: of('Patient/p'),
     ...effective,
@@ -61,20 +61,16 @@ beforeAll(async () => {
     { resourceType: 'Patient', id: 'q' },
     { resourceType: 'Encounter', id: 'e', status: 'finished', class: { code: 'AMB' }, subject: of('Patient/p') },
     observation('pulse-1', loinc('8867-4'), on('01')),
-    observation('pulse-3', loinc('8867-4'), on('03'), { encounter: of('Encounter/e') }),
+    observation('pulse-3', loinc('8867-4'), on('03'), { ...VITAL, encounter: of('Encounter/e') }),
     observation('pulse-2', loinc('8867-4'), { effectivePeriod: { start: '2024-01-02', end: '2024-01-02' } }),
     observation('temperature-4', loinc('8310-5'), { effectiveInstant: '2024-01-04T10:00:00Z' }),
     observation('oral-5', { ...loinc('8331-1', '8310-5'), text: 'ignored' }, on('05')),
-    observation('pain-a', { text: 'pain' }, on('01'), { category: [] }),
-    observation('pain-b', { text: 'pain' }, on('02'), { category: [] }),
-    observation('Pain', { text: 'Pain' }, on('01'), { category: [] }),
-    observation('others', loinc('8867-4'), on('09'), { subject: of('Patient/q') }),
+    observation('pain-a', { text: 'pain' }, on('01'), {}),
+    observation('pain-b', { text: 'pain' }, on('02'), {}),
+    observation('Pain', { text: 'Pain' }, on('01'), {}),
+    observation('others', loinc('8867-4'), on('09'), { ...VITAL, subject: of('Patient/q') }),
   ]
-  const entry = resources.map(({ category, ...resource }: Record<string, unknown> & { category?: unknown[] }) => ({
-    request: { method: 'PUT', url: `${String(resource['resourceType'])}/${String(resource['id'])}` },
-    resource: { ...resource, ...(category === undefined || category.length === 0 ? {} : { category }) },
-  }))
-  const loaded = await ask('POST', '', { resourceType: 'Bundle', type: 'transaction', entry })
+  const loaded = await ask('POST', '', transactionOf(resources))
   expect(loaded.status, loaded.text).toBe(200)
 }, 300_000)
 

@@ -1,9 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { rm } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { validate } from '../../src/fhir/validate.js'
-import { end, type RunningProcess, run, startGateway } from '../support/gateway.js'
+import { end, type RunningProcess, startGateway, tokenOf } from '../support/gateway.js'
+import { preparedData } from '../support/prepared-data.js'
+import { transactionOf } from '../support/transaction.js'
 
 /*
  * What of a resource is told when less than all of it is asked for: `_summary` and `_elements`
@@ -105,14 +105,11 @@ const NUMBERED = [1, 2, 3, 4].map((n) => ({
 }))
 
 beforeAll(async () => {
-  data = await mkdtemp(join(tmpdir(), 'consentry-results-'))
+  data = await preparedData('consentry-results-')
   gateway = await startGateway(data, { EMBEDDED_PROXIES: '0', ...LIMITS })
-  token = (await run(data, 'cli/token.js', ['ehr'])).out.trim()
-  const entry = [PATIENT, OBSERVATION, QUESTIONNAIRE, ENCOUNTER, REPORT, ...NUMBERED].map((resource) => ({
-    request: { method: 'PUT', url: `${resource.resourceType}/${resource.id}` },
-    resource,
-  }))
-  const loaded = await ask('POST', '', { resourceType: 'Bundle', type: 'transaction', entry })
+  token = await tokenOf(data, 'ehr')
+  const resources = [PATIENT, OBSERVATION, QUESTIONNAIRE, ENCOUNTER, REPORT, ...NUMBERED]
+  const loaded = await ask('POST', '', transactionOf(resources))
   expect(loaded.status, loaded.text).toBe(200)
 }, 300_000)
 
