@@ -27,15 +27,18 @@ const start = () => startGateway(data, { EMBEDDED_PROXIES: '0' })
 it('keeps and anchors once whatever it acknowledged, through kill -9 at any moment', async () => {
   const acknowledged: Acknowledged[] = []
   const attempted: Attempted[] = []
+  const enough = (): boolean => acknowledged.length > CRASHES * 5
   for (let crash = 0; crash < CRASHES; crash++) {
     gateway = await start()
     const { child, fhir } = gateway
     const writing = writeUntilGone(fhir, await bearer(data, fhir), acknowledged, attempted)
+    // A slow machine acknowledges nothing in a short life: the last one lasts until there is something to look for.
+    while (crash === CRASHES - 1 && !enough()) await sleep(20)
     await sleep(200 + Math.random() * 2500)
     await end(child, 'SIGKILL')
     await writing
   }
-  expect(acknowledged.length).toBeGreaterThan(CRASHES * 5)
+  expect(enough()).toBe(true)
 
   gateway = await start()
   const { fhir, child } = gateway
