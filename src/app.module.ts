@@ -57,13 +57,16 @@ async function assemble(site: Site): Promise<Composition> {
   const { worker: exchange, answers } = composeExchange(site, storage, records, ledger, shared, vault, audit)
   const access = await composeAccess(site, storage)
 
-  const { anchoring, consentMirroring } = gateway
-  ledger.sink.join([anchoring, shared.feeds, audit.log, audit.ledgerMirror, consentMirroring], () => exchange.poke())
+  const { anchoring, consentMirroring, noticeMirroring } = gateway
+  ledger.sink.join([anchoring, shared.feeds, audit.log, audit.ledgerMirror, consentMirroring, noticeMirroring], () =>
+    exchange.poke(),
+  )
   site.started('follower', ledger.follower)
   site.started('anchoring', anchoring)
   site.started('exchange', exchange)
   site.started('ledger mirror', audit.ledgerMirror)
   site.started('consent mirroring', consentMirroring)
+  site.started('notices', noticeMirroring)
   site.started('audit log', audit.log)
   site.started('reindexing', reindexing)
 
@@ -83,6 +86,13 @@ async function assemble(site: Site): Promise<Composition> {
           help: 'Answers of re-encryption proxies: counted, silent (none came), refused (unsigned, or signed otherwise than they must be).',
           label: 'outcome',
           read: () => answers.counts,
+        },
+        {
+          name: 'consentry_emergency_reviews',
+          help: 'Reviews of emergency accesses that are not made yet, and those of them that are overdue.',
+          label: 'state',
+          gauge: true,
+          read: () => ({ ...noticeMirroring.reviews }),
         },
       ],
     },

@@ -75,6 +75,12 @@ export interface Config {
     readonly terminologyUrl: string | null
     readonly terminologyTimeoutMs: number
   }
+  readonly emergency: {
+    /** How often one person may break the glass in 24 hours; the contract limits the entity besides. */
+    readonly perPerson: number
+    /** Hours after which the review of an emergency access is overdue. */
+    readonly reviewHours: number
+  }
   /** Origins of browser applications, `*` for any (tokens travel in a header, never in cookies). */
   readonly corsOrigins: readonly string[]
   /** Let clients read the GraphQL schema (that of FHIR R4). */
@@ -138,6 +144,10 @@ export function readConfig(environment: Environment = process.env): Config {
       unknownProfiles: read.choice('UNKNOWN_PROFILES', UNKNOWN_PROFILES, 'warning'),
       terminologyUrl: read.url('TERMINOLOGY_URL', ['http:', 'https:'], 'https://tx.example.org/r4'),
       terminologyTimeoutMs: read.integer('TERMINOLOGY_TIMEOUT_MS', 2_000, 50, 60_000),
+    },
+    emergency: {
+      perPerson: read.integer('EMERGENCY_PER_PERSON', 8, 1, 24),
+      reviewHours: read.integer('EMERGENCY_REVIEW_HOURS', 72, 1, 8_760),
     },
     corsOrigins: read.list('CORS_ORIGINS', /^(\*|https?:\/\/[^/\s]+)$/, '* or https://app.example.org', ['*']),
     graphqlIntrospection: read.flag('GRAPHQL_INTROSPECTION', true),

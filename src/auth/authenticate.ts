@@ -5,8 +5,9 @@ import type { BusinessClaim } from './b2b.js'
 import type { ClientRegistry, RegisteredClient } from './clients.js'
 import type { Issuer } from './issuer.js'
 import type { Principal } from './principal.js'
+import { BREAK_GLASS_SCOPE, ownScopes, PRIVACY_SCOPE } from './own-scopes.js'
 import { narrow, parseScopes } from './scopes.js'
-import { hasWalletScope } from './wallet-scope.js'
+import { WALLET_SCOPE } from './wallet-scope.js'
 
 /** Turns the Authorization header into the Principal; throws 401 that says what is wrong with the token. */
 export interface Authenticator {
@@ -90,6 +91,8 @@ function principalOf({ claims, expiresAt }: Verified, client: RegisteredClient):
   const stated = claims['scope'] ?? claims['scp']
   const scopes = Array.isArray(stated) ? stated.join(' ') : typeof stated === 'string' ? stated : ''
   const business = claims[BUSINESS_CLAIM] as BusinessClaim | undefined
+  const registered = ownScopes(client.scopes)
+  const own = ownScopes(scopes).filter((scope) => registered.includes(scope))
   const allowed = client.purposes ?? ['TREAT']
   const purposes = (business?.purposes ?? []).filter((purpose) => allowed.includes(purpose))
   return {
@@ -99,7 +102,9 @@ function principalOf({ claims, expiresAt }: Verified, client: RegisteredClient):
     ...(client.patient === undefined ? {} : { patient: client.patient }),
     role: client.role,
     scopes: narrow(parseScopes(scopes), parseScopes(client.scopes)),
-    wallet: hasWalletScope(scopes) && hasWalletScope(client.scopes),
+    wallet: own.includes(WALLET_SCOPE),
+    breaksGlass: own.includes(BREAK_GLASS_SCOPE),
+    reviews: own.includes(PRIVACY_SCOPE),
     purposes: purposes.length > 0 ? purposes : [allowed[0] ?? 'TREAT'],
     ...(business === undefined ? {} : { business }),
     tokenId: claims.jti ?? '',

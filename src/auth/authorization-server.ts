@@ -4,9 +4,9 @@ import { errors, Provider, type Adapter, type Configuration, type KoaContextWith
 import { readBusinessClaim, type BusinessClaim } from './b2b.js'
 import type { ClientRegistry, RegisteredClient } from './clients.js'
 import type { ReplayGuard } from './replay.js'
+import { ownScopes } from './own-scopes.js'
 import { narrow, parseScopes } from './scopes.js'
 import { TOKEN_ALGORITHM } from './signing-keys.js'
-import { hasWalletScope, WALLET_SCOPE } from './wallet-scope.js'
 
 /** The algorithms that SMART Backend Services requires of servers, and no other. */
 export const ASSERTION_ALGORITHMS = ['RS384', 'ES384'] as const
@@ -137,7 +137,8 @@ function grantedScopes(ctx: KoaContextWithOIDC, client: RegisteredClient | undef
   const requested = typeof stated === 'string' ? stated : ''
   const registered = client?.scopes ?? ''
   const granted = narrow(parseScopes(requested), parseScopes(registered)).map(({ text }) => text)
-  if (hasWalletScope(requested) && hasWalletScope(registered)) granted.push(WALLET_SCOPE)
+  const own = ownScopes(registered)
+  granted.push(...ownScopes(requested).filter((scope) => own.includes(scope)))
   if (granted.length === 0)
     throw new errors.InvalidScope(
       requested === ''

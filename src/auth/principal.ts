@@ -20,6 +20,10 @@ export interface Principal {
   readonly scopes: readonly Scope[]
   /** May ask the entity's wallet service to sign for patients in custody; see wallet-scope. */
   readonly wallet?: boolean
+  /** May open a record in an emergency; see own-scopes. */
+  readonly breaksGlass?: boolean
+  /** May review emergency accesses; see own-scopes. */
+  readonly reviews?: boolean
   /** v3-PurposeOfUse codes; never empty, TREAT when the client named none. */
   readonly purposes: readonly string[]
   /** What the client stated with `hl7-b2b` when it asked for the token; its word, for the audit trail. */

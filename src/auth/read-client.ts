@@ -1,8 +1,8 @@
 import type { RegisteredClient } from './clients.js'
 import { ConsentryError } from '../errors.js'
 import type { PartyId } from './principal.js'
+import { OWN_SCOPES } from './own-scopes.js'
 import { parseScope } from './scopes.js'
-import { WALLET_SCOPE } from './wallet-scope.js'
 
 const NAMES = ['id', 'jwks', 'scopes', 'entity', 'practitioner', 'patient', 'role', 'purposes'] as const
 const ROLES: readonly unknown[] = ['system', 'auditor', 'patient'] satisfies readonly RegisteredClient['role'][]
@@ -57,7 +57,7 @@ const KEYS = 'jwks must be {"keys": […]} of public keys with a kid, P-384 for 
 
 function scopesOf(value: unknown): string {
   const list = typeof value === 'string' ? value.split(' ') : []
-  if (list.length > 0 && list.every((scope) => scope === WALLET_SCOPE || parseScope(scope) !== null))
+  if (list.length > 0 && list.every((scope) => OWN_SCOPES.includes(scope) || parseScope(scope) !== null))
     return list.join(' ')
   throw wrong('scopes must be SMART scopes with a space between, such as "system/*.cruds"')
 }

@@ -7,11 +7,6 @@ import type { Principal } from './principal.js'
  */
 export const WALLET_SCOPE = 'https://consentry.health/fhir/scope/wallet.sign'
 
-/** Whether a space-separated list of scopes holds it. */
-export function hasWalletScope(list: string): boolean {
-  return list.split(' ').includes(WALLET_SCOPE)
-}
-
 /** @throws ConsentryError `forbidden` naming the scope */
 export function requireWalletScope(principal: Principal): void {
   if (principal.wallet === true) return

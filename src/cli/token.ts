@@ -10,7 +10,7 @@ import { demoClientFile, type DemoClient } from '../embedded/demo-clients.js'
 import { RUNNING_FILE, type RunningGateway } from '../embedded/running.js'
 import { requestToken } from './access-token.js'
 
-const USAGE = `usage: npm run --silent token -- <ehr|wallet|auditor> [--purpose TREAT] [--scope "system/Patient.rs"]`
+const USAGE = `usage: npm run --silent token -- <ehr|wallet|emergency|privacy|auditor> [--purpose TREAT] [--scope "system/Patient.rs"]`
 
 async function main(): Promise<string> {
   const { positionals, values } = parseArgs({
@@ -26,7 +26,7 @@ async function main(): Promise<string> {
   )
   const client = await read<DemoClient>(
     join(directory, demoClientFile(name.replace(/[^A-Za-z0-9-]/g, ''))),
-    `There is no demo client of that name in ${directory}; there are ehr, wallet and auditor.`,
+    `There is no demo client of that name in ${directory}; there are ehr, wallet, emergency, privacy and auditor.`,
   )
   const { accessToken } = await requestToken({
     baseUrl: running.fhirUrl,

@@ -6,8 +6,11 @@ import { isServed } from '../fhir/search-query.js'
 import { Granting } from '../exchange/granting.js'
 import { Anchoring } from '../gateway/anchoring.js'
 import type { Conformance } from '../gateway/conformance.js'
+import { accessOperations } from '../gateway/consent/access-operations.js'
 import { ConsentLinks } from '../gateway/consent/links.js'
 import { ConsentMirroring } from '../gateway/consent/mirroring.js'
+import { NoticeMirroring } from '../gateway/consent/notice-mirroring.js'
+import { Notices } from '../gateway/consent/notices.js'
 import { consentOperations } from '../gateway/consent/operations.js'
 import { receiptOperations } from '../gateway/consent/receipt.js'
 import { StoredPreparedGrants } from '../gateway/consent/prepared-grants.js'
@@ -41,6 +44,7 @@ export interface Gateway {
   readonly graphql: GraphqlEngine
   readonly anchoring: Anchoring
   readonly consentMirroring: ConsentMirroring
+  readonly noticeMirroring: NoticeMirroring
 }
 
 /** As in package.json; a test holds them equal. */
@@ -93,13 +97,25 @@ export function composeGateway(
       maxBundleEntries: config.limits.bundleEntries,
     },
   }
+  const address = { chainId: contracts.chainId, contract: contracts.addresses.ConsentRegistry }
   const consentMirroring = new ConsentMirroring(
     parts,
     database,
-    { chainId: contracts.chainId, contract: contracts.addresses.ConsentRegistry },
+    address,
     clock,
     site.problem('mirroring the ledger as Consents has a problem and tries again'),
   )
+  const notices = new Notices(database)
+  const reviewSeconds = config.emergency.reviewHours * 3_600
+  const noticeMirroring = new NoticeMirroring({
+    parts,
+    database,
+    notices,
+    mirror,
+    ledger: address,
+    reviewSeconds,
+    onProblem: site.problem('telling of requests and emergencies has a problem and tries again'),
+  })
   const graphql = graphqlEngine(site)
   const graphqlAt = released(
     parts,
@@ -134,12 +150,23 @@ export function composeGateway(
       mirroring: consentMirroring,
       rotate: (patient) => capsuleKeys.rotate(patient),
     }),
+    ...accessOperations(parts, {
+      mirror,
+      contracts,
+      reader,
+      sender,
+      follower,
+      notices,
+      mirroring: noticeMirroring,
+      ledger: address,
+      emergency: { perPerson: config.emergency.perPerson, reviewSeconds },
+    }),
     ...receiptOperations(parts, { sql: database, reader, links: consents }),
     ...verifyOperations(parts, log, contracts),
     ...validateOperations(parts),
     ...terminologyOperations(parts),
   })
-  return { interactions, graphql, anchoring, consentMirroring }
+  return { interactions, graphql, anchoring, consentMirroring, noticeMirroring }
 }
 
 function graphqlEngine({ config, onFault }: Site): GraphqlEngine {

@@ -4,6 +4,8 @@ import { ConsentryError } from '../errors.js'
 import { Admission } from '../gateway/admission.js'
 import { Access } from '../gateway/access.js'
 import { ChainConsent } from '../gateway/chain-consent.js'
+import { EmergencyAccess } from '../gateway/consent/emergency-access.js'
+import { Notices } from '../gateway/consent/notices.js'
 import { GatewayChainSink } from '../gateway/chain-sink.js'
 import { linkedPatient } from '../gateway/patients.js'
 import { ChainFollower } from '../ledger/follower.js'
@@ -55,6 +57,13 @@ export async function composeLedger(site: Site, storage: Storage, { database, mi
   }
   const admission = new Admission(keys.id, contracts, sender, follower)
   const strict = config.chain.consentMode === 'chain' ? new ChainConsent(chain.reader, follower) : null
-  const access = new Access(mirror, freshness, site.clock, strict, (localId) => linkedPatient(database, localId))
+  const notices = new Notices(database)
+  const emergency = new EmergencyAccess(
+    chain.reader,
+    async () => (await sink.cursor())?.number ?? -1,
+    (at) => notices.openedSince(at),
+  )
+  const patientOf = (localId: string) => linkedPatient(database, localId)
+  const access = new Access(mirror, freshness, site.clock, strict, patientOf, emergency)
   return { ...chain, sink, follower, admission, freshness, access, requireFresh }
 }

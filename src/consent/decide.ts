@@ -1,5 +1,5 @@
 import { type Action, type PartyId, type PatientId, type Permit, type RecordSubject, takeIssuer } from './permit.js'
-import { AUDIT } from './labels.js'
+import { AUDIT, NOTICE } from './labels.js'
 import { type Purpose, purposeMask, type WordAction, wordAsked } from './terms.js'
 
 const issue = takeIssuer()
@@ -47,7 +47,8 @@ export interface Freshness {
   readonly head?: { readonly timestampMs: number; readonly limitMs: number }
 }
 
-export type DenialReason = 'mirror-stale' | 'party-not-active' | 'no-grant' | 'not-the-author' | 'auditors-only'
+export type DenialReason =
+  'mirror-stale' | 'party-not-active' | 'no-grant' | 'not-the-author' | 'auditors-only' | 'not-written'
 
 export interface Denial {
   readonly reason: DenialReason
@@ -62,7 +63,8 @@ export type Decision = { readonly permit: Permit } | { readonly denial: Denial }
  *
  * A permit is for all the subjects or there is none. A subject in a patient's compartment needs, for each of its
  * labels, one word in force of one of the caller's active parties that covers the label, the action, the purpose
- * and every category of the subject; while the glass is broken, the emergency word is asked instead (terms.ts). A subject in no compartment belongs to its author entity alone.
+ * and every category of the subject; while the glass is broken, the emergency word is asked instead (terms.ts). A subject in no compartment belongs to its author
+ * entity alone, and so does a notice, which nobody changes (labels.ts).
  * A mirror that is too old permits nothing (DESIGN.md, promise 5). The audit trail is read by auditors of the entity
  * that keeps it and by nobody else; no grant reaches it, and it can be read while the ledger is silent.
  */
@@ -75,7 +77,9 @@ export function decide(question: Question, facts: Facts): Decision {
   const words = inForce(question, facts, new Set(parties))
   for (const subject of question.subjects) {
     if ((subject.labels & AUDIT) !== 0n) return { denial: { reason: 'auditors-only', subject } }
-    if (subject.patient === null) {
+    const notice = (subject.labels & NOTICE) !== 0n
+    if (notice && question.action !== 'read') return { denial: { reason: 'not-written', subject } }
+    if (subject.patient === null || notice) {
       if (!parties.includes(subject.origin)) return { denial: { reason: 'not-the-author', subject } }
     } else if (!covered(subject, words.get(subject.patient) ?? [])) {
       return { denial: { reason: 'no-grant', subject } }

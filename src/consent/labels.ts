@@ -50,6 +50,13 @@ export const GENERAL: LabelBits = 1n
  */
 export const AUDIT: LabelBits = 1n << 62n
 
+/**
+ * The label of notices: what a gateway itself writes of who asks for access and who took it (Tasks, Communications). They lie in the
+ * patient's compartment and are no part of the record that consent is about: the entity that wrote them and the patient read them
+ * whatever was granted or revoked, nobody else does, and no client changes them. Nobody can grant it, and ALL_LABELS does not mean it.
+ */
+export const NOTICE: LabelBits = 1n << 61n
+
 /** The key that stands for every label in the contract: own-entity care is granted under it. */
 export const ALL_LABELS_ID = `0x${'00'.repeat(32)}` as const
 

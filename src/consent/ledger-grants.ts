@@ -101,6 +101,14 @@ export function ledgerGrants(patient: PatientId, events: readonly LedgerConsentE
   }))
 }
 
+/** What a patient has given, in the order of the chain, whatever became of it. */
+export function grantsGiven(
+  patient: PatientId,
+  events: readonly LedgerConsentEvent[],
+): { readonly terms: GrantedTerms; readonly place: LedgerPlace }[] {
+  return inGrants(patient, events).flatMap((given) => ('terms' in given && given.enforced ? [given] : []))
+}
+
 interface Folding {
   readonly key: Hex
   readonly terms: GrantedTerms

@@ -1,5 +1,5 @@
 import type { RowFilter } from '../records/types.js'
-import { AUDIT } from './labels.js'
+import { AUDIT, NOTICE } from './labels.js'
 import type { Action, PartyId } from './permit.js'
 import { actionNumber, type Purpose, purposeMask, wordAsked } from './terms.js'
 
@@ -28,9 +28,12 @@ export function rowFilter(question: RowQuestion): RowFilter {
   if (question.auditor) {
     return { sql: `r.labels = ${AUDIT} AND r.origin = ANY($1::bytea[])`, params: [parties] }
   }
+  // A notice is read and never changed.
+  const notices = question.action === 'read' ? 'r.origin = ANY($1::bytea[])' : 'false'
   const action = wordAsked(question.action, question.purpose)
   return {
     sql: `(r.labels & ${AUDIT}) <> ${AUDIT} AND CASE
+      WHEN (r.labels & ${NOTICE}) = ${NOTICE} THEN ${notices}
       WHEN r.patient IS NULL THEN r.origin = ANY($1::bytea[])
       ELSE r.labels & (
         SELECT bit_or(g.label_mask) FROM "grant" g

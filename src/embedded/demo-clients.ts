@@ -1,5 +1,6 @@
 import { exportJWK, generateKeyPair, type JWK } from 'jose'
 import type { RegisteredClient } from '../auth/clients.js'
+import { BREAK_GLASS_SCOPE, PRIVACY_SCOPE } from '../auth/own-scopes.js'
 import { WALLET_SCOPE } from '../auth/wallet-scope.js'
 import type { PartyId } from '../auth/principal.js'
 import type { DataDirectory } from './data-directory.js'
@@ -12,9 +13,15 @@ const DEMO: Readonly<Record<string, Pick<RegisteredClient, 'scopes' | 'role' | '
     purposes: ['TREAT', 'ETREAT', 'HPAYMT', 'HOPERAT', 'HRESCH', 'PUBHLTH', 'PATRQT', 'BTG'],
   },
   wallet: {
-    scopes: `system/Consent.ru system/DocumentReference.r system/QuestionnaireResponse.r ${WALLET_SCOPE}`,
+    scopes: `system/Consent.ru system/DocumentReference.r system/Patient.r system/QuestionnaireResponse.r system/Task.ru ${WALLET_SCOPE}`,
     role: 'system',
     purposes: ['PATRQT'],
+  },
+  emergency: { scopes: `system/*.rs ${BREAK_GLASS_SCOPE}`, role: 'system', purposes: ['BTG'] },
+  privacy: {
+    scopes: `system/Task.rs system/Communication.rs ${PRIVACY_SCOPE}`,
+    role: 'system',
+    purposes: ['HOPERAT'],
   },
   auditor: { scopes: 'system/AuditEvent.rs system/Provenance.rs', role: 'auditor', purposes: ['HOPERAT'] },
 }

@@ -32,6 +32,17 @@ export class OperationInput {
       .filter((reference) => typeof reference === 'string')
   }
 
+  /** Values of a parameter of a complex type, as they were validated. */
+  objects(name: string): Readonly<Record<string, unknown>>[] {
+    return this.values(name).filter(
+      (value): value is Record<string, unknown> => typeof value === 'object' && value !== null,
+    )
+  }
+
+  booleans(name: string): boolean[] {
+    return this.values(name).filter((value) => typeof value === 'boolean')
+  }
+
   private values(name: string): unknown[] {
     return this.given.filter((parameter) => parameter.name === name).map((parameter) => valueOf(parameter))
   }

@@ -1,5 +1,5 @@
 import type { Principal } from '../auth/principal.js'
-import { decide, type Denial, type Facts, type Freshness } from '../consent/decide.js'
+import { type Decision, decide, type Denial, type Facts, type Freshness } from '../consent/decide.js'
 import type { ConsentMirror } from '../consent/mirror.js'
 import type { Action, PartyId, Permit, RecordSubject } from '../consent/permit.js'
 import { rowFilter } from '../consent/row-filter.js'
@@ -7,6 +7,8 @@ import { isPurpose, type Purpose, PURPOSES, wordAsked } from '../consent/terms.j
 import { ConsentryError } from '../errors.js'
 import type { RowFilter } from '../records/types.js'
 import type { ChainConsent } from './chain-consent.js'
+import type { EmergencyAccess } from './consent/emergency-access.js'
+import { orEmergency } from './consent/emergency-filter.js'
 import { LaunchContext, type PatientOf } from './launch-context.js'
 
 /** What was opened under a permit. */
@@ -28,6 +30,8 @@ export class Access {
     private readonly chain: ChainConsent | null = null,
     /** For tokens of one patient; without it they reach nothing. */
     private readonly patientOf: PatientOf = async () => null,
+    /** `null`: for an emergency the mirror alone is asked, like for everything. */
+    private readonly emergency: EmergencyAccess | null = null,
   ) {}
 
   /**
@@ -38,13 +42,15 @@ export class Access {
     await this.heard(principal)
     const { revision } = this.mirror
     const facts = await this.facts(principal, action, subjects)
-    const decision = decide({ ...asked(principal, action), subjects }, facts)
+    const byMirror = decide({ ...asked(principal, action), subjects }, facts)
+    const decision = 'permit' in byMirror ? byMirror : await this.inEmergency(principal, action, subjects, byMirror)
     if ('denial' in decision) throw denied(decision.denial, action, principal)
     const launched = await LaunchContext.of(principal, this.patientOf)
     if (launched !== undefined && !subjects.every((subject) => launched.holds(subject))) throw outsideLaunch()
     const refused = (await this.allows(principal, action, subjects)).indexOf(false)
     if (refused !== -1) throw denied({ reason: 'no-grant' }, action, principal)
-    this.#decidedAt.set(decision.permit, revision)
+    // What the contract was asked for is asked for again: the mirror does not tell when it changes.
+    if (decision === byMirror) this.#decidedAt.set(decision.permit, revision)
     return decision.permit
   }
 
@@ -80,8 +86,16 @@ export class Access {
     const facts = await this.facts(principal, action, subjects)
     const launched = await LaunchContext.of(principal, this.patientOf)
     const allowed = await this.allows(principal, action, subjects)
+    const byMirror = subjects.map((subject) => decide({ ...asked(principal, action), subjects: [subject] }, facts))
+    const denials = byMirror.flatMap((decision, i) => ('denial' in decision ? [{ i, decision }] : []))
+    const [first] = denials
+    const emergency = first && (await this.emergencyFacts(principal, action, subjects, first.decision))
     return subjects.map((subject, i) => {
-      const decision = decide({ ...asked(principal, action), subjects: [subject] }, facts)
+      const known = byMirror[i] as Decision
+      const decision =
+        'permit' in known || !emergency
+          ? known
+          : decide({ ...asked(principal, action), subjects: [subject] }, { ...facts, ...emergency })
       const reached = launched === undefined || launched.holds(subject)
       return reached && 'permit' in decision && allowed[i] === true ? decision.permit : null
     })
@@ -94,18 +108,57 @@ export class Access {
     const facts = await this.facts(principal, action, [])
     const question = asked(principal, action)
     const decision = decide({ ...question, subjects: [] }, facts)
-    if ('denial' in decision) throw denied(decision.denial, action, principal)
     const parties = question.parties.filter((party) => facts.activeParties.has(party))
-    const permitted = rowFilter({ ...question, parties, now: Math.floor(facts.now / 1000) })
+    const byMirror =
+      'denial' in decision ? null : rowFilter({ ...question, parties, now: Math.floor(facts.now / 1000) })
+    const open = this.asksContract(principal, action)
+      ? await this.emergency?.open(question.parties, facts.now).catch(orNothing)
+      : undefined
+    if (byMirror === null && !open?.length) throw denied((decision as { denial: Denial }).denial, action, principal)
+    const permitted = orEmergency(byMirror, open ?? [])
     const launched = await LaunchContext.of(principal, this.patientOf)
     const filter = launched === undefined ? permitted : launched.within(permitted)
-    this.#decidedAt.set(filter, revision)
+    if (!open?.length) this.#decidedAt.set(filter, revision)
     return filter
   }
 
   /** The audit trail can be read while the ledger is silent. */
   private async heard(principal: Principal): Promise<void> {
-    if (this.chain !== null && principal.role !== 'auditor') await this.chain.heard()
+    if (this.chain === null || principal.role === 'auditor') return
+    // In an emergency the contract itself is asked of what the mirror does not know yet.
+    const heard = this.chain.heard()
+    await (this.asksContract(principal, 'read') ? heard.catch(orNothing) : heard)
+  }
+
+  private asksContract(principal: Principal, action: Action): boolean {
+    return this.emergency !== null && action === 'read' && principal.role !== 'auditor' && actsFor(principal) === 'BTG'
+  }
+
+  /** What the contract says of an emergency that the mirror does not let through; `null`: it has not been asked, or does not answer. */
+  private async emergencyFacts(
+    principal: Principal,
+    action: Action,
+    subjects: readonly RecordSubject[],
+    { denial }: { readonly denial: Denial },
+  ): Promise<Partial<Facts> | null> {
+    if (!this.asksContract(principal, action) || this.emergency === null) return null
+    if (denial.reason !== 'mirror-stale' && denial.reason !== 'no-grant') return null
+    const patients = [...new Set(subjects.flatMap(({ patient }) => (patient === null ? [] : [patient])))]
+    if (patients.length === 0) return null
+    const facts = await this.emergency.facts(partiesOf(principal), patients, this.clock()).catch(orNothing)
+    return facts === undefined || facts.words.length === 0 ? null : facts
+  }
+
+  private async inEmergency(
+    principal: Principal,
+    action: Action,
+    subjects: readonly RecordSubject[],
+    byMirror: Decision & { readonly denial: Denial },
+  ): Promise<Decision> {
+    const facts = await this.emergencyFacts(principal, action, subjects, byMirror)
+    if (facts === null) return byMirror
+    const known = await this.facts(principal, action, [])
+    return decide({ ...asked(principal, action), subjects }, { ...known, ...facts })
   }
 
   private async allows(
@@ -128,6 +181,12 @@ export class Access {
     ])
     return { now, freshness: this.freshness(), words: held, activeParties }
   }
+}
+
+/** Nothing is known of an emergency: what the mirror says stands. */
+function orNothing(error: unknown): undefined {
+  if (error instanceof ConsentryError && error.kind === 'unavailable') return undefined
+  throw error
 }
 
 /** The identities on the ledger that a caller acts as. */
@@ -175,6 +234,11 @@ function denied(denial: Denial, action: Action, principal: Principal): Consentry
       )
     case 'not-the-author':
       return new ConsentryError('forbidden', 'The record is in no compartment and belongs to its author entity alone.')
+    case 'not-written':
+      return new ConsentryError(
+        'forbidden',
+        'This is a notice of who asks for access or took it: the server writes it from the ledger, and its operations alone change it.',
+      )
     case 'auditors-only':
       return new ConsentryError('forbidden', 'The audit trail can be read by auditors alone, and written by nobody.')
     case 'no-grant':

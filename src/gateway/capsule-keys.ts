@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { AUDIT, type LabelCode, labelBits, labelCodes } from '../consent/labels.js'
+import { AUDIT, type LabelCode, labelBits, labelCodes, NOTICE } from '../consent/labels.js'
 import type { PartyId, PatientId } from '../consent/permit.js'
 import type { Sql } from '../records/database.js'
 import { type CapsuleKey, newCapsuleKey, unwrap, wrap } from '../vault/keys.js'
@@ -45,8 +45,9 @@ export class CapsuleKeys {
     private readonly clock: () => number,
   ) {}
 
-  /** Keys to seal a record of these labels, in the order of the labels. */
+  /** Keys to seal a record of these labels, in the order of the labels. A notice is its author entity's, whoever it is about. */
   async forSealing(owner: Owner, labels: bigint): Promise<CapsuleKey[]> {
+    if (labels === NOTICE) return [await this.#currentKey(null, 'general')]
     return Promise.all(labelCodes(labels).map((label) => this.#currentKey(owner, label)))
   }
 

@@ -1,5 +1,5 @@
 import type { Question } from '../consent/decide.js'
-import { ALL_LABELS_ID, labelCodes, labelId } from '../consent/labels.js'
+import { ALL_LABELS_ID, labelCodes, labelId, NOTICE } from '../consent/labels.js'
 import type { RecordSubject } from '../consent/permit.js'
 import { actionNumber, purposeMask } from '../consent/terms.js'
 import { header } from '../ledger/chain.js'
@@ -30,7 +30,7 @@ export class ChainConsent {
 
   /**
    * For each subject, whether the contract permits it to one of the parties under each of its labels; one call of the node.
-   * A subject in no compartment is not the contract's to decide.
+   * A subject in no compartment, and a notice, is not the contract's to decide.
    */
   async allows(question: Omit<Question, 'subjects'>, subjects: readonly RecordSubject[]): Promise<boolean[]> {
     const asked: ConsentQuestion[] = []
@@ -38,7 +38,7 @@ export class ChainConsent {
     for (const subject of subjects) {
       const { patient, labels, categories } = subject
       const name = nameOf(subject)
-      if (patient === null || places.has(name)) continue
+      if (!isContracts(subject) || patient === null || places.has(name)) continue
       const each = labelCodes(labels).map((code) =>
         question.parties.flatMap((grantee) =>
           [labelId(code), ALL_LABELS_ID].map((label) => {
@@ -53,11 +53,15 @@ export class ChainConsent {
     if (asked.length === 0) return subjects.map(() => true)
     const answers = await this.reader.check(asked)
     return subjects.map((subject) => {
-      if (subject.patient === null) return true
+      if (!isContracts(subject)) return true
       const each = places.get(nameOf(subject)) ?? []
       return each.length > 0 && each.every((questions) => questions.some((i) => answers[i]))
     })
   }
+}
+
+function isContracts({ patient, labels }: RecordSubject): boolean {
+  return patient !== null && (labels & NOTICE) === 0n
 }
 
 function nameOf({ patient, labels, categories }: RecordSubject): string {

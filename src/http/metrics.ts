@@ -49,12 +49,26 @@ export interface Count {
   readonly name: string
   readonly help: string
   readonly label: string
-  /** Since the start, by value of the label. */
+  /** What is now, and may become less. */
+  readonly gauge?: boolean
+  /** Since the start, or now, by value of the label. */
   readonly read: () => Readonly<Record<string, number>>
 }
 
 /** Read when metrics are asked for. */
-export function expose(registry: Registry, { name, help, label, read }: Count): void {
+export function expose(registry: Registry, { name, help, label, gauge, read }: Count): void {
+  if (gauge === true) {
+    const now = new Gauge({
+      name,
+      help,
+      labelNames: [label],
+      registers: [registry],
+      collect: () => {
+        for (const [value, count] of Object.entries(read())) now.set({ [label]: value }, count)
+      },
+    })
+    return
+  }
   const counter = new Counter({
     name,
     help,

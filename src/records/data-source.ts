@@ -13,6 +13,7 @@ import { ProxyReceipts1763600900000 } from '../../migrations/1763600900000-proxy
 import { VersionOperation1763601000000 } from '../../migrations/1763601000000-version-operation.js'
 import { FeedItemKey1763601100000 } from '../../migrations/1763601100000-feed-item-key.js'
 import { Newest1763601900000 } from '../../migrations/1763601900000-newest.js'
+import { Notices1763602000000 } from '../../migrations/1763602000000-notices.js'
 import { ENTITIES } from './entities/index.js'
 
 export interface ConnectionOptions {
@@ -76,6 +77,7 @@ export function dataSourceOptions(options: ConnectionOptions): DataSourceOptions
       VersionOperation1763601000000,
       FeedItemKey1763601100000,
       Newest1763601900000,
+      Notices1763602000000,
     ],
     migrationsTransactionMode: 'all',
     // an idle connection that breaks is replaced; whoever uses one hears of it from the statement

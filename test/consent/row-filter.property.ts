@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { decide, type Facts, type GrantWord, type Question } from '../../src/consent/decide.js'
-import { ALL_LABELS, AUDIT } from '../../src/consent/labels.js'
+import { ALL_LABELS, AUDIT, NOTICE } from '../../src/consent/labels.js'
 import type { Action, PartyId, RecordSubject } from '../../src/consent/permit.js'
 import { rowFilter } from '../../src/consent/row-filter.js'
 import { actionNumber, type Purpose, purposeMask, type WordAction } from '../../src/consent/terms.js'
@@ -30,7 +30,7 @@ const categories = fc.bigInt({ min: 1n, max: 7n })
 const subject: fc.Arbitrary<RecordSubject> = fc.record({
   patient: fc.option(patient, { nil: null }),
   origin: party,
-  labels: fc.oneof({ weight: 6, arbitrary: labels }, { weight: 1, arbitrary: fc.constant(AUDIT) }),
+  labels: fc.oneof({ weight: 6, arbitrary: labels }, { weight: 1, arbitrary: fc.constantFrom(AUDIT, NOTICE) }),
   categories,
 })
 const word: fc.Arbitrary<GrantWord> = fc.record({

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openDataDirectory } from '../../src/embedded/data-directory.js'
+import { BREAK_GLASS_SCOPE, PRIVACY_SCOPE } from '../../src/auth/own-scopes.js'
 import { WALLET_SCOPE } from '../../src/auth/wallet-scope.js'
 import { demoClients } from '../../src/embedded/demo-clients.js'
 import { ENTITY } from '../support/clients.js'
@@ -66,7 +67,14 @@ describe('demo clients', () => {
       { id: 'ehr', scopes: 'system/*.cruds', role: 'system', entity: ENTITY },
       {
         id: 'wallet',
-        scopes: `system/Consent.ru system/DocumentReference.r system/QuestionnaireResponse.r ${WALLET_SCOPE}`,
+        scopes: `system/Consent.ru system/DocumentReference.r system/Patient.r system/QuestionnaireResponse.r system/Task.ru ${WALLET_SCOPE}`,
+        role: 'system',
+        entity: ENTITY,
+      },
+      { id: 'emergency', scopes: `system/*.rs ${BREAK_GLASS_SCOPE}`, role: 'system', entity: ENTITY },
+      {
+        id: 'privacy',
+        scopes: `system/Task.rs system/Communication.rs ${PRIVACY_SCOPE}`,
         role: 'system',
         entity: ENTITY,
       },

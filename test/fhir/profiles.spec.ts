@@ -8,6 +8,7 @@ import type { Resource, ValidResource } from '../../src/fhir/types.js'
 import { validate } from '../../src/fhir/validate.js'
 import { LABEL_CODES } from '../../src/consent/labels.js'
 import { hasSharedData, listShared, readShared, SHARED_DATA, syntheaResources } from '../support/shared-data.js'
+import { EMERGENCY_REASONS, REVIEW_OUTCOMES } from '../../src/gateway/consent/access-codes.js'
 import { CATEGORIES, PURPOSES, ACTIONS } from '../../src/consent/terms.js'
 
 const FOLDER = new URL('../../fhir-profiles/', import.meta.url).pathname
@@ -53,6 +54,8 @@ describe('the package', () => {
       (read(`CodeSystem-${name}.json`)['concept'] as { code: string }[]).map(({ code }) => code)
     expect(codes('consent-action').sort()).toEqual([...ACTIONS].sort())
     expect(codes('clinical-category')).toEqual([...CATEGORIES])
+    expect(codes('emergency-reason')).toEqual([...EMERGENCY_REASONS])
+    expect(codes('review-outcome')).toEqual([...REVIEW_OUTCOMES])
     const included = (name: string): string[] =>
       (read(`ValueSet-${name}.json`)['compose'] as { include: { concept?: { code: string }[] }[] }).include.flatMap(
         ({ concept = [] }) => concept.map(({ code }) => code),

@@ -248,8 +248,11 @@ describe('the operations', () => {
       'Consent/$revoke',
       'Consent/$sign',
       'Consent/$to-sign',
+      'Patient/$break-glass',
+      'Patient/$emergency-veto',
       'Patient/$ledger-id',
       'Provenance/$verify',
+      'Task/$review',
     ])
     for (const { type, name, definition } of listed) {
       const path = `/OperationDefinition/${definition.split('/').at(-1)}`

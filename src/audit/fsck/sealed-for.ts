@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { GENERAL, NOTICE } from '../../consent/labels.js'
 import type { Envelope } from '../../vault/envelope.js'
 import { bytes, type Finding, hex, type Material } from './check.js'
 
@@ -34,13 +35,15 @@ export class SealedFor {
     const keys = new Map(rows.map((row) => [hex(row.id), row]))
     for (const { where, patient, labels, capsules } of this.#sealed) {
       const found = capsules.flatMap((id) => keys.get(hex(id)) ?? [])
-      const owner = patient ?? bytes(entity)
+      // A notice is sealed under the entity's own key, whoever it is about.
+      const notice = labels === NOTICE
+      const owner = notice ? bytes(entity) : (patient ?? bytes(entity))
       const same = found.every((key) => key.patient.equals(owner))
       const covered = found.reduce((bits, key) => bits | key.label_mask, 0n)
       const fault = (what: string): Finding => ({ check: 'records', where, what })
       if (found.length < capsules.length) yield fault('The key of a capsule was removed: nobody can open the version.')
       else if (!same) yield fault('The row says another patient than the one under whose keys the version is sealed.')
-      else if (covered !== labels)
+      else if (covered !== (notice ? GENERAL : labels))
         yield fault('The row says other labels than those under whose keys the version is sealed.')
     }
     this.#sealed.length = 0

@@ -54,13 +54,15 @@ export async function openAuthorisation(
   request: InteractionRequest,
   trail: Trail,
   patient: Party,
-  consent: StoredVersion,
+  /** The resource itself that is to be signed: it authorises nothing. */
+  consent: StoredVersion | null,
   { type, id }: Authorisation,
 ): Promise<void> {
   requireCustody(parts, patient)
   const filters = requireScope(request.principal, type, 'read')
   const [row] = await parts.records.read([{ type, id }])
-  if (!row || row.deleted || row.patient !== patient.id || isSame(row, consent)) throw notOfPatient()
+  if (!row || row.deleted || row.patient !== patient.id || (consent !== null && isSame(row, consent)))
+    throw notOfPatient()
   const permit = await parts.access.permit(request.principal, 'read', [row]).catch((error: unknown) => {
     throw error instanceof ConsentryError && error.kind === 'forbidden' ? notOfPatient() : error
   })

@@ -21,6 +21,7 @@ import {
   PatientEpochEntity,
 } from './ledger.js'
 import { AnchorEntity, AuditLeafEntity, OutboxEntity } from './logs.js'
+import { NoticeEntity } from './notice.js'
 import { ResourceEntity, ResourceVersionEntity } from './resource.js'
 
 /** Every table. A test holds them equal to what the migrations make. */
@@ -50,6 +51,7 @@ export const ENTITIES = [
   ProxyReceiptEntity,
   SharedPolicyEntity,
   ConsentLinkEntity,
+  NoticeEntity,
   IndexStateEntity,
   IndexWaitingEntity,
 ]

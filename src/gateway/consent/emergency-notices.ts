@@ -1,0 +1,124 @@
+import { type LedgerEmergency, ledgerEmergencies } from '../../consent/emergencies.js'
+import type { LedgerPlace } from '../../consent/ledger-grants.js'
+import type { PartyId, PatientId } from '../../consent/permit.js'
+import { alarm, type EmergencyFacts, reviewTask } from './emergency-resources.js'
+import { type Notice, noticeId } from './notices.js'
+import { digestOf, type NoticeContext, type NoticeHistory, type ToldNotice } from './told-notice.js'
+
+/** What a notice of an emergency keeps of it. Seconds since the epoch. */
+export interface EmergencyAbout {
+  readonly grantee: PartyId
+  readonly reasonHash: string
+  readonly from: number
+  readonly to: number
+}
+
+export function emergencyIds(
+  patient: PatientId,
+  { grantee, reasonHash }: Pick<EmergencyAbout, 'grantee' | 'reasonHash'>,
+) {
+  return {
+    reviewId: noticeId('review', patient, grantee, reasonHash),
+    alarmId: noticeId('alarm', patient, grantee, reasonHash),
+  }
+}
+
+/**
+ * The reviews and alarms of a patient: for each emergency of ours a review, for each of a patient of ours an alarm. What was told of an
+ * emergency whose block has left the chain is told as undone; what was sent and never seen stays as it is.
+ */
+export function emergencyNotices(context: NoticeContext, history: NoticeHistory): ToldNotice[] {
+  const { patient, home, events, notices } = history
+  const known = new Map(notices.map((notice) => [notice.id, notice]))
+  const onLedger = ledgerEmergencies(events)
+  const seen = onLedger.flatMap((emergency) => {
+    const { reviewId, alarmId } = emergencyIds(patient, emergency)
+    return [
+      ...(context.ours.has(emergency.grantee) ? [{ id: reviewId, kind: 'review' as const, emergency }] : []),
+      ...(home ? [{ id: alarmId, kind: 'alarm' as const, emergency }] : []),
+    ]
+  })
+  const present = new Set(seen.map(({ id }) => id))
+  const gone = notices.filter(({ id, kind, told }) => kind !== 'request' && told !== null && !present.has(id))
+  return [
+    ...seen.map(({ id, kind, emergency }) =>
+      toldEmergency(context, history, known.get(id) ?? fresh(id, kind, patient, emergency), emergency),
+    ),
+    ...gone.map((notice) => toldEmergency(context, history, notice, null)),
+  ]
+}
+
+/** The place of an event as a notice cites it. */
+export function evidenceAt({ ledger }: Pick<NoticeContext, 'ledger'>, place: LedgerPlace) {
+  const { transactionHash, blockNumber, blockHash, logIndex } = place
+  return { ...ledger, transactionHash, blockNumber, blockHash, logIndex }
+}
+
+export function toldEmergency(
+  context: NoticeContext,
+  { patient, home }: Pick<NoticeHistory, 'patient' | 'home'>,
+  notice: Notice,
+  emergency: LedgerEmergency | null,
+): ToldNotice {
+  const before = notice.about as unknown as EmergencyAbout // what `fresh` and `$break-glass` keep
+  const place = emergency?.place ?? null
+  const about: EmergencyAbout =
+    emergency === null
+      ? before
+      : {
+          grantee: emergency.grantee,
+          reasonHash: emergency.reasonHash,
+          from: emergency.place.blockTime,
+          to: emergency.to,
+        }
+  const due = about.from + context.reviewSeconds
+  const overdue = notice.kind === 'review' && notice.doneAt === null && due <= context.now
+  const state = emergency === null ? 'undone' : 'open'
+  const ids = emergencyIds(patient, about)
+  const facts: EmergencyFacts = {
+    ...about,
+    person: notice.person,
+    // What was stated stands in the resource.
+    reason: null,
+    state,
+    evidence: place === null ? null : evidenceAt(context, place),
+    due,
+    overdue,
+    reviewId: ids.reviewId,
+    alarmId: home ? ids.alarmId : null,
+    entity: context.entity,
+  }
+  const until = notice.kind === 'review' && notice.doneAt === null && !overdue ? due : null
+  const make = notice.kind === 'alarm' ? alarm : reviewTask
+  return {
+    notice: {
+      ...notice,
+      about: { ...about },
+      until,
+      told: digestOf(notice.kind, state, place?.blockHash, place?.logIndex, overdue),
+    },
+    resource: (base, reference) => make(base, facts, reference),
+    place,
+    description: DESCRIPTION[state],
+    ...(state === 'undone' && notice.kind === 'review' ? { more: [UNDONE] } : {}),
+  }
+}
+
+const DESCRIPTION = {
+  open: 'the ledger says that the glass was broken',
+  undone: 'the ledger has lost the block in which the glass was broken',
+} as const
+
+const UNDONE = {
+  interaction: '$break-glass',
+  outcome: '8',
+  outcomeDescription:
+    'The block that opened this emergency access has left the chain: what was read under it, with the purpose BTG, was read without it.',
+} as const
+
+function fresh(id: string, kind: 'review' | 'alarm', patient: PatientId, emergency: LedgerEmergency): Notice {
+  const { grantee, reasonHash, to, place } = emergency
+  const about = { grantee, reasonHash, from: place.blockTime, to }
+  const at = place.blockTime * 1000
+  return { id, kind, patient, at, about, person: null, consentId: null, told: null, until: null, doneAt: null }
+}

@@ -1,0 +1,219 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { Rounds } from '../../audit/rounds.js'
+import { consentHistory } from '../../consent/ledger-grants.js'
+import type { ConsentMirror } from '../../consent/mirror.js'
+import type { PartyId, PatientId } from '../../consent/permit.js'
+import { ConsentryError } from '../../errors.js'
+import type { ChainStep } from '../../ledger/sink.js'
+import type { Database, Sql } from '../../records/database.js'
+import { Outbox } from '../../records/outbox.js'
+import type { ChainShare } from '../chain-sink.js'
+import type { GatewayParts } from '../parts.js'
+import type { PatientReference } from './emergency-resources.js'
+import { emergencyNotices, evidenceAt } from './emergency-notices.js'
+import { openNotices, patientReferences, writeNotices } from './notice-writing.js'
+import { type Notices, type OpenReviews, typeOf } from './notices.js'
+import type { LedgerAddress } from './resource.js'
+import type { NoticeContext, NoticeHistory, ToldNotice } from './told-notice.js'
+
+const KIND = 'notice'
+const BATCH = 100
+const LEASE_MS = 30_000
+const LOOK_EVERY_MS = 5_000
+const ATTEMPTS = 5
+const EVENTS: ReadonlySet<string> = new Set(['GlassBroken'])
+
+export interface NoticeMirroringParts {
+  readonly parts: GatewayParts
+  readonly database: Database
+  readonly notices: Notices
+  readonly mirror: ConsentMirror
+  readonly ledger: LedgerAddress
+  readonly reviewSeconds: number
+  readonly onProblem: (error: unknown) => void
+}
+
+/**
+ * Tells by Tasks and Communications what the ledger says of who asks for access and who took it. The follower's transaction puts the
+ * patient into the outbox; a round folds the patient's whole history and writes what its notices do not say yet. So a
+ * reorganisation is one more round over another history, and a round may be repeated.
+ */
+export class NoticeMirroring implements ChainShare {
+  readonly #outbox: Outbox
+  readonly #rounds: Rounds
+  readonly #outside = AsyncLocalStorage.snapshot()
+  /** One fold at a time, so that two do not write the same version. */
+  #last: Promise<unknown> = Promise.resolve()
+  #reviews: OpenReviews = { open: 0, overdue: 0 }
+
+  constructor(private readonly given: NoticeMirroringParts) {
+    this.#outbox = new Outbox(given.database, given.parts.clock)
+    this.#rounds = new Rounds((stopping) => this.#round(stopping), given.onProblem)
+  }
+
+  /** As of the last round. */
+  get reviews(): OpenReviews {
+    return this.#reviews
+  }
+
+  start(): void {
+    this.#rounds.poke()
+  }
+
+  async stop(): Promise<void> {
+    await this.#rounds.stop()
+    await this.#last
+  }
+
+  /** After the mirror of consent, whose events the rounds read. */
+  async apply(tx: Sql, step: ChainStep): Promise<void> {
+    const told = step.events.filter(({ name }) => EVENTS.has(name))
+    if (told.length === 0) return
+    const { entity, clock } = this.given.parts
+    const { rowCount } = await tx.query(
+      `INSERT INTO outbox (kind, key, payload, due)
+       SELECT $1, t.patient || ':' || $5::text, jsonb_build_object('patient', t.patient, 'block', max(t.block)), $6
+       FROM unnest($2::text[], $3::text[], $4::bigint[]) AS t(patient, grantee, block)
+       WHERE t.grantee = $7
+         OR EXISTS (SELECT FROM patient_link l WHERE l.patient = decode(substr(t.patient, 3), 'hex') AND l.wrapped_root IS NOT NULL)
+         OR EXISTS (SELECT FROM party p WHERE p.id = decode(substr(t.grantee, 3), 'hex') AND p.body->>'parent' = $7)
+       GROUP BY t.patient
+       ON CONFLICT (kind, key) DO UPDATE SET done_at = NULL, due = excluded.due, claimed_until = 0`,
+      [
+        KIND,
+        told.map(({ args }) => String(args['patient'])),
+        told.map(({ args }) => args['grantee'] as string),
+        told.map(({ block }) => block.number),
+        step.head.hash,
+        clock(),
+        entity,
+      ],
+    )
+    if (rowCount > 0) this.#rounds.poke()
+  }
+
+  async rollback(tx: Sql, block: number): Promise<void> {
+    const { rowCount } = await tx.query(
+      `INSERT INTO outbox (kind, key, payload, due)
+       SELECT $1, patient || ':undone:' || gen_random_uuid(), jsonb_build_object('patient', patient, 'block', $2::bigint), $3
+       FROM (SELECT DISTINCT payload->>'patient' AS patient FROM outbox
+             WHERE kind = $1 AND (payload->>'block')::bigint > $2) AS gone`,
+      [KIND, block, this.given.parts.clock()],
+    )
+    if (rowCount > 0) this.#rounds.poke()
+  }
+
+  /** The notices of these patients say what the mirror of the ledger holds now. */
+  settle(patients: readonly PatientId[]): Promise<void> {
+    const settled = this.#last.then(() => this.#outside(() => this.#settle(patients)))
+    this.#last = settled.catch(() => undefined)
+    return settled
+  }
+
+  async #round(stopping: AbortSignal): Promise<number> {
+    while (!stopping.aborted) {
+      const items = await this.#outbox.claim(KIND, BATCH, LEASE_MS)
+      if (items.length === 0) break
+      await this.settle([...new Set(items.map(({ payload }) => (payload as { patient: PatientId }).patient))])
+      await this.#outbox.complete(items.map(({ id }) => id))
+    }
+    const { notices, parts } = this.given
+    const now = Math.floor(parts.clock() / 1000)
+    const { patients, next } = await notices.due(now)
+    if (patients.length > 0) await this.settle(patients)
+    this.#reviews = await notices.openReviews(now)
+    return next === null ? LOOK_EVERY_MS : Math.min(LOOK_EVERY_MS, Math.max(0, next * 1000 - parts.clock()))
+  }
+
+  async #settle(patients: readonly PatientId[]): Promise<void> {
+    for (let attempt = 1; !(await this.#attempt(patients)); attempt++) {
+      if (attempt === ATTEMPTS) throw new ConsentryError('conflict', 'Other writers keep changing the same notice.')
+    }
+  }
+
+  /** @returns false when another writer was faster */
+  async #attempt(patients: readonly PatientId[]): Promise<boolean> {
+    const { parts, notices } = this.given
+    const histories = await this.#histories(patients)
+    const context = await this.#context(histories)
+    const known = new Map(histories.flatMap((history) => history.notices.map((notice) => [notice.id, notice])))
+    const news = histories
+      .flatMap((history) => emergencyNotices(context, history))
+      .filter(({ notice }) => known.get(notice.id)?.told?.equals(notice.told) !== true)
+    if (news.length === 0) return true
+    const rows = await parts.records.read(news.map(({ notice }) => ({ type: typeOf(notice.kind), id: notice.id })))
+    const found = rows.flatMap((row) => row ?? [])
+    const opened = await openNotices(parts, found)
+    // What was stated in a notice that the entity may not open at the moment must not be lost: it is told later.
+    const tellable = news.filter((_, i) => rows[i] == null || opened.has((rows[i] as { id: string }).id))
+    if (tellable.length === 0) return true
+    const references = await patientReferences(parts, patients)
+    const written = tellable.map(({ notice, resource, place, description }) => {
+      const base = opened.get(notice.id) ?? null
+      return {
+        id: notice.id,
+        patient: notice.patient,
+        resource: resource(base?.resource ?? null, references.get(notice.patient) as PatientReference),
+        previous: base?.row ?? null,
+        evidence: place === null ? null : evidenceAt(context, place),
+        description,
+      }
+    })
+    const committed = await writeNotices(parts, written, null, this.#more(tellable, references))
+    if (committed) await notices.keep(tellable.map(({ notice }) => notice))
+    return committed
+  }
+
+  #more(told: readonly ToldNotice[], references: Awaited<ReturnType<typeof patientReferences>>) {
+    const { clock } = this.given.parts
+    return told.flatMap(({ notice, more = [] }) =>
+      more.map((what) => ({
+        ...what,
+        recorded: clock(),
+        requestId: 'notices',
+        agent: { self: true as const },
+        patients: [{ id: notice.patient, reference: references.get(notice.patient)?.reference ?? 'Patient/unknown' }],
+        data: [{ reference: `${typeOf(notice.kind)}/${notice.id}` }],
+      })),
+    )
+  }
+
+  async #histories(patients: readonly PatientId[]): Promise<NoticeHistory[]> {
+    const { database, notices } = this.given
+    const [events, kept, home] = await Promise.all([
+      consentHistory(database, patients),
+      notices.ofPatients(patients),
+      registeredHere(database, patients),
+    ])
+    const byPatient = Map.groupBy(kept, ({ patient }) => patient)
+    return patients.map((patient) => ({
+      patient,
+      home: home.has(patient),
+      events: events.get(patient) ?? [],
+      notices: byPatient.get(patient) ?? [],
+    }))
+  }
+
+  async #context(histories: readonly NoticeHistory[]): Promise<NoticeContext> {
+    const { parts, mirror, ledger, reviewSeconds } = this.given
+    const { entity } = parts
+    const grantees = new Set(
+      histories.flatMap(({ events }) => events.flatMap(({ args }) => (args['grantee'] as PartyId | undefined) ?? [])),
+    )
+    const parties = await mirror.parties([...grantees])
+    const practitioners = [...parties.values()].filter(
+      ({ kind, parent }) => kind === 'practitioner' && parent === entity,
+    )
+    const ours = new Set([entity, ...practitioners.map(({ id }) => id)])
+    return { entity, ledger, ours, now: Math.floor(parts.clock() / 1000), reviewSeconds }
+  }
+}
+
+/** Those of these patients whom we registered: we keep their record, and it is ours to tell them. */
+async function registeredHere(sql: Sql, patients: readonly PatientId[]): Promise<Set<PatientId>> {
+  const { rows } = await sql.query<{ patient: Buffer }>(
+    'SELECT DISTINCT patient FROM patient_link WHERE patient = ANY($1::bytea[]) AND wrapped_root IS NOT NULL',
+    [patients.map((patient) => Buffer.from(patient.slice(2), 'hex'))],
+  )
+  return new Set(rows.map(({ patient }): PatientId => `0x${patient.toString('hex')}`))
+}

@@ -1,0 +1,207 @@
+import { createHash } from 'node:crypto'
+import type { PatientId } from '../../consent/permit.js'
+import type { Database } from '../../records/database.js'
+
+/** `request`: of access. `review`, `alarm`: of an emergency access, for the privacy officer and for the patient. */
+export type NoticeKind = 'request' | 'review' | 'alarm'
+
+/** Who broke the glass. */
+export interface Person {
+  readonly client: string
+  /** Party on the ledger. */
+  readonly practitioner?: string
+  /** The user as the client named it. */
+  readonly subject?: string
+}
+
+/** A resource that tells who asks for access or took it, and what it says of the ledger so far. */
+export interface Notice {
+  readonly id: string
+  readonly kind: NoticeKind
+  readonly patient: PatientId
+  /** Milliseconds since the epoch. */
+  readonly at: number
+  /** What it tells of, in the ledger's public words. */
+  readonly about: Readonly<Record<string, unknown>>
+  readonly person: Person | null
+  /** The Consent that was proposed in answer. */
+  readonly consentId: string | null
+  /** Digest of what was told; `null`: nothing of the ledger yet. */
+  readonly told: Buffer | null
+  /** Seconds since the epoch: to be told anew then. */
+  readonly until: number | null
+  /** Milliseconds since the epoch: the review was made. */
+  readonly doneAt: number | null
+}
+
+/** Reviews that are not made yet. */
+export interface OpenReviews {
+  readonly open: number
+  readonly overdue: number
+}
+
+const DAY_MS = 86_400_000
+const COLUMNS = 'id, kind, patient, at, about, person, consent_id, told, until, done_at'
+
+/** The logical id of a notice: the same whoever writes it first, a request or the follower. In the form of a UUID. */
+export function noticeId(kind: NoticeKind, ...about: readonly string[]): string {
+  const hex = createHash('sha256')
+    .update([kind, ...about].join('|').toLowerCase())
+    .digest('hex')
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)].join('-')
+}
+
+export const typeOf = (kind: NoticeKind): 'Task' | 'Communication' => (kind === 'alarm' ? 'Communication' : 'Task')
+
+/** Rows of `notice`. */
+export class Notices {
+  constructor(private readonly database: Database) {}
+
+  async of(ids: readonly string[]): Promise<Map<string, Notice>> {
+    const { rows } = await this.database.query<Row>(`SELECT ${COLUMNS} FROM notice WHERE id = ANY($1::text[])`, [ids])
+    return new Map(rows.map((row) => [row.id, noticeOf(row)]))
+  }
+
+  async ofPatients(patients: readonly PatientId[]): Promise<Notice[]> {
+    const { rows } = await this.database.query<Row>(`SELECT ${COLUMNS} FROM notice WHERE patient = ANY($1::bytea[])`, [
+      patients.map(bytes),
+    ])
+    return rows.map(noticeOf)
+  }
+
+  /** Before the versions that say so are committed. What is known of person and Consent stays. */
+  async keep(notices: readonly Notice[]): Promise<void> {
+    await this.database.query(
+      `INSERT INTO notice (${COLUMNS})
+       SELECT * FROM unnest($1::text[], $2::text[], $3::bytea[], $4::bigint[], $5::jsonb[], $6::jsonb[], $7::text[],
+         $8::bytea[], $9::bigint[], $10::bigint[])
+       ON CONFLICT (id) DO UPDATE SET about = excluded.about, told = excluded.told, until = excluded.until`,
+      [
+        notices.map(({ id }) => id),
+        notices.map(({ kind }) => kind),
+        notices.map(({ patient }) => bytes(patient)),
+        notices.map(({ at }) => at),
+        notices.map(({ about }) => JSON.stringify(about)),
+        notices.map(({ person }) => (person === null ? null : JSON.stringify(person))),
+        notices.map(({ consentId }) => consentId),
+        notices.map(({ told }) => told),
+        notices.map(({ until }) => until),
+        notices.map(({ doneAt }) => doneAt),
+      ],
+    )
+  }
+
+  async answeredWith(id: string, consentId: string): Promise<void> {
+    await this.database.query('UPDATE notice SET consent_id = $2 WHERE id = $1', [id, consentId])
+  }
+
+  /** The review was made: it is due no more. */
+  async done(id: string, at: number): Promise<void> {
+    await this.database.query('UPDATE notice SET done_at = $2, until = NULL WHERE id = $1', [id, at])
+  }
+
+  /** @param now seconds since the epoch */
+  async openReviews(now: number): Promise<OpenReviews> {
+    const { rows } = await this.database.query<{ open: bigint; overdue: bigint }>(
+      `SELECT count(*) AS open, count(*) FILTER (WHERE until IS NULL OR until <= $1) AS overdue FROM notice
+       WHERE kind = 'review' AND told IS NOT NULL AND done_at IS NULL`,
+      [now],
+    )
+    return { open: Number(rows[0]?.open ?? 0), overdue: Number(rows[0]?.overdue ?? 0) }
+  }
+
+  /**
+   * Takes one of the emergency accesses that a person has in 24 hours; of several at one moment no more than are left succeed.
+   * @returns when the next one is free, milliseconds since the epoch, if none is left
+   */
+  async take(review: Notice & { readonly person: Person }, perDay: number): Promise<number | null> {
+    return this.database.transaction(async (tx) => {
+      const person = JSON.stringify(counted(review.person))
+      await tx.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [person])
+      const { rows } = await tx.query<{ at: bigint }>(
+        `SELECT at FROM notice WHERE kind = 'review' AND person @> $1::jsonb AND at > $2 ORDER BY at DESC LIMIT $3`,
+        [person, review.at - DAY_MS, perDay],
+      )
+      const first = rows[perDay - 1]
+      if (first !== undefined) return Number(first.at) + DAY_MS
+      await tx.query(
+        `INSERT INTO notice (id, kind, patient, at, about, person) VALUES ($1, $2, $3, $4, $5::jsonb, $6::jsonb)`,
+        [
+          review.id,
+          review.kind,
+          bytes(review.patient),
+          review.at,
+          JSON.stringify(review.about),
+          JSON.stringify(review.person),
+        ],
+      )
+      return null
+    })
+  }
+
+  /** The ledger refused: nobody has used anything. */
+  async giveBack(id: string): Promise<void> {
+    await this.database.query('UPDATE notice SET person = NULL WHERE id = $1', [id])
+  }
+
+  /** Patients whose emergency record was opened through this gateway after a time; milliseconds. */
+  async openedSince(at: number): Promise<PatientId[]> {
+    const { rows } = await this.database.query<{ patient: Buffer }>(
+      `SELECT DISTINCT patient FROM notice WHERE kind = 'review' AND at > $1 AND person IS NOT NULL`,
+      [at],
+    )
+    return rows.map(({ patient }) => hex(patient))
+  }
+
+  /** Patients of whom something is to be told anew, and when the next is. Seconds. */
+  async due(now: number): Promise<{ patients: PatientId[]; next: number | null }> {
+    const { rows } = await this.database.query<{ patient: Buffer }>(
+      'SELECT DISTINCT patient FROM notice WHERE until <= $1 LIMIT 100',
+      [now],
+    )
+    const { rows: later } = await this.database.query<{ next: bigint | null }>(
+      'SELECT min(until) AS next FROM notice WHERE until > $1',
+      [now],
+    )
+    const next = later[0]?.next ?? null
+    return { patients: rows.map(({ patient }) => hex(patient)), next: next === null ? null : Number(next) }
+  }
+}
+
+/** What is counted as one person: the practitioner if the client is registered for one, else the user whom the client names. */
+function counted({ client, practitioner, subject }: Person): Partial<Person> {
+  if (practitioner !== undefined) return { practitioner }
+  return subject === undefined ? { client } : { client, subject }
+}
+
+interface Row {
+  readonly id: string
+  readonly kind: NoticeKind
+  readonly patient: Buffer
+  readonly at: bigint
+  readonly about: Readonly<Record<string, unknown>>
+  readonly person: Person | null
+  readonly consent_id: string | null
+  readonly told: Buffer | null
+  readonly until: bigint | null
+  readonly done_at: bigint | null
+}
+
+function noticeOf({ patient, at, consent_id, until, done_at, ...row }: Row): Notice {
+  return {
+    ...row,
+    patient: hex(patient),
+    at: Number(at),
+    consentId: consent_id,
+    until: until === null ? null : Number(until),
+    doneAt: done_at === null ? null : Number(done_at),
+  }
+}
+
+function bytes(value: string): Buffer {
+  return Buffer.from(value.slice(2), 'hex')
+}
+
+function hex(value: Buffer): PatientId {
+  return `0x${value.toString('hex')}`
+}

@@ -1,0 +1,157 @@
+import { randomBytes } from 'node:crypto'
+import { ConsentMirror } from '../../src/consent/mirror.js'
+import { ownProfiles } from '../../src/fhir/profiles.js'
+import { Access } from '../../src/gateway/access.js'
+import { Bodies } from '../../src/gateway/bodies.js'
+import { CapsuleKeys } from '../../src/gateway/capsule-keys.js'
+import { Conformance } from '../../src/gateway/conformance.js'
+import { ConsentLinks } from '../../src/gateway/consent/links.js'
+import { NoticeMirroring } from '../../src/gateway/consent/notice-mirroring.js'
+import { Notices } from '../../src/gateway/consent/notices.js'
+import { Custody, CustodyPolicies } from '../../src/gateway/custody.js'
+import type { GatewayParts } from '../../src/gateway/parts.js'
+import { Patients } from '../../src/gateway/patients.js'
+import type { Hex } from '../../src/ledger/hex.js'
+import { BlindIndex } from '../../src/records/blind-index.js'
+import { DirectSealer } from '../../src/vault/sealing-thread.js'
+import { hospital, type Hospital } from '../audit/support/hospital.js'
+
+export const REVIEW_SECONDS = 3_600
+
+export interface Told {
+  readonly type: string
+  readonly id: string
+  readonly version: number
+  // The tests look into it freely.
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  readonly body: any
+}
+
+/** A hospital whose patients `patient` and `custodial` are `Patient/p0` and `Patient/p1`, and what tells their notices. */
+export class NoticeHospital {
+  /** Milliseconds that the gateway's clock is ahead of the machine's. */
+  ahead = 0
+  readonly clock = (): number => Date.now() + this.ahead
+
+  private constructor(
+    readonly h: Hospital,
+    readonly parts: GatewayParts,
+    readonly notices: Notices,
+  ) {}
+
+  static async open(): Promise<NoticeHospital> {
+    const h = await hospital()
+    // The clock is the instance's, which is made last.
+    const made: { hospital?: NoticeHospital } = {}
+    const clock = (): number => Date.now() + (made.hospital?.ahead ?? 0)
+    const master = randomBytes(32)
+    const custody = new Custody(master)
+    const patients = new Patients(h.database, { admit: async () => undefined }, custody)
+    await patients.link(
+      [h.patient, h.custodial].map((patient, i) => ({
+        localId: `p${i}`,
+        patient,
+        wrappedRoot: custody.create(patient),
+      })),
+    )
+    const policies = new CustodyPolicies(custody, randomBytes(32), (p) => patients.wrappedRoot(p), {
+      policyKey: () => Promise.reject(new Error('shared by nobody')),
+    })
+    const author = { id: Buffer.from(h.entity.slice(2), 'hex'), key: h.author }
+    const keys = new CapsuleKeys(h.database, h.entity, master, policies, clock)
+    const bodies = new Bodies(h.entity, new DirectSealer(author), keys, h.blocks, async () => [
+      h.author.publicKey.toBytes(),
+    ])
+    const freshness = () => ({ confirmedAt: clock(), limitMs: 60_000 })
+    const parts: GatewayParts = {
+      entity: h.entity,
+      baseUrl: 'https://hospital.example/fhir',
+      version: 'test',
+      tokenUrl: '',
+      clock,
+      access: new Access(new ConsentMirror(h.database), freshness, clock),
+      records: h.records,
+      index: new BlindIndex(new Uint8Array(32)),
+      bodies,
+      patients,
+      consents: new ConsentLinks(h.database),
+      conformance: new Conformance(ownProfiles(), null),
+      audit: h.trail,
+      committed: () => undefined,
+      limits: {
+        pageSize: 10,
+        maxPageSize: 10,
+        maxBundleEntries: 10,
+        maxIncluded: 10,
+        maxCounted: 10,
+        maxIncludeRounds: 2,
+        maxChain: 2,
+      },
+    }
+    made.hospital = new NoticeHospital(h, parts, new Notices(h.database))
+    return made.hospital
+  }
+
+  mirroring(over: Partial<GatewayParts> = {}): NoticeMirroring {
+    return new NoticeMirroring({
+      parts: { ...this.parts, ...over },
+      database: this.h.database,
+      notices: this.notices,
+      mirror: new ConsentMirror(this.h.database),
+      ledger: { chainId: this.h.contracts.chainId, contract: this.h.contracts.addresses.ConsentRegistry },
+      reviewSeconds: REVIEW_SECONDS,
+      onProblem: () => undefined,
+    })
+  }
+
+  /** The follower arrives at the head, and the rounds after it are done. */
+  async mirrored(over: Partial<GatewayParts> = {}): Promise<void> {
+    const mirroring = this.mirroring(over)
+    await this.h.follow([mirroring], async () => {
+      const { rows } = await this.h.database.query<{ hash: Buffer }>('SELECT hash FROM chain_cursor')
+      const block = (await this.h.node.rpc.send('eth_getBlockByNumber', ['latest', false])) as { hash: string }
+      return rows[0] !== undefined && `0x${rows[0].hash.toString('hex')}` === block.hash
+    })
+    await this.rounds(mirroring)
+  }
+
+  async rounds(mirroring: NoticeMirroring = this.mirroring()): Promise<void> {
+    mirroring.start()
+    for (let i = 0; i < 1_000; i++) {
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      const { rows } = await this.h.database.query<{ n: bigint }>(
+        `SELECT count(*) + (SELECT count(*) FROM notice WHERE until <= $1) AS n
+         FROM outbox WHERE kind = 'notice' AND done_at IS NULL`,
+        [Math.floor(this.clock() / 1000)],
+      )
+      if (rows[0]?.n === 0n && i > 5) break
+    }
+    await mirroring.stop()
+  }
+
+  /** The notices of a patient as the hospital reads them, the oldest first. */
+  async told(patient: Hex, type: 'Task' | 'Communication'): Promise<Told[]> {
+    const { rows } = await this.h.database.query<{ id: string }>(
+      `SELECT id FROM resource WHERE type = $1 AND patient = $2 ORDER BY pk`,
+      [type, Buffer.from(patient.slice(2), 'hex')],
+    )
+    const found = (await this.h.records.read(rows.map(({ id }) => ({ type, id })))).flatMap((row) => row ?? [])
+    if (found.length === 0) return []
+    const principal = {
+      clientId: 'test',
+      role: 'system',
+      scopes: [],
+      purposes: ['TREAT'],
+      tokenId: '',
+      expiresAt: 0,
+    } as const
+    const permit = await this.parts.access.permit({ ...principal, entity: this.h.entity }, 'read', found)
+    const bodies = await this.parts.bodies.open(permit, found)
+    return found.map(({ id, version }, i) => ({
+      type,
+      id,
+      version,
+      body: JSON.parse(Buffer.from(bodies[i] as Uint8Array).toString()),
+    }))
+  }
+}
