@@ -53,7 +53,7 @@ async function assemble(site: Site): Promise<Composition> {
   const vault = composeVault(site, storage, ledger, shared)
   const audit = await composeAudit(site, storage, records, ledger, vault)
   const reindexing = await composeReindexing(site, storage, records, ledger, vault, audit, parameters)
-  const gateway = composeGateway(site, storage, records, ledger, vault, audit, conformance)
+  const gateway = composeGateway(site, storage, records, ledger, shared, vault, audit, conformance)
   const { worker: exchange, answers } = composeExchange(site, storage, records, ledger, shared, vault, audit)
   const access = await composeAccess(site, storage)
 

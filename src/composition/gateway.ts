@@ -33,6 +33,7 @@ import { OAUTH_BASE } from '../http/mount.js'
 import type { Audit } from './audit.js'
 import type { Ledger } from './ledger.js'
 import type { Records } from './records.js'
+import type { Shared } from './shared.js'
 import type { Site } from './site.js'
 import type { Storage } from './storage.js'
 import type { Vault } from './vault.js'
@@ -55,6 +56,7 @@ export function composeGateway(
   { keys, blocks }: Storage,
   { database, index, records, anchors, mirror }: Records,
   ledger: Ledger,
+  { documents }: Pick<Shared, 'documents'>,
   { custody, patients, policies, capsuleKeys, bodies }: Vault,
   { trail, log }: Audit,
   conformance: Conformance,
@@ -102,6 +104,7 @@ export function composeGateway(
     parts,
     database,
     address,
+    documents,
     clock,
     site.problem('mirroring the ledger as Consents has a problem and tries again'),
   )
@@ -137,6 +140,7 @@ export function composeGateway(
     ...consentOperations(parts, {
       mirror,
       granting: new Granting(mirror, blocks),
+      policies: documents,
       contracts,
       reader,
       sender,
@@ -161,7 +165,7 @@ export function composeGateway(
       ledger: address,
       emergency: { perPerson: config.emergency.perPerson, reviewSeconds },
     }),
-    ...receiptOperations(parts, { sql: database, reader, links: consents }),
+    ...receiptOperations(parts, { sql: database, reader, links: consents, documents }),
     ...verifyOperations(parts, log, contracts),
     ...validateOperations(parts),
     ...terminologyOperations(parts),

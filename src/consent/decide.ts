@@ -1,6 +1,7 @@
 import { type Action, type PartyId, type PatientId, type Permit, type RecordSubject, takeIssuer } from './permit.js'
 import { AUDIT, NOTICE } from './labels.js'
-import { type Purpose, purposeMask, type WordAction, wordAsked } from './terms.js'
+import { type Policy, policyPermits, type PolicyQuestion } from './policy.js'
+import { actionNumber, type Purpose, purposeMask, type WordAction, wordAsked } from './terms.js'
 
 const issue = takeIssuer()
 
@@ -16,6 +17,8 @@ export interface GrantWord {
   readonly to: number
   readonly purposes: number
   readonly categories: bigint
+  /** Every one of them narrows the word. */
+  readonly policies?: readonly Policy[]
 }
 
 /** Who asks, why, and to do what. */
@@ -63,7 +66,7 @@ export type Decision = { readonly permit: Permit } | { readonly denial: Denial }
  *
  * A permit is for all the subjects or there is none. A subject in a patient's compartment needs, for each of its
  * labels, one word in force of one of the caller's active parties that covers the label, the action, the purpose
- * and every category of the subject; while the glass is broken, the emergency word is asked instead (terms.ts). A subject in no compartment belongs to its author
+ * and every category of the subject, and whose policy documents leave it permitted; while the glass is broken, the emergency word is asked instead (terms.ts). A subject in no compartment belongs to its author
  * entity alone, and so does a notice, which nobody changes (labels.ts).
  * A mirror that is too old permits nothing (DESIGN.md, promise 5). The audit trail is read by auditors of the entity
  * that keeps it and by nobody else; no grant reaches it, and it can be read while the ledger is silent.
@@ -75,13 +78,14 @@ export function decide(question: Question, facts: Facts): Decision {
   if (parties.length === 0) return { denial: { reason: 'party-not-active' } }
 
   const words = inForce(question, facts, new Set(parties))
+  const asked = policyQuestion(question, parties)
   for (const subject of question.subjects) {
     if ((subject.labels & AUDIT) !== 0n) return { denial: { reason: 'auditors-only', subject } }
     const notice = (subject.labels & NOTICE) !== 0n
     if (notice && question.action !== 'read') return { denial: { reason: 'not-written', subject } }
     if (subject.patient === null || notice) {
       if (!parties.includes(subject.origin)) return { denial: { reason: 'not-the-author', subject } }
-    } else if (!covered(subject, words.get(subject.patient) ?? [])) {
+    } else if (!covered(subject, words.get(subject.patient) ?? [], asked)) {
       return { denial: { reason: 'no-grant', subject } }
     }
   }
@@ -122,12 +126,17 @@ function inForce(question: Question, facts: Facts, parties: ReadonlySet<PartyId>
   return byPatient
 }
 
-function covered(subject: RecordSubject, words: readonly GrantWord[]): boolean {
+function policyQuestion({ action, purpose }: Question, parties: readonly PartyId[]): PolicyQuestion {
+  return { parties, action: 1 << actionNumber(action), purpose: purposeMask([purpose]) }
+}
+
+function covered(subject: RecordSubject, words: readonly GrantWord[], asked: PolicyQuestion): boolean {
   // As in the contract: a question about nothing is not permitted.
   if (subject.categories === 0n || subject.labels === 0n) return false
   let labels = 0n
   for (const word of words) {
-    if ((word.categories & subject.categories) === subject.categories) labels |= word.labels
+    if ((word.categories & subject.categories) !== subject.categories) continue
+    if (word.policies?.every((policy) => policyPermits(policy, asked, subject)) ?? true) labels |= word.labels
   }
   return (labels & subject.labels) === subject.labels
 }

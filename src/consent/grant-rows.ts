@@ -28,6 +28,8 @@ interface Key {
 }
 
 const EMERGENCY = actionNumber('emergency')
+/** No document has it: a word that says it has one permits nothing before the event that names which. */
+const UNNAMED = `0x${'00'.repeat(32)}` as const
 
 /** The rows that a patient's history leaves in force (now or later). */
 export function grantRows(patient: PatientId, events: readonly StoredEvent[], finalized: number): GrantRow[] {
@@ -44,25 +46,38 @@ export function grantRows(patient: PatientId, events: readonly StoredEvent[], fi
   return [...keys.values()].flatMap(({ grantee, mask, action, changes }) => {
     if (action === EMERGENCY && vetoed) return []
     const word = effectiveWord(changes, finalized)
-    // A word with a policy document permits only one who enforces that document, and this gateway reads none yet.
-    return word === null || (word.flags & FLAG_POLICY) !== 0 ? [] : [{ patient, grantee, mask, action, word }]
+    return word === null ? [] : [{ patient, grantee, mask, action, word }]
   })
 }
 
 /** What one event gives or takes, under each key that it names. */
 function change(keys: Map<string, Key>, { name, args, block }: StoredEvent): void {
   const broken = name === 'GlassBroken'
-  if (!broken && name !== 'ConsentGranted' && name !== 'ConsentRevoked') return
+  const pinned = name === 'PolicyPinned'
+  if (!broken && !pinned && name !== 'ConsentGranted' && name !== 'ConsentRevoked') return
   const mask = broken ? ALL_LABELS : maskOfLabelId(String(args['label']))
   if (mask === null) return
   const grantee = String(args['grantee']) as PartyId
-  const word = name === 'ConsentRevoked' ? null : unpackWord(BigInt(String(args['consent'])))
+  const word = name === 'ConsentRevoked' || pinned ? null : givenWord(BigInt(String(args['consent'])))
   const actions = broken ? 1 << EMERGENCY : Number(args['actions'])
   for (let action = 0; action < WORD_ACTIONS.length; action++) {
     if ((actions & (1 << action)) === 0) continue
     const key = `${grantee}|${mask}|${action}`
     const held = keys.get(key) ?? { grantee, mask, action, changes: [] }
-    held.changes.push({ block, word })
+    if (pinned) pin(held.changes, String(args['policyHash']) as `0x${string}`)
+    else held.changes.push({ block, word })
     keys.set(key, held)
   }
+}
+
+function givenWord(packed: bigint): ConsentWord {
+  const word = unpackWord(packed)
+  return (word.flags & FLAG_POLICY) === 0 ? word : { ...word, policies: [UNNAMED] }
+}
+
+/** The event follows that of the word. */
+function pin(changes: WordChange[], policy: `0x${string}`): void {
+  const last = changes.pop()
+  if (last === undefined) return
+  changes.push(last.word === null ? last : { ...last, word: { ...last.word, policies: [policy] } })
 }

@@ -18,6 +18,8 @@ export interface GrantedTerms {
   readonly from: number
   readonly to: number
   readonly packageHash: Hex
+  /** Of the policy document that narrows it; absent: none does. */
+  readonly policyHash?: Hex
 }
 
 /** An event of the consent contract and where it stands. */
@@ -49,14 +51,23 @@ export interface LedgerGrant {
 /** Names a grant by its terms: the same before it is sent and when its events come back. SHA-256. */
 export function grantKey(terms: GrantedTerms): Hex {
   const { patient, grantee, labels, actions, purposes, categories, from, to, packageHash } = terms
+  const policy = policyIn(terms)
   const words = [patient, grantee, ...labels.toSorted(), actions, purposes, categories, from, to, packageHash]
+  if (policy !== undefined) words.push(policy)
   return `0x${createHash('sha256').update(words.join('|').toLowerCase()).digest('hex')}`
+}
+
+const NONE: Hex = `0x${'00'.repeat(32)}`
+
+/** What the ledger writes as zero is no document. */
+export function policyIn({ policyHash }: Pick<GrantedTerms, 'policyHash'>): Hex | undefined {
+  return policyHash === undefined || policyHash === NONE ? undefined : policyHash
 }
 
 /**
  * The grants of one patient, folded from its events in the order of the chain. The events of one transaction with the same
- * word, grantee, actions and package are one grant of several labels. A later word of the same key takes over what it
- * names. Grants with a policy document are left out: this gateway enforces no such documents, so they permit nothing here.
+ * word, grantee, actions, package and policy document are one grant of several labels. A later word of the same key takes over
+ * what it names.
  */
 export function ledgerGrants(patient: PatientId, events: readonly LedgerConsentEvent[]): LedgerGrant[] {
   const grants = new Map<Hex, Folding>()
@@ -83,9 +94,8 @@ export function ledgerGrants(patient: PatientId, events: readonly LedgerConsentE
       } else take(grantee, label, actions, given.place)
       continue
     }
-    const { terms, place, enforced } = given
+    const { terms, place } = given
     for (const label of terms.labels) take(terms.grantee, label, terms.actions, place)
-    if (!enforced) continue
     const key = grantKey(terms)
     const grant = grants.get(key) ?? { key, terms, held: new Map<Hex, number>(), grantedAt: place, decidedAt: place }
     grants.set(key, grant)
@@ -106,7 +116,7 @@ export function grantsGiven(
   patient: PatientId,
   events: readonly LedgerConsentEvent[],
 ): { readonly terms: GrantedTerms; readonly place: LedgerPlace }[] {
-  return inGrants(patient, events).flatMap((given) => ('terms' in given && given.enforced ? [given] : []))
+  return inGrants(patient, events).flatMap((given) => ('terms' in given ? [given] : []))
 }
 
 interface Folding {
@@ -118,7 +128,7 @@ interface Folding {
 }
 
 type Given =
-  | { readonly terms: GrantedTerms; readonly place: LedgerPlace; readonly enforced: boolean }
+  | { readonly terms: GrantedTerms; readonly place: LedgerPlace }
   | {
       readonly revoked: { readonly grantee: string; readonly label: Hex | null; readonly actions: number }
       readonly place: LedgerPlace
@@ -128,20 +138,22 @@ type Given =
 function inGrants(patient: PatientId, events: readonly LedgerConsentEvent[]): Given[] {
   const given: Given[] = []
   let open: { key: string; labels: Hex[] } | null = null
-  for (const { args, ...place } of events) {
+  for (const [i, { args, ...place }] of events.entries()) {
     if (place.name === 'ConsentGranted') {
       const word = unpackWord(BigInt(String(args['consent'])))
       const label = String(args['label']) as Hex
-      const key = ['grantee', 'actions', 'consent', 'packageHash'].map((name) => String(args[name])).join('|')
+      const policy = (word.flags & FLAG_POLICY) === 0 ? undefined : pinnedAfter(events, i, label)
+      const key = [...['grantee', 'actions', 'consent', 'packageHash'].map((name) => String(args[name])), policy].join(
+        '|',
+      )
       if (open?.key === `${place.transactionHash}|${key}` && !open.labels.includes(label)) {
         open.labels.push(label)
         continue
       }
       open = { key: `${place.transactionHash}|${key}`, labels: [label] }
       given.push({
-        terms: termsOf(patient, args, word, open.labels),
+        terms: termsOf(patient, args, word, open.labels, policy),
         place,
-        enforced: (word.flags & FLAG_POLICY) === 0,
       })
     } else if (place.name === 'ConsentRevoked') {
       const { grantee, label, actions } = args
@@ -157,15 +169,35 @@ function inGrants(patient: PatientId, events: readonly LedgerConsentEvent[]): Gi
   return given
 }
 
+/** The contract names the document of a label's words right after them. */
+function pinnedAfter(events: readonly LedgerConsentEvent[], i: number, label: Hex): Hex | undefined {
+  const next = events[i + 1]
+  return next?.name === 'PolicyPinned' && next.args['label'] === label
+    ? (String(next.args['policyHash']) as Hex)
+    : undefined
+}
+
 function termsOf(
   patient: PatientId,
   args: Readonly<Record<string, unknown>>,
   { purposes, categories, from, to }: ConsentWord,
   labels: readonly Hex[],
+  policyHash: Hex | undefined,
 ): GrantedTerms {
   const grantee = String(args['grantee']) as PartyId
   const packageHash = String(args['packageHash']) as Hex
-  return { patient, grantee, labels, actions: Number(args['actions']), purposes, categories, from, to, packageHash }
+  const terms = {
+    patient,
+    grantee,
+    labels,
+    actions: Number(args['actions']),
+    purposes,
+    categories,
+    from,
+    to,
+    packageHash,
+  }
+  return policyHash === undefined ? terms : { ...terms, policyHash }
 }
 
 /** The places of the bits of a set of actions. */

@@ -5,6 +5,7 @@ import type { GrantWord } from './decide.js'
 import { grantRows, type StoredEvent } from './grant-rows.js'
 import { foldParty, type Party, partyOf } from './parties.js'
 import type { Action, PartyId, PatientId } from './permit.js'
+import { policiesOf } from './policy-rows.js'
 import { actionMask, actionNumber, type WordAction } from './terms.js'
 
 type Contracts = 'IdentityRegistry' | 'ConsentRegistry'
@@ -29,7 +30,7 @@ export class ConsentMirror {
     this.#revision++
   }
 
-  /** The words of these patients and grantees for an action, of any time and purpose. */
+  /** The words of these patients and grantees for an action, of any time and purpose, without those whose policy document is not here. */
   async words(patients: readonly PatientId[], grantees: readonly PartyId[], action: WordAction): Promise<GrantWord[]> {
     const { rows } = await this.sql.query<{
       patient: Buffer
@@ -39,12 +40,17 @@ export class ConsentMirror {
       valid_to: bigint
       purposes: number
       categories: bigint
+      policies: string[] | null
     }>(
-      `SELECT patient, grantee, label_mask, valid_from, valid_to, purposes, categories FROM "grant"
+      `SELECT patient, grantee, label_mask, valid_from, valid_to, purposes, categories,
+         (SELECT array_agg('0x' || encode(p, 'hex')) FROM unnest(policies) p) AS policies FROM "grant"
        WHERE patient = ANY($1::bytea[]) AND grantee = ANY($2::bytea[]) AND action = $3`,
       [patients.map(bytes), grantees.map(bytes), actionNumber(action)],
     )
-    return rows.map((row) => ({
+    const named = [...new Set(rows.flatMap(({ policies }) => (policies ?? []) as Hex[]))]
+    const documents = await policiesOf(this.sql, named)
+    const kept = rows.filter(({ policies }) => (policies ?? []).every((hash) => documents.has(hash as Hex)))
+    return kept.map((row) => ({
       patient: hex(row.patient),
       grantee: hex(row.grantee),
       labels: row.label_mask,
@@ -53,6 +59,7 @@ export class ConsentMirror {
       to: Number(row.valid_to),
       purposes: row.purposes,
       categories: BigInt.asUintN(64, row.categories),
+      ...(row.policies === null ? {} : { policies: row.policies.flatMap((hash) => documents.get(hash as Hex) ?? []) }),
     }))
   }
 
@@ -203,9 +210,12 @@ async function foldGrants(tx: Sql, patients: readonly PatientId[], finalized: nu
   if (rows.length === 0) return
   await tx.query(
     `INSERT INTO "grant"
-       (patient, grantee, label_mask, action, valid_from, valid_to, purposes, categories, epoch, flags)
-     SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::bigint[], $4::smallint[], $5::bigint[], $6::bigint[], $7::int[],
-       $8::bigint[], $9::int[], $10::int[])`,
+       (patient, grantee, label_mask, action, valid_from, valid_to, purposes, categories, epoch, flags, policies)
+     SELECT patient, grantee, label_mask, action, valid_from, valid_to, purposes, categories, epoch, flags,
+       (SELECT array_agg(decode(p, 'hex')) FROM unnest(string_to_array(policies, ' ')) p)
+     FROM unnest($1::bytea[], $2::bytea[], $3::bigint[], $4::smallint[], $5::bigint[], $6::bigint[], $7::int[], $8::bigint[],
+       $9::int[], $10::int[], $11::text[])
+       AS i(patient, grantee, label_mask, action, valid_from, valid_to, purposes, categories, epoch, flags, policies)`,
     [
       rows.map((row) => bytes(row.patient)),
       rows.map((row) => bytes(row.grantee)),
@@ -217,6 +227,7 @@ async function foldGrants(tx: Sql, patients: readonly PatientId[], finalized: nu
       rows.map((row) => BigInt.asIntN(64, row.word.categories)),
       rows.map((row) => row.word.epoch),
       rows.map((row) => row.word.flags),
+      rows.map(({ word }) => word.policies?.map((hash) => hash.slice(2)).join(' ') ?? null),
     ],
   )
 }

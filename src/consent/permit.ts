@@ -9,6 +9,14 @@ export type LabelBits = bigint
 
 export type Action = 'read' | 'create' | 'update' | 'delete' | 'export' | 'subscribe'
 
+/** What a policy can ask of a record besides its labels and categories. */
+export interface RecordFacts {
+  /** Tokens of what the record is, who wrote it and what it refers to. */
+  readonly facets: readonly bigint[]
+  /** [lo, hi) of all its dates of care; `null`: it has none. */
+  readonly care: { readonly lo: Uint8Array; readonly hi: Uint8Array } | null
+}
+
 /** What a permit is about: one record, as its row describes it. */
 export interface RecordSubject {
   /** `null`: in no patient's compartment. */
@@ -17,6 +25,8 @@ export interface RecordSubject {
   readonly origin: PartyId
   readonly labels: LabelBits
   readonly categories: bigint
+  /** What a policy document can ask of it; absent: unknown, and then a word with such a document does not cover it. */
+  readonly facts?: RecordFacts | null
 }
 
 const secret = Symbol('permit')
@@ -52,7 +62,13 @@ export class Permit {
 }
 
 function subjectKey(s: RecordSubject): string {
-  return `${s.patient ?? '-'}|${s.origin}|${s.labels}|${s.categories}`
+  return `${s.patient ?? '-'}|${s.origin}|${s.labels}|${s.categories}|${factsKey(s.facts)}`
+}
+
+function factsKey(facts: RecordFacts | null | undefined): string {
+  if (!facts) return ''
+  const care = facts.care === null ? '' : Buffer.concat([facts.care.lo, facts.care.hi]).toString('latin1')
+  return `${facts.facets.join(',')}|${care}`
 }
 
 export type Issuer = (action: Action, purpose: string, decidedAt: number, subjects: Iterable<RecordSubject>) => Permit

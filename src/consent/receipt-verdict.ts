@@ -3,7 +3,8 @@ import { ConsentryError } from '../errors.js'
 import type { BlockRef } from '../ledger/chain.js'
 import type { Hex } from '../ledger/hex.js'
 import { type ProvenState, verifyState } from '../ledger/proof.js'
-import { accountSlot, consentSlot, standingSlot } from '../ledger/slots.js'
+import { accountSlot, type ConsentKey, consentSlot, policySlot, standingSlot } from '../ledger/slots.js'
+import { policyHash } from './policy-document.js'
 import { consentRecord, type ConsentReceipt, RECORD_SCHEMA, type ReceiptGrant, wordsOf } from './receipt.js'
 import { type ConsentWord, FLAG_POLICY, unpackWord } from './word.js'
 
@@ -31,14 +32,31 @@ export function verifyReceipt(value: unknown): ReceiptVerdict {
   if (!isDeepStrictEqual(record, consentRecord(names, grant, events))) {
     throw new ConsentryError('integrity', 'The consent record does not say what was granted.')
   }
+  const document = ledger.policy === undefined ? undefined : policyHash(Buffer.from(ledger.policy))
+  if (document !== grant.policyHash) {
+    throw new ConsentryError('integrity', 'The policy document is not the one that was granted.')
+  }
   const epoch = Number((state.word(contracts.ConsentRegistry, accountSlot(grant.patient)) >> 160n) & 0xffff_ffffn)
   const active = isActive(state.word(contracts.IdentityRegistry, standingSlot(grant.grantee)), state.block.timestamp)
+  const policyBeside = (key: ConsentKey): Hex | undefined =>
+    grant.policyHash === undefined ? undefined : hexWord(state.word(contracts.ConsentRegistry, policySlot(key)))
   const words = wordsOf(grant).map((key) => ({
     label: key.label,
     action: key.action,
-    state: stateOf(grant, wordIn(state, contracts.ConsentRegistry, consentSlot(key)), epoch, active, state.block),
+    state: stateOf(
+      grant,
+      wordIn(state, contracts.ConsentRegistry, consentSlot(key)),
+      policyBeside(key),
+      epoch,
+      active,
+      state.block,
+    ),
   }))
   return { block: state.block, words }
+}
+
+function hexWord(word: bigint): Hex {
+  return `0x${word.toString(16).padStart(64, '0')}`
 }
 
 function wordIn(state: ProvenState, address: Hex, slot: Hex): ConsentWord | null {
@@ -49,6 +67,7 @@ function wordIn(state: ProvenState, address: Hex, slot: Hex): ConsentWord | null
 function stateOf(
   grant: ReceiptGrant,
   word: ConsentWord | null,
+  policy: Hex | undefined,
   epoch: number,
   active: boolean,
   { timestamp }: BlockRef,
@@ -59,7 +78,7 @@ function stateOf(
     word.to === grant.to &&
     word.purposes === grant.purposes &&
     word.categories === BigInt(grant.categories) &&
-    (word.flags & FLAG_POLICY) === 0
+    ((word.flags & FLAG_POLICY) === 0 ? undefined : policy) === grant.policyHash
   if (!same) return 'replaced'
   if (timestamp < word.from) return 'not yet in force'
   if (timestamp >= word.to) return 'expired'
@@ -101,6 +120,8 @@ function receiptIn(value: unknown): ConsentReceipt {
     ['actions', 'purposes', 'from', 'to'].every((name) => isNumber(grant[name])) &&
     /^\d{1,20}$/.test(String(grant['categories'])) &&
     isList(ledger['events'], isEvent) &&
+    (ledger['policy'] === undefined || typeof ledger['policy'] === 'string') &&
+    (grant['policyHash'] === undefined || isHex(grant['policyHash'], 32)) &&
     isHex(proof['header']) &&
     isList(proof['accounts'], isAccount)
   // The shape was looked at above, element by element.

@@ -2,7 +2,7 @@ import type { Hex } from '../ledger/hex.js'
 import type { Addresses } from '../ledger/contracts.js'
 import { stateProof, type StateProof } from '../ledger/proof.js'
 import type { Rpc } from '../ledger/rpc.js'
-import { accountSlot, consentSlot, standingSlot } from '../ledger/slots.js'
+import { accountSlot, consentSlot, policySlot, standingSlot } from '../ledger/slots.js'
 import { instant } from './instant.js'
 import { ALL_LABELS_ID, labelCodeOf } from './labels.js'
 import { bitsOf, type GrantedTerms, type LedgerPlace } from './ledger-grants.js'
@@ -34,6 +34,8 @@ export interface ReceiptLedger {
   /** The event that gave, and the one that last took any of it. */
   readonly events: readonly ReceiptEvent[]
   readonly proof: StateProof
+  /** The policy document that narrows the grant, as its hash was made of it. */
+  readonly policy?: string
 }
 
 export type ReceiptContracts = Pick<Addresses, 'ConsentRegistry' | 'IdentityRegistry'>
@@ -67,7 +69,14 @@ export interface RecordNames {
 /** The words that `check` reads for every label and action of the grant, with their proofs. */
 export function proveGrant(rpc: Rpc, contracts: ReceiptContracts, terms: ReceiptGrant): Promise<StateProof> {
   return stateProof(rpc, [
-    { address: contracts.ConsentRegistry, slots: [accountSlot(terms.patient), ...wordsOf(terms).map(consentSlot)] },
+    {
+      address: contracts.ConsentRegistry,
+      slots: [
+        accountSlot(terms.patient),
+        ...wordsOf(terms).map(consentSlot),
+        ...(terms.policyHash === undefined ? [] : wordsOf(terms).map(policySlot)),
+      ],
+    },
     { address: contracts.IdentityRegistry, slots: [standingSlot(terms.grantee)] },
   ])
 }
@@ -78,8 +87,9 @@ export function wordsOf({ patient, grantee, labels, actions }: Omit<ReceiptGrant
 }
 
 export function receiptGrant({ categories, ...terms }: GrantedTerms): ReceiptGrant {
-  const { patient, grantee, labels, actions, purposes, from, to, packageHash } = terms
-  return { patient, grantee, labels, actions, purposes, categories: String(categories), from, to, packageHash }
+  const { patient, grantee, labels, actions, purposes, from, to, packageHash, policyHash } = terms
+  const said = { patient, grantee, labels, actions, purposes, categories: String(categories), from, to, packageHash }
+  return policyHash === undefined ? said : { ...said, policyHash }
 }
 
 export function receiptEvent(place: LedgerPlace): ReceiptEvent {
@@ -108,6 +118,7 @@ export function consentRecord(names: RecordNames, grant: ReceiptGrant, events: r
         pii_information: grant.labels.map((label) => informationOf(label, BigInt(grant.categories))),
         pii_controllers: [names.controller],
         recipient_third_parties: [grant.grantee],
+        ...(grant.policyHash === undefined ? {} : { policy_document: grant.policyHash }),
         processing_methods: actionsOf(grant.actions),
         withdrawal_method: `${names.record_id}/$revoke, or revoke of the ConsentRegistry with the patient's own key`,
       })),

@@ -6,6 +6,23 @@ import { actionNumber, type Purpose, purposeMask, wordAsked } from './terms.js'
 /** No row has it. */
 const NO_WORD = -1
 
+/**
+ * `policyPermits` of policy.ts: every document that the word `g` names is kept here, its limits hold for the row and none of its
+ * exceptions does. It is looked at for words with documents alone.
+ */
+const POLICIES_PERMIT = `(
+            (SELECT count(*) FROM policy_document d WHERE d.hash = ANY(g.policies)) = cardinality(g.policies)
+            AND NOT EXISTS (SELECT FROM policy_rule p WHERE p.hash = ANY(g.policies) AND NOT p.excepts AND NOT coalesce(
+              (p.care_from IS NULL OR r.care_lo >= p.care_from AND r.care_hi <= p.care_to)
+              AND (p.facets IS NULL OR r.facets && p.facets), false))
+            AND NOT EXISTS (SELECT FROM policy_rule p WHERE p.hash = ANY(g.policies) AND p.excepts
+              AND (p.parties IS NULL OR p.parties && $1::bytea[])
+              AND (p.actions IS NULL OR (p.actions & $5) <> 0) AND (p.purposes IS NULL OR (p.purposes & $4) <> 0)
+              AND (p.labels IS NULL OR (p.labels & r.labels) <> 0)
+              AND (p.categories IS NULL OR (p.categories & r.categories) <> 0)
+              AND coalesce((p.care_from IS NULL OR r.care_lo < p.care_to AND r.care_hi > p.care_from)
+                AND (p.facets IS NULL OR r.facets && p.facets), true)))`
+
 /** Who searches, why, and when; `parties` are active ones already. */
 export interface RowQuestion {
   readonly action: Action
@@ -40,7 +57,14 @@ export function rowFilter(question: RowQuestion): RowFilter {
         WHERE g.patient = r.patient AND g.grantee = ANY($1::bytea[]) AND g.action = $2
           AND g.valid_from <= $3 AND g.valid_to > $3 AND (g.purposes & $4) <> 0
           AND (g.categories & r.categories) = r.categories
+          AND (g.policies IS NULL OR ${POLICIES_PERMIT})
       ) = r.labels END`,
-    params: [parties, action === null ? NO_WORD : actionNumber(action), question.now, purposeMask([question.purpose])],
+    params: [
+      parties,
+      action === null ? NO_WORD : actionNumber(action),
+      question.now,
+      purposeMask([question.purpose]),
+      1 << actionNumber(question.action),
+    ],
   }
 }

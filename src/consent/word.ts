@@ -10,6 +10,8 @@ export interface ConsentWord {
   readonly categories: bigint
   readonly epoch: number
   readonly flags: number
+  /** Hashes of the policy documents beside it, each of which narrows it. */
+  readonly policies?: readonly `0x${string}`[]
 }
 
 export const FLAG_POLICY = 1
@@ -30,6 +32,7 @@ export function unpackWord(word: bigint): ConsentWord {
 
 /** What both words permit; `null` when nothing. */
 export function intersect(a: ConsentWord, b: ConsentWord): ConsentWord | null {
+  const policies = [...new Set([...(a.policies ?? []), ...(b.policies ?? [])])]
   const both = {
     from: Math.max(a.from, b.from),
     to: Math.min(a.to, b.to),
@@ -37,6 +40,7 @@ export function intersect(a: ConsentWord, b: ConsentWord): ConsentWord | null {
     categories: a.categories & b.categories,
     epoch: b.epoch,
     flags: a.flags | b.flags,
+    ...(policies.length === 0 ? {} : { policies }),
   }
   return both.from < both.to && both.purposes !== 0 && both.categories !== 0n ? both : null
 }

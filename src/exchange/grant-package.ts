@@ -2,6 +2,7 @@ import * as dagCbor from '@ipld/dag-cbor'
 import type { LabelCode } from '../consent/labels.js'
 import { isLabelCode } from '../consent/labels.js'
 import type { PartyId, PatientId } from '../consent/permit.js'
+import { MAX_DOCUMENT } from '../consent/policy-document.js'
 import { ConsentryError } from '../errors.js'
 import { openSealed, sealTo } from '../vault/keys.js'
 import type { PublicKey, SecretKey } from '../vault/pre/index.js'
@@ -16,6 +17,8 @@ export interface GrantPackage {
   readonly verifyingKey: Uint8Array
   readonly policies: readonly { readonly label: LabelCode; readonly epoch: number; readonly policyKey: Uint8Array }[]
   readonly proxies: readonly { readonly id: PartyId; readonly endpoint: string }[]
+  /** The policy document whose hash is pinned beside the words: who enforces it may use them. */
+  readonly policy?: Uint8Array
 }
 
 const PURPOSE = 'consentry grant package 1'
@@ -43,7 +46,7 @@ export function openPackage(sealed: Uint8Array, receiver: SecretKey): GrantPacka
 /** Whoever shares with us wrote it, and we call the addresses in it. */
 function isPackage(value: unknown): value is GrantPackage {
   if (!isMap(value)) return false
-  const { patient, grantee, threshold, verifyingKey, policies, proxies } = value
+  const { patient, grantee, threshold, verifyingKey, policies, proxies, policy } = value
   return (
     isId(patient) &&
     isId(grantee) &&
@@ -55,7 +58,8 @@ function isPackage(value: unknown): value is GrantPackage {
     proxies.every((proxy) => isMap(proxy) && isId(proxy['id']) && isHttp(proxy['endpoint'])) &&
     Number.isInteger(threshold) &&
     (threshold as number) >= 1 &&
-    (threshold as number) <= proxies.length
+    (threshold as number) <= proxies.length &&
+    (policy === undefined || (policy instanceof Uint8Array && policy.length <= MAX_DOCUMENT))
   )
 }
 

@@ -19,6 +19,17 @@ const EPOCH = 0
 /** Proxies that a grant is split over, at most. */
 const MAX_SHARES = 9
 
+/** What a grant gives, and to whom. */
+export interface Prepared {
+  readonly patient: PatientId
+  /** The patient's root secret. */
+  readonly root: Uint8Array
+  readonly grantee: PartyId
+  readonly labels: readonly LabelCode[]
+  /** The policy document beside the words, if there is one. */
+  readonly policy?: Uint8Array
+}
+
 /**
  * Prepares what makes a grant usable: for each label a re-encryption key split over the proxies, each fragment sealed to
  * its proxy, and the package for the grantee as a block. The patient then signs a grant that names the package; proxies
@@ -31,7 +42,7 @@ export class Granting {
   ) {}
 
   /** @returns the SHA-256 of the package's block. @throws ConsentryError `invalid` for an unknown grantee, `unavailable` when too few proxies answer */
-  async prepare(patient: PatientId, root: Uint8Array, grantee: PartyId, labels: readonly LabelCode[]): Promise<Hex> {
+  async prepare({ patient, root, grantee, labels, policy }: Prepared): Promise<Hex> {
     const receiver = await this.#receiver(grantee)
     const proxies = await this.#proxies()
     const threshold = Math.floor(proxies.length / 2) + 1
@@ -73,6 +84,7 @@ export class Granting {
             policyKey: secret.publicKey.toBytes(),
           })),
           proxies: proxies.map(addressOf),
+          ...(policy === undefined ? {} : { policy }),
         },
         receiving,
       ),

@@ -33,7 +33,8 @@ export async function decideImport(
     now,
     freshness: freshness(),
     activeParties: await mirror.activeParties([entity], Math.floor(now / 1000)),
-    words: await mirror.words([patient], [entity], 'read'),
+    // What a policy document asks of a record is known once it is open: then every reading is decided by it.
+    words: (await mirror.words([patient], [entity], 'read')).map(({ policies: _, ...word }) => word),
   }
   const openings = new Map<bigint, Opening>()
   for (const labels of labelSets) {

@@ -7,6 +7,7 @@ import { isResource } from '../fhir/is-resource.js'
 import { parseJson } from '../fhir/json.js'
 import { labelsOf } from '../fhir/labels-of.js'
 import { parseReference, referencesOf } from '../fhir/references.js'
+import { recordFacts } from '../fhir/record-facts.js'
 import { indexValues } from '../fhir/search-parameters.js'
 import type { Resource, ValidResource } from '../fhir/types.js'
 import { validate } from '../fhir/validate.js'
@@ -59,6 +60,7 @@ export function soundVersion(item: FeedItem, payload: Payload, { index, clock, b
     origin: item.origin,
     labels: item.labels,
     categories: categoryBits(clinicalCategories(resource).filter(isCategory)),
+    facts: deleted ? null : index.facts(recordFacts(resource)),
     index: deleted ? null : index.entries(type, indexValues(resource as ValidResource)),
     cid: item.cid,
     body: null,

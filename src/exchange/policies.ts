@@ -1,6 +1,7 @@
 import { type LabelCode, labelBits, labelCodes } from '../consent/labels.js'
 import type { ConsentMirror } from '../consent/mirror.js'
 import type { PartyId, PatientId } from '../consent/permit.js'
+import { readPolicyDocument } from '../consent/policy-document.js'
 import { ConsentryError } from '../errors.js'
 import { keccak256 } from 'ethers'
 import type { Sql } from '../records/database.js'
@@ -9,6 +10,7 @@ import { PublicKey, type SecretKey } from '../vault/pre/index.js'
 import { type GrantPackage, openPackage } from './grant-package.js'
 import { heldLabels } from './held-labels.js'
 import type { PatientTurns } from './patient-turns.js'
+import type { PolicyDocuments } from './policy-documents.js'
 import type { ProxyAddress } from './proxies.js'
 import type { RemoteBlocks } from './remote-blocks.js'
 
@@ -33,6 +35,7 @@ export class SharedPolicies {
     private readonly remote: RemoteBlocks,
     private readonly turns: PatientTurns,
     private readonly clock: () => number,
+    private readonly documents: Pick<PolicyDocuments, 'keep'>,
   ) {}
 
   /**
@@ -62,6 +65,14 @@ export class SharedPolicies {
   }
 
   async #keep(patient: PatientId, grant: GrantPackage): Promise<void> {
+    // First: words that name it count from then on, and the labels that we hold are those of such words too.
+    if (grant.policy !== undefined) {
+      const document = readPolicyDocument(grant.policy)
+      if (document.patient !== patient || document.grantee !== this.entity) {
+        throw new ConsentryError('integrity', 'The policy document of a grant package is of another grant.')
+      }
+      await this.documents.keep(grant.policy)
+    }
     const held = await heldLabels(this.mirror, this.entity, patient, this.clock())
     const policies = grant.policies.filter(({ label }) => (labelBits([label]) & held) !== 0n)
     await this.sql.query(

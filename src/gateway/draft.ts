@@ -3,6 +3,7 @@ import type { Action, PatientId, RecordSubject } from '../consent/permit.js'
 import { categoryBits, isCategory } from '../consent/terms.js'
 import { clinicalCategories } from '../fhir/clinical-categories.js'
 import { labelsOf } from '../fhir/labels-of.js'
+import { recordFacts } from '../fhir/record-facts.js'
 import type { Resource } from '../fhir/types.js'
 import type { StoredVersion } from '../records/types.js'
 import type { Intent } from './intent.js'
@@ -65,14 +66,16 @@ export function intendedVersions(
       const resource = stamped({ resourceType: intent.type }, intent.id, version, lastUpdated)
       return [{ ...common, action: 'delete', subject: subjectOf(before as StoredVersion), resource }]
     }
+    const resource = stamped(intent.resource, intent.id, version, lastUpdated)
     const subject = {
       patient: patient?.id ?? null,
       origin: before?.origin ?? parts.entity,
       labels: labelBits(labelsOf(intent.resource)),
       categories: categoryBits(clinicalCategories(intent.resource).filter(isCategory)),
+      facts: parts.index.facts(recordFacts(resource)),
     }
     const action = isAbsent(before) ? 'create' : 'update'
-    return [{ ...common, action, subject, resource: stamped(intent.resource, intent.id, version, lastUpdated) }]
+    return [{ ...common, action, subject, resource }]
   })
 }
 
@@ -106,6 +109,6 @@ export async function localPatients(
   return (id) => `Patient/${localIds.get(id)?.[0] ?? 'unknown'}`
 }
 
-function subjectOf({ patient, origin, labels, categories }: RecordSubject): RecordSubject {
-  return { patient, origin, labels, categories }
+function subjectOf({ patient, origin, labels, categories, facts = null }: RecordSubject): RecordSubject {
+  return { patient, origin, labels, categories, facts }
 }

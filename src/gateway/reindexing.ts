@@ -4,12 +4,13 @@ import { AUDIT } from '../consent/labels.js'
 import type { PartyId, PatientId } from '../consent/permit.js'
 import { ConsentryError } from '../errors.js'
 import { storedResource } from '../fhir/stored-resource.js'
+import { recordFacts } from '../fhir/record-facts.js'
 import { indexValues } from '../fhir/search-parameters.js'
 import { Loop } from '../exchange/loop.js'
 import type { BlindIndex } from '../records/blind-index.js'
 import type { RecordStore } from '../records/record-store.js'
 import type { Outdated, Reindex } from '../records/reindex.js'
-import type { IndexEntries } from '../records/types.js'
+import type { IndexEntries, RowFacts } from '../records/types.js'
 import type { Access } from './access.js'
 import type { Bodies } from './bodies.js'
 import type { Patients } from './patients.js'
@@ -127,17 +128,19 @@ export class Reindexing {
     const bodies = new Map(opened.flat())
     const entries = rows.flatMap(({ pk, version: { type, version } }): Indexed[] => {
       const body = bodies.get(pk)
-      const index = body && this.#indexOf(type, body)
-      return index === undefined ? [] : [{ pk, version, index }]
+      const found = body && this.#indexOf(type, body)
+      return found === undefined ? [] : [{ pk, version, ...found }]
     })
     const indexed = new Set(entries.map(({ pk }) => pk))
     return { entries, waiting: rows.map(({ pk }) => pk).filter((pk) => !indexed.has(pk)) }
   }
 
   /** A record from before there was a limit may be beyond it; it keeps the entries that it has. */
-  #indexOf(type: string, body: Uint8Array): IndexEntries | undefined {
+  #indexOf(type: string, body: Uint8Array): Pick<Indexed, 'index' | 'facts'> | undefined {
     try {
-      return this.parts.index.entries(type, indexValues(storedResource(body)))
+      const resource = storedResource(body)
+      const { index } = this.parts
+      return { index: index.entries(type, indexValues(resource)), facts: index.facts(recordFacts(resource)) }
     } catch (error) {
       if (!(error instanceof ConsentryError)) throw error
       this.parts.onProblem(error)
@@ -189,4 +192,5 @@ interface Indexed {
   readonly pk: bigint
   readonly version: number
   readonly index: IndexEntries
+  readonly facts: RowFacts
 }

@@ -11,6 +11,7 @@ export interface ConsentKey {
 
 /** Where the compiler has put the mappings (`forge inspect … storageLayout`); the contracts never change. */
 const ACCOUNTS = 3
+const POLICIES = 4
 const STANDINGS = 3
 
 /*
@@ -21,6 +22,11 @@ const STANDINGS = 3
 /** In ConsentRegistry: `slotOf`. */
 export function consentSlot({ patient, grantee, label, action }: ConsentKey): Hex {
   return hashOf(patient, grantee, label, word(action))
+}
+
+/** In ConsentRegistry: hash of the policy document that is pinned beside a word. */
+export function policySlot(key: ConsentKey): Hex {
+  return hashOf(consentSlot(key), word(POLICIES))
 }
 
 /** In ConsentRegistry: `accountSlotOf`. */

@@ -5,8 +5,16 @@ import { IndexWriter } from './index-writer.js'
 import { KeyedTokens } from './keyed-tokens.js'
 import { OrderPreserving } from './order-preserving.js'
 import type { IndexValue } from './search-query.js'
-import type { IndexEntries } from './types.js'
+import type { IndexEntries, RowFacts } from './types.js'
 import { WellKnown, type WellKnownValues } from './well-known.js'
+
+/** What a record is, who wrote it, what it refers to (`Type/id`), and when care was given. */
+export interface FactValues {
+  readonly instance: string
+  readonly authors: readonly string[]
+  readonly references: readonly string[]
+  readonly care: { readonly lo: number; readonly hi: number } | null
+}
 
 /**
  * Turns what search parameters find into what the database may hold, and what is asked into what is looked for. One key, from which
@@ -29,6 +37,18 @@ export class BlindIndex extends IndexNames {
 
   entries(type: string, values: Iterable<IndexValue>): IndexEntries {
     return this.#writer.entries(type, values)
+  }
+
+  /** @param care milliseconds since the epoch */
+  facts({ instance, authors, references, care }: FactValues): RowFacts {
+    return {
+      facets: [
+        this.facet('instance', instance),
+        ...authors.map((author) => this.facet('author', author)),
+        ...references.map((reference) => this.facet('reference', reference)),
+      ],
+      care: care === null ? null : { lo: this.care(care.lo), hi: this.care(care.hi) },
+    }
   }
 }
 

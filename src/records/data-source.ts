@@ -14,6 +14,7 @@ import { VersionOperation1763601000000 } from '../../migrations/1763601000000-ve
 import { FeedItemKey1763601100000 } from '../../migrations/1763601100000-feed-item-key.js'
 import { Newest1763601900000 } from '../../migrations/1763601900000-newest.js'
 import { Notices1763602000000 } from '../../migrations/1763602000000-notices.js'
+import { Policies1763602100000 } from '../../migrations/1763602100000-policies.js'
 import { ENTITIES } from './entities/index.js'
 
 export interface ConnectionOptions {
@@ -78,6 +79,7 @@ export function dataSourceOptions(options: ConnectionOptions): DataSourceOptions
       FeedItemKey1763601100000,
       Newest1763601900000,
       Notices1763602000000,
+      Policies1763602100000,
     ],
     migrationsTransactionMode: 'all',
     // an idle connection that breaks is replaced; whoever uses one hears of it from the statement

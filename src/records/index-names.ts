@@ -24,6 +24,10 @@ export class IndexNames {
     readonly wellKnown: WellKnown,
   ) {}
 
+  protected get careParameter(): bigint {
+    return this.parameter('', 'care')
+  }
+
   /** Names what a conditional create looks for. */
   claim(type: string, criteria: string): bigint {
     return this.token('claim', type, '', criteria)
@@ -99,6 +103,16 @@ export class IndexNames {
     // the order of the tail depends on the head, so equal tails of different heads do not show
     const under = this.token('sort-tail', type, param, head.toString('latin1'))
     return Buffer.concat([this.order.bytes(this.sortParameter(type, param), head), this.order.bytes(under, tail)])
+  }
+
+  /** What a policy document can ask of a row. */
+  facet(kind: 'instance' | 'author' | 'reference', reference: string): bigint {
+    return this.token('facet', kind, '', reference)
+  }
+
+  /** Dates of care of all types, in one order. */
+  care(at: number): Uint8Array {
+    return this.order.date(this.careParameter, at)
   }
 
   /** A resource with a string that is the same, whatever its case and accents, has one of these. */

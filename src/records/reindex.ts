@@ -1,8 +1,9 @@
 import { int4Array, int8Array } from './array-parameter.js'
 import type { Database, Sql } from './database.js'
+import { careColumns, Facets } from './fact-rows.js'
 import { IndexRows } from './index-rows.js'
 import { type SqlVersion, storedVersion, VERSION_COLUMNS } from './stored-version.js'
-import type { IndexEntries, StoredVersion } from './types.js'
+import type { IndexEntries, RowFacts, StoredVersion } from './types.js'
 
 /** By type, a text that is another one when records of the type are indexed by something else. */
 export type IndexForms = Readonly<Record<string, string>>
@@ -81,7 +82,12 @@ export class Reindex {
    * gone on from `from` meanwhile.
    */
   async replace(
-    entries: readonly { readonly pk: bigint; readonly version: number; readonly index: IndexEntries }[],
+    entries: readonly {
+      readonly pk: bigint
+      readonly version: number
+      readonly index: IndexEntries
+      readonly facts?: RowFacts
+    }[],
     waiting: readonly bigint[],
     progress?: { readonly from: bigint; readonly upto: bigint },
   ): Promise<void> {
@@ -132,16 +138,43 @@ async function advance(sql: Sql, { from, upto }: { readonly from: bigint; readon
 /** `xid` stays, for nothing of the records themselves has changed: pages that are open go on. */
 async function write(
   sql: Sql,
-  entries: readonly { readonly pk: bigint; readonly index: IndexEntries }[],
+  entries: readonly {
+    readonly pk: bigint
+    readonly version: number
+    readonly index: IndexEntries
+    readonly facts?: RowFacts
+  }[],
 ): Promise<void> {
   if (entries.length === 0) return
   const rows = new IndexRows()
-  for (const { pk, index } of entries) rows.add(pk, index)
+  const facets = new Facets()
+  for (const { pk, index, facts } of entries) {
+    rows.add(pk, index)
+    facets.add(facts)
+  }
   const keys = int8Array(entries.map(({ pk }) => pk))
   await sql.query(
     `UPDATE resource r SET tokens = ($4::bigint[])[i.token_from:i.token_to]
      FROM unnest($1::bigint[], $2::int[], $3::int[]) AS i(pk, token_from, token_to) WHERE r.pk = i.pk`,
     [keys, ...rows.tokenPlaces, rows.tokens],
+  )
+  // The version that was opened, and the resource whose current one it is.
+  await sql.query(
+    `WITH facts AS (
+       SELECT pk, version, CASE WHEN facet_from IS NOT NULL THEN ($3::bigint[])[facet_from:facet_to] END AS facets, care_lo, care_hi
+       FROM unnest($1::bigint[], $2::int[], $4::int[], $5::int[], $6::bytea[], $7::bytea[])
+         AS i(pk, version, facet_from, facet_to, care_lo, care_hi)
+     ), versions AS (
+       UPDATE resource_version v SET facets = f.facets, care_lo = f.care_lo, care_hi = f.care_hi
+       FROM facts f WHERE v.resource_pk = f.pk AND v.version = f.version
+     )
+     UPDATE resource r SET facets = f.facets, care_lo = f.care_lo, care_hi = f.care_hi FROM facts f WHERE r.pk = f.pk`,
+    [
+      keys,
+      int4Array(entries.map(({ version }) => version)),
+      ...facets.columns,
+      ...careColumns(entries.map(({ facts }) => facts)),
+    ],
   )
   await sql.query('DELETE FROM reference WHERE source_pk = ANY ($1::bigint[])', [keys])
   await sql.query('DELETE FROM ordered WHERE resource_pk = ANY ($1::bigint[])', [keys])

@@ -30,6 +30,7 @@ export type Kind =
   | 'group' // the parameter of a row that groups
   | 'member' // of a group
   | 'claim'
+  | 'facet' // what a record is, who wrote it or what it refers to, for policy documents
 
 /** No system and code give the text of another pair. */
 export function pair(system: string, code: string): string {

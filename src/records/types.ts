@@ -19,6 +19,8 @@ export interface NewVersion {
   readonly labels: bigint
   /** uint64; stored as the signed number of the same bits. */
   readonly categories: bigint
+  /** What policy documents can ask of it; absent or `null`: unknown. */
+  readonly facts?: RowFacts | null
   /** What finds it; `null` (always when deleted): no search does. Replaces the entries of the version before. */
   readonly index: IndexEntries | null
   /** The block of the sealed body. */
@@ -38,6 +40,12 @@ export interface NewVersion {
   readonly method?: Method
   /** The operation that it was the method of, with its `$`; absent: a plain interaction's. */
   readonly operation?: string
+}
+
+/** Tokens and bytes of order, so that they can lie in a row. Structurally the RecordFacts of consent. */
+export interface RowFacts {
+  readonly facets: readonly bigint[]
+  readonly care: { readonly lo: Uint8Array; readonly hi: Uint8Array } | null
 }
 
 export type Method = 'POST' | 'PUT' | 'PATCH' | 'DELETE'
@@ -133,10 +141,14 @@ export interface ResourceRow extends VersionRef {
   readonly labels: bigint
   /** uint64 */
   readonly categories: bigint
+  readonly facts?: RowFacts | null
   readonly source: string | null
 }
 
-/** One version with what is needed to open it. In history and vread `labels` are those of this version and of the current one. */
+/**
+ * One version with what is needed to open it. In history and vread `labels` are those of this version and of the current one, and
+ * `facts` are unknown where the two differ.
+ */
 export interface StoredVersion extends ResourceRow {
   readonly cid: string | null
   readonly body: Uint8Array | null

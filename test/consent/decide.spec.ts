@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { type Facts, type GrantWord, type Question, decide } from '../../src/consent/decide.js'
 import { ALL_LABELS, AUDIT, GENERAL, labelBits } from '../../src/consent/labels.js'
+import type { PolicyRule } from '../../src/consent/policy.js'
 import { type PartyId, type PatientId, Permit, type RecordSubject, takeIssuer } from '../../src/consent/permit.js'
 import { ALL_CATEGORIES, categoryBits, purposeMask } from '../../src/consent/terms.js'
 
@@ -75,6 +76,59 @@ describe('decide', () => {
 
   it('is in force at the first second and not at the end', () => {
     expect(outcome(question(), facts({ words: [word({ from: SECONDS, to: SECONDS + 1 })] }))).toBe('permit')
+  })
+
+  describe('with a policy document beside the word', () => {
+    const day = (n: number): Uint8Array => Uint8Array.of(n)
+    const of = (lo: number, hi: number, ...facets: bigint[]) =>
+      subject({ facts: { facets, care: { lo: day(lo), hi: day(hi) } } })
+    const undated = subject({ facts: { facets: [7n], care: null } })
+    const unknown = subject()
+    const march = { from: day(10), to: day(20) }
+    it.each<[string, RecordSubject, PolicyRule, 'permit' | 'no-grant']>([
+      ['all within the period', of(10, 20), { excepts: false, care: march }, 'permit'],
+      ['in part before the period', of(9, 20), { excepts: false, care: march }, 'no-grant'],
+      ['in part after the period', of(10, 21), { excepts: false, care: march }, 'no-grant'],
+      ['without a date', undated, { excepts: false, care: march }, 'no-grant'],
+      ['of which nothing is known', unknown, { excepts: false, care: march }, 'no-grant'],
+      ['that ends where a refused period begins', of(1, 10), { excepts: true, care: march }, 'permit'],
+      ['in part in a refused period', of(1, 11), { excepts: true, care: march }, 'no-grant'],
+      ['without a date, where a period is refused', undated, { excepts: true, care: march }, 'no-grant'],
+      ['named', undated, { excepts: false, facets: [7n, 8n] }, 'permit'],
+      ['not named', undated, { excepts: false, facets: [8n] }, 'no-grant'],
+      ['refused by name', undated, { excepts: true, facets: [7n] }, 'no-grant'],
+      ['of which nothing is known, where one is refused by name', unknown, { excepts: true, facets: [7n] }, 'no-grant'],
+      [
+        'of another date than the refused one by name',
+        of(1, 2, 7n),
+        { excepts: true, facets: [7n], care: march },
+        'permit',
+      ],
+      ['refused for another purpose', of(1, 2), { excepts: true, purposes: purposeMask(['HRESCH']) }, 'permit'],
+      ['refused for this purpose', of(1, 2), { excepts: true, purposes: purposeMask(['TREAT']) }, 'no-grant'],
+      ['refused to another party', of(1, 2), { excepts: true, parties: [hospital] }, 'permit'],
+      ['refused to this party', of(1, 2), { excepts: true, parties: [clinic] }, 'no-grant'],
+      ['refused for another action', of(1, 2), { excepts: true, actions: 2 }, 'permit'],
+      ['of a refused category', of(1, 2), { excepts: true, categories: categoryBits(['laboratory']) }, 'no-grant'],
+      ['of a refused label', of(1, 2), { excepts: true, labels: GENERAL }, 'no-grant'],
+    ])('decides about a record %s', (_, record, rule, expected) => {
+      const f = facts({ words: [word({ policies: [{ rules: [rule] }] })] })
+      expect(outcome(question({ subjects: [record] }), f)).toBe(expected)
+      // A word beside it that nothing narrows gives what it gives.
+      expect(outcome(question({ subjects: [record] }), facts({ words: [...f.words, word()] }))).toBe('permit')
+    })
+
+    it('gives a permit for that record and not for one that differs only in what the document asks', () => {
+      const f = facts({ words: [word({ policies: [{ rules: [{ excepts: false, facets: [7n] }] }] })] })
+      const decision = decide(question({ subjects: [undated] }), f)
+      if (!('permit' in decision)) throw new Error(decision.denial.reason)
+      expect(decision.permit.covers(undated)).toBe(true)
+      expect([of(1, 2, 8n), of(1, 2, 7n), unknown].map((other) => decision.permit.covers(other))).toEqual([
+        false,
+        false,
+        false,
+      ])
+    })
   })
 
   it('needs every label of a record, from whichever words', () => {

@@ -38,11 +38,14 @@ function eventsOf(steps: readonly Step[]): LedgerConsentEvent[] {
     const place = { blockNumber: i, blockHash: hash(i), blockTime: i, transactionHash: hash(i) }
     if (one.is === 'revokeAll') return [{ ...place, name: 'AllConsentsRevoked', logIndex: 0, args: { patient } }]
     const { grantee, labels, actions } = one
-    return labels.map((label, logIndex) => {
+    return labels.flatMap((label, n) => {
       const args = { patient, grantee, label, actions }
-      if (one.is === 'revoke') return { ...place, name: 'ConsentRevoked', logIndex, args }
+      const logIndex = 2 * n
+      if (one.is === 'revoke') return [{ ...place, name: 'ConsentRevoked', logIndex, args }]
       const consent = String(word(one.serial, one.policy))
-      return { ...place, name: 'ConsentGranted', logIndex, args: { ...args, consent, packageHash: hash(0) } }
+      const given = { ...place, name: 'ConsentGranted', logIndex, args: { ...args, consent, packageHash: hash(0) } }
+      const pinned = { ...place, name: 'PolicyPinned', logIndex: logIndex + 1, args: { ...args, policyHash: hash(7) } }
+      return one.policy ? [given, pinned] : [given]
     })
   })
 }

@@ -34,6 +34,12 @@ const revoked = (block: number, label: string = GENERAL_ID, actions = 1) => ({
   args: { patient, grantee, label, actions },
   block,
 })
+const pinned = (block: number, policyHash: string, label: string = GENERAL_ID, actions = 1) => ({
+  contract: 'ConsentRegistry' as const,
+  name: 'PolicyPinned',
+  args: { patient, grantee, label, actions, policyHash },
+  block,
+})
 const everything = (block: number) => ({
   contract: 'ConsentRegistry' as const,
   name: 'AllConsentsRevoked',
@@ -52,7 +58,9 @@ const veto = (block: number, vetoed: boolean) => ({
   args: { patient, vetoed },
   block,
 })
-type Event = ReturnType<typeof granted | typeof revoked | typeof everything | typeof broken | typeof veto>
+type Event = ReturnType<
+  typeof granted | typeof pinned | typeof revoked | typeof everything | typeof broken | typeof veto
+>
 const rows = (events: readonly Event[], finalized = 1_000) => grantRows(patient, events, finalized)
 
 describe('the rows of a patient’s history', () => {
@@ -72,12 +80,18 @@ describe('the rows of a patient’s history', () => {
     expect(rows([granted(5), revoked(6, id(77))])).toHaveLength(1)
   })
 
-  it('has none for a word that only holds together with its policy document, and that word still replaces the one before', () => {
-    expect(rows([granted(5, { flags: FLAG_POLICY })])).toEqual([])
-    expect(rows([granted(5), granted(6, { flags: FLAG_POLICY | FLAG_CUSTODY })])).toEqual([])
-    expect(rows([granted(5, { flags: FLAG_POLICY }), granted(6)])).toHaveLength(1)
-    // Until it is final, what replaces a word with a policy may still be undone: the policy binds.
-    expect(rows([granted(5, { flags: FLAG_POLICY }), granted(6)], 5)).toEqual([])
+  it('names the policy document of a word, and none that anybody has until the event that says which', () => {
+    const policies = (...given: Parameters<typeof rows>) => rows(...given).map(({ word }) => word.policies)
+    const narrowed = granted(5, { flags: FLAG_POLICY })
+    expect(policies([narrowed])).toEqual([[id(0)]])
+    expect(policies([narrowed, pinned(5, id(70))])).toEqual([[id(70)]])
+    expect(policies([granted(4), narrowed, pinned(5, id(70))])).toEqual([[id(70)]])
+    expect(policies([narrowed, pinned(5, id(70)), granted(6)])).toEqual([undefined])
+    // Until it is final, what replaces a word with a policy may still be undone: both policies bind.
+    expect(policies([narrowed, pinned(5, id(70)), granted(6)], 5)).toEqual([[id(70)]])
+    const again = [granted(6, { flags: FLAG_POLICY | FLAG_CUSTODY }), pinned(6, id(71))]
+    expect(policies([narrowed, pinned(5, id(70)), ...again], 5)).toEqual([[id(70), id(71)]])
+    expect(policies([granted(5), ...again], 5)).toEqual([[id(71)]])
   })
 
   it('ends with a revocation of that label and action, and of nothing else', () => {

@@ -17,7 +17,7 @@ import { ChainFollower } from '../../src/ledger/follower.js'
 import { toQuantity, type Hex } from '../../src/ledger/hex.js'
 import type { ConsentQuestion } from '../../src/ledger/reads.js'
 import type { Database } from '../../src/records/database.js'
-import type { Consortium } from '../ledger/support/consortium.js'
+import { type Consortium, ZERO } from '../ledger/support/consortium.js'
 import type { TestNode } from '../ledger/support/nodes.js'
 
 /** A question about a record with one label. */
@@ -95,15 +95,33 @@ export class MirroredLedger {
     })
   }
 
-  /** What the contract answers: for the label, or for all labels. */
-  async checks(questions: readonly LabelQuestion[]): Promise<boolean[]> {
+  /**
+   * What the contract answers: for the label, or for all labels.
+   * @param permits what somebody who enforces the policy document that the contract has pinned makes of the question
+   */
+  async checks(
+    questions: readonly LabelQuestion[],
+    permits: (policy: Hex, question: LabelQuestion) => boolean = () => false,
+  ): Promise<boolean[]> {
     const asked = questions.flatMap(({ label, action, purpose, ...rest }) => {
       const question = { ...rest, action: actionNumber(action), purpose: purposeMask([purpose]) }
       const of = (id: Hex): ConsentQuestion => ({ ...question, label: id })
       return [of(labelId(label)), of(ALL_LABELS_ID)]
     })
     const answers = await this.cast.reader.check(asked)
-    return questions.map((_, i) => answers[2 * i] === true || answers[2 * i + 1] === true)
+    const policies = await this.cast.reader.readMany(
+      'ConsentRegistry',
+      'policyOf',
+      asked.map(({ patient, grantee, label, action }) => [patient, grantee, label, action] as const),
+    )
+    return questions.map((question, i) =>
+      [2 * i, 2 * i + 1].some((place) => {
+        const policy = policies[place] ?? ZERO
+        // An emergency has a word of its own, which no document narrows.
+        const narrowed = question.purpose !== 'BTG' && policy !== ZERO
+        return answers[place] === true && (!narrowed || permits(policy, question))
+      }),
+    )
   }
 
   /** Every row of the mirror and of its events, as text that can be compared. */

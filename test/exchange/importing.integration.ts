@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { rowFilter } from '../../src/consent/row-filter.js'
+import { OPEN_END } from '../../src/consent/terms.js'
 import { feedTag } from '../../src/exchange/feed-tag.js'
 import { contentHashOf } from '../../src/vault/payload.js'
 import { rawBlock } from '../../src/vault/envelope.js'
@@ -53,6 +55,42 @@ describe('an import', () => {
     await world.grant(['general', 'PSY'])
     expect(await world.work()).toEqual({ imported: 1, refused: 0 })
     expect((await row('o2'))?.labels).toBe(4n)
+  })
+
+  it('uses a word that a policy document narrows once the document has come with the package, and by it alone', async () => {
+    const document = (over: object = {}): Uint8Array =>
+      Buffer.from(
+        JSON.stringify({
+          except: [{ data: [{ meaning: 'instance', reference: 'Observation/o2' }] }],
+          grantee: world.b.id,
+          patient: world.patient,
+          salt: 'a'.repeat(43),
+          type: 'consentry policy 1',
+          ...over,
+        }),
+      )
+    await world.publish(['o1', 'o2'].map((id) => ({ id, resource: observation(id) })))
+    const words = () => world.mirror.words([world.patient], [world.b.id], 'read')
+    // A document of another grant narrows nothing here: the word stays unused.
+    await world.grant(['general'], OPEN_END, world.patient, world.root, document({ grantee: world.a.id }))
+    expect(await words()).toEqual([])
+    await expect(world.work()).rejects.toMatchObject({ kind: 'integrity' })
+    expect([await words(), await world.count('policy_document')]).toEqual([[], 0])
+    await world.database.query(`DELETE FROM outbox WHERE kind = 'package'`)
+
+    await world.grant(['general'], OPEN_END, world.patient, world.root, document())
+    expect(await words()).toEqual([])
+    expect(await world.work()).toEqual({ imported: 2, refused: 0 })
+    const [word] = await words()
+    expect(word?.policies).toMatchObject([{ rules: [{ excepts: true }] }])
+    const { sql, params } = rowFilter({ action: 'read', purpose: 'TREAT', parties: [world.b.id], now: 1 })
+    const { rows } = await world.database.query(
+      `SELECT r.id FROM resource r WHERE r.type = 'Observation' AND ${sql}`,
+      params,
+    )
+    expect(rows).toEqual([{ id: 'o1' }])
+    const { rows: bodies } = await world.database.query<{ body: Buffer }>('SELECT body FROM policy_document')
+    expect(bodies.map(({ body }) => body.toString('latin1')).join()).not.toContain('Observation')
   })
 
   it('takes versions one after the other, deletions too, and never goes back', async () => {

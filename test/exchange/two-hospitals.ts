@@ -1,3 +1,4 @@
+import { policyHash } from '../../src/consent/policy-document.js'
 import { createHash, randomBytes } from 'node:crypto'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
@@ -17,6 +18,7 @@ import { Importing, type ImportRound } from '../../src/exchange/importing.js'
 import { accountOf, encodeManifest, type Manifest, manifestRoot } from '../../src/exchange/manifest.js'
 import { OpenedCapsules } from '../../src/exchange/opened-capsules.js'
 import { PatientTurns } from '../../src/exchange/patient-turns.js'
+import { PolicyDocuments } from '../../src/exchange/policy-documents.js'
 import { SharedPolicies } from '../../src/exchange/policies.js'
 import { KeptReceipts } from '../../src/exchange/kept-receipts.js'
 import { ProxyAnswers } from '../../src/exchange/proxy-answers.js'
@@ -140,7 +142,8 @@ export class TwoHospitals {
     this.outbox = new Outbox(database)
     this.feeds = new Feeds(id, database, this.mirror, remote)
     const { turns } = this
-    this.policies = new SharedPolicies(id, encryption, database, this.mirror, remote, turns, clock)
+    const documents = new PolicyDocuments(database, index, master)
+    this.policies = new SharedPolicies(id, encryption, database, this.mirror, remote, turns, clock, documents)
     this.sink = new GatewayChainSink(database, this.mirror, [this.feeds])
     const common = { entity: id, clock, sql: database, mirror: this.mirror, policies: this.policies, turns }
     this.kept = new ForeignBlocks(database, this.blocks)
@@ -256,7 +259,7 @@ export class TwoHospitals {
     const events = said.map(([name, args], logIndex): ChainEvent => {
       const contract = /Registered$/.test(name)
         ? 'IdentityRegistry'
-        : /^Consent|^All/.test(name)
+        : /^Consent|^All|^Policy/.test(name)
           ? 'ConsentRegistry'
           : 'RecordAnchors'
       return { contract, name, args, block, transactionHash: block.hash, transactionIndex: 0, logIndex }
@@ -265,16 +268,28 @@ export class TwoHospitals {
   }
 
   /** The patient shares labels with B: fragments at the proxies, package at A, words on the ledger. */
-  async grant(labels: readonly LabelCode[] = ['general'], to = OPEN_END, patient = this.patient, root = this.root) {
+  async grant(
+    labels: readonly LabelCode[] = ['general'],
+    to = OPEN_END,
+    patient = this.patient,
+    root = this.root,
+    policy?: Uint8Array,
+  ) {
     const store = { put: async (blocks: readonly { cid: string; bytes: Uint8Array }[]) => this.#put(blocks) }
     const granting = new Granting(this.mirror, store as unknown as LocalBlockStore)
-    const packageHash = await granting.prepare(patient, root, this.b.id, labels)
+    const grantee = this.b.id
+    const packageHash = await granting.prepare({ patient, root, grantee, labels, ...(policy && { policy }) })
     const word = BigInt(to) << 40n
-    const consent = word | (1n << 80n) | (ALL_CATEGORIES << 112n) | (OPERATOR_FLAGS << 208n)
-    const granted = labels.map((label): [string, Record<string, unknown>] => [
-      'ConsentGranted',
-      { patient, grantee: this.b.id, label: labelId(label), actions: 1, consent, packageHash },
-    ])
+    const consent =
+      word |
+      (1n << 80n) |
+      (ALL_CATEGORIES << 112n) |
+      ((policy === undefined ? OPERATOR_FLAGS : OPERATOR_FLAGS | 1n) << 208n)
+    const granted = labels.flatMap((label): [string, Record<string, unknown>][] => {
+      const common = { patient, grantee, label: labelId(label), actions: 1 }
+      const given: [string, Record<string, unknown>] = ['ConsentGranted', { ...common, consent, packageHash }]
+      return policy === undefined ? [given] : [given, ['PolicyPinned', { ...common, policyHash: policyHash(policy) }]]
+    })
     await this.happen(...granted)
   }
 

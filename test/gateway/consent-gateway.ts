@@ -1,6 +1,8 @@
-import { readFile, rm } from 'node:fs/promises'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type HDNodeWallet, Wallet } from 'ethers'
+import { exportJWK, generateKeyPair, type JWK } from 'jose'
+import { requestToken } from '../../src/cli/access-token.js'
 import { grantOf } from '../../src/cli/story/consents.js'
 import { ALL_LABELS_ID, labelId } from '../../src/consent/labels.js'
 import { administratorKey, type EntityKeys, entityKeys } from '../../src/embedded/entity-keys.js'
@@ -34,6 +36,7 @@ export interface Asking {
 export class ConsentGateway {
   readonly tokens: Record<string, string> = {}
   #running: RunningProcess | undefined
+  readonly #clients: object[] = []
   #ledger: { keys: EntityKeys; reader: LedgerReader; sender: TransactionSender; rpc: Rpc } | undefined
 
   private constructor(readonly data: string) {}
@@ -64,6 +67,25 @@ export class ConsentGateway {
 
   token(client: string, ...options: string[]): Promise<string> {
     return tokenOf(this.data, client, ...options)
+  }
+
+  /** A client of another party, registered in the operator's file, and its token under the same name. */
+  async register(
+    name: string,
+    client: { readonly entity: Hex; readonly practitioner?: Hex; readonly scopes?: string },
+    purposes: readonly string[] = ['TREAT'],
+  ): Promise<void> {
+    const { privateKey } = await generateKeyPair('ES384', { extractable: true })
+    const key = { ...(await exportJWK(privateKey)), kid: `${name}-1`, alg: 'ES384', use: 'sig' } satisfies JWK
+    const { d: _, ...publicKey } = key
+    const scopes = client.scopes ?? 'system/*.rs'
+    this.#clients.push({ ...client, id: name, scopes, role: 'system', purposes, jwks: { keys: [publicKey] } })
+    await writeFile(join(this.data, 'clients.json'), JSON.stringify(this.#clients))
+    const asked = { baseUrl: this.fhir, clientId: name, privateKey: key, scope: scopes }
+    for (const purpose of purposes) {
+      const { accessToken } = await requestToken({ ...asked, purposes: [purpose] })
+      this.tokens[purpose === purposes[0] ? name : `${name} ${purpose}`] = accessToken
+    }
   }
 
   get fhir(): string {

@@ -18,6 +18,7 @@ import { Patients } from '../../src/gateway/patients.js'
 import type { Call } from '../../src/ledger/contracts.js'
 import type { Hex } from '../../src/ledger/hex.js'
 import { type Grant, relayCall, signTypedData, typedData } from '../../src/ledger/typed-data.js'
+import { PolicyDocuments } from '../../src/exchange/policy-documents.js'
 import { BlindIndex } from '../../src/records/blind-index.js'
 import { DirectSealer } from '../../src/vault/sealing-thread.js'
 import { hospital, type Hospital } from '../audit/support/hospital.js'
@@ -88,8 +89,9 @@ beforeAll(async () => {
 afterAll(() => h.stop())
 
 function mirroringOf(over: Partial<GatewayParts> = {}): ConsentMirroring {
+  const documents = new PolicyDocuments(h.database, new BlindIndex(new Uint8Array(32)), new Uint8Array(32))
   const ledger = { chainId: h.contracts.chainId, contract: h.contracts.addresses.ConsentRegistry }
-  return new ConsentMirroring({ ...parts, ...over }, h.database, ledger, clock, () => undefined)
+  return new ConsentMirroring({ ...parts, ...over }, h.database, ledger, documents, clock, () => undefined)
 }
 
 /** The follower arrives at the head, and the rounds after it are done. */

@@ -82,7 +82,7 @@ export class Stage {
     },
     conformance: { judge: async () => [], valid: async (resource: unknown) => resource },
     consents: { of: async () => [] },
-    index: { entries: () => [] },
+    index: { entries: () => [], facts: () => null },
     committed: () => undefined,
     limits: { maxBundleEntries: 10 },
     records: {

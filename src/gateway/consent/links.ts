@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { type GrantedTerms, grantKey, type LedgerGrant } from '../../consent/ledger-grants.js'
+import { type GrantedTerms, grantKey, type LedgerGrant, policyIn } from '../../consent/ledger-grants.js'
 import type { PatientId } from '../../consent/permit.js'
 import { ConsentryError } from '../../errors.js'
 import type { Hex } from '../../ledger/hex.js'
@@ -136,19 +136,11 @@ function linkOf(row: Row): ConsentLink {
 }
 
 /** The terms alone: what is handed in may be a whole grant with its nonce. */
-function textOf({
-  patient,
-  grantee,
-  labels,
-  actions,
-  purposes,
-  categories,
-  from,
-  to,
-  packageHash,
-}: GrantedTerms): string {
+function textOf(terms: GrantedTerms): string {
+  const { patient, grantee, labels, actions, purposes, categories, from, to, packageHash } = terms
+  const policyHash = policyIn(terms)
   const numbers = { actions, purposes, categories: String(categories), from, to }
-  return JSON.stringify({ patient, grantee, labels, ...numbers, packageHash })
+  return JSON.stringify({ patient, grantee, labels, ...numbers, packageHash, policyHash })
 }
 
 function bytes(value: string): Buffer {

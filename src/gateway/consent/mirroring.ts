@@ -1,9 +1,10 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { Rounds } from '../../audit/rounds.js'
-import { consentHistory, ledgerGrants } from '../../consent/ledger-grants.js'
+import { consentHistory, ledgerGrants, policyIn } from '../../consent/ledger-grants.js'
 import { ALL_LABELS_ID } from '../../consent/labels.js'
 import type { PartyId, PatientId } from '../../consent/permit.js'
 import { ConsentryError } from '../../errors.js'
+import type { PolicyDocuments } from '../../exchange/policy-documents.js'
 import type { ChainStep } from '../../ledger/sink.js'
 import type { Database, Sql } from '../../records/database.js'
 import { Outbox } from '../../records/outbox.js'
@@ -11,6 +12,7 @@ import type { ChainShare } from '../chain-sink.js'
 import type { GatewayParts } from '../parts.js'
 import { type ConsentLink, ConsentLinks, linkOfLedger } from './links.js'
 import type { LedgerAddress } from './resource.js'
+import { narrowingIn } from './narrowing.js'
 import { type Change, tellChanges } from './tell-changes.js'
 import { canBeTold, tellingDigest, tellingOf } from './telling.js'
 
@@ -38,6 +40,7 @@ export class ConsentMirroring implements ChainShare {
     private readonly parts: GatewayParts,
     private readonly database: Database,
     private readonly ledger: LedgerAddress,
+    private readonly documents: Pick<PolicyDocuments, 'read'>,
     private readonly clock: () => number,
     onProblem: (error: unknown) => void,
   ) {
@@ -141,13 +144,20 @@ export class ConsentMirroring implements ChainShare {
     const fresh = [...grants.values()]
       .filter(({ key, terms }) => !linked.has(key) && !isCare(parts.entity, { ...terms, label: terms.labels[0] }))
       .map((grant) => ({ link: linkOfLedger(grant), row: null, grant }))
-    const changes = [...known, ...fresh].flatMap(({ link, row, grant }): Change[] => {
+    const all = [...known, ...fresh]
+    const documents = await this.documents.read(all.flatMap(({ link }) => policyIn(link.terms) ?? []))
+    const changes = all.flatMap(({ link, row, grant }): Change[] => {
       // Sent and not seen yet, or never sent: nothing of the ledger was told.
       if (grant === null && link.version === null) return []
       const telling = tellingOf(link, grant, finalized, Math.floor(this.clock() / 1000))
       const digest = tellingDigest(telling)
-      const told = isTold(link, row, digest) || !canBeTold(telling)
-      return told ? [] : [{ link, row, telling, digest }]
+      const policy = policyIn(link.terms)
+      const document = policy === undefined ? undefined : documents.get(policy)
+      // Without the document that narrows it, more would be told than was granted.
+      const known = canBeTold(telling) && (policy === undefined || document !== undefined)
+      if (isTold(link, row, digest) || !known) return []
+      const narrowing = document === undefined ? {} : { narrowing: narrowingIn(document) }
+      return [{ link, row, telling, digest, ...narrowing }]
     })
     return changes.length === 0 || tellChanges(parts, this.#links, this.ledger, changes)
   }

@@ -129,7 +129,7 @@ export function objectAt(value: unknown): Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {}
 }
 
-function listAt(value: unknown): unknown[] {
+export function listAt(value: unknown): unknown[] {
   return Array.isArray(value) ? value : []
 }
 

@@ -2,7 +2,9 @@ import { labelId } from '../../consent/labels.js'
 import type { ConsentReceipt } from '../../consent/receipt.js'
 import type { ReceiptVerdict, WordState } from '../../consent/receipt-verdict.js'
 import { actionNumber, purposesOf as purposesIn } from '../../consent/terms.js'
+import { readPolicyDocument } from '../../consent/policy-document.js'
 import { ConsentryError } from '../../errors.js'
+import { narrowingIn, narrowingOf, narrowsAlike } from './narrowing.js'
 import { actionsOf, categoriesOf, granteeOf, labelsOf, objectAt, purposesOf } from './provision.js'
 
 const GONE: ReadonlySet<WordState> = new Set(['withdrawn', 'replaced'])
@@ -26,6 +28,9 @@ export function requireSaysNoMore({ consent, ledger }: ConsentReceipt, { words }
   if (purposes.toSorted().join() !== purposesIn(ledger.grant.purposes).toSorted().join()) {
     note('Consent.provision.purpose')
   }
+  const document = ledger.policy === undefined ? undefined : readPolicyDocument(Buffer.from(ledger.policy))
+  const narrowing = narrowingOf(provision, note)
+  if (!narrowsAlike(narrowing, document && narrowingIn(document))) note('Consent.provision.data')
   const actions = actionsOf(provision, note)
   for (const label of labelsOf(provision, note)) {
     if (actions.some((action) => !held.has(`${labelId(label)}|${actionNumber(action)}`))) {

@@ -9,6 +9,7 @@ import {
   type ConsentReceipt,
   proveGrant,
   RECORD_SCHEMA,
+  type ReceiptGrant,
   receiptEvent,
   receiptGrant,
 } from '../../consent/receipt.js'
@@ -17,6 +18,7 @@ import { ConsentryError } from '../../errors.js'
 import { storedResource } from '../../fhir/stored-resource.js'
 import type { LedgerReader } from '../../ledger/reads.js'
 import type { Sql } from '../../records/database.js'
+import type { PolicyDocuments } from '../../exchange/policy-documents.js'
 import type { AuditedHandler } from '../audited.js'
 import { disclose, trace } from '../disclose.js'
 import { missing, withoutExistence } from '../missing.js'
@@ -31,6 +33,7 @@ export interface ReceiptParts {
   readonly sql: Sql
   readonly reader: LedgerReader
   readonly links: Pick<ConsentLinks, 'of'>
+  readonly documents: Pick<PolicyDocuments, 'texts'>
 }
 
 /**
@@ -41,7 +44,7 @@ export function receiptOperations(parts: GatewayParts, receipts: ReceiptParts): 
   return { 'Consent/[id]/$receipt': released(parts, receipt(parts, receipts)) }
 }
 
-function receipt(parts: GatewayParts, { sql, reader, links }: ReceiptParts): AuditedHandler {
+function receipt(parts: GatewayParts, { sql, reader, links, documents }: ReceiptParts): AuditedHandler {
   return async (request, trail) => {
     const name = `Consent/${request.id}`
     const filters = requireScope(request.principal, 'Consent', 'read')
@@ -72,11 +75,20 @@ function receipt(parts: GatewayParts, { sql, reader, links }: ReceiptParts): Aud
       receipt_id: `urn:uuid:${randomUUID()}`,
       record: consentRecord({ record_id: `${parts.baseUrl}/${name}`, controller: parts.entity }, grant, events),
       consent: storedResource(body as Uint8Array),
-      ledger: { chain_id: chainId, contracts, grant, events, proof },
+      ledger: { chain_id: chainId, contracts, grant, events, proof, ...(await policyIn(documents, grant)) },
     }
     verifyReceipt(made)
     return { status: 200, headers: {}, body: parameters(made) }
   }
+}
+
+async function policyIn(
+  documents: ReceiptParts['documents'],
+  { policyHash }: ReceiptGrant,
+): Promise<{ policy?: string }> {
+  if (policyHash === undefined) return {}
+  const text = (await documents.texts([policyHash])).get(policyHash)
+  return text === undefined ? {} : { policy: Buffer.from(text).toString() }
 }
 
 async function grantOf(sql: Sql, patient: PatientId, key: string) {

@@ -4,6 +4,7 @@ import type { Party } from '../../consent/parties.js'
 import type { PatientId } from '../../consent/permit.js'
 import { ConsentryError } from '../../errors.js'
 import type { Granting } from '../../exchange/granting.js'
+import type { PolicyDocuments } from '../../exchange/policy-documents.js'
 import { storedResource } from '../../fhir/stored-resource.js'
 import type { Resource } from '../../fhir/types.js'
 import type { Contracts } from '../../ledger/contracts.js'
@@ -27,6 +28,7 @@ import type { PreparedGrants } from './prepared-grants.js'
 export interface ConsentParts {
   readonly mirror: ConsentMirror
   readonly granting: Granting
+  readonly policies: Pick<PolicyDocuments, 'keep'>
   readonly contracts: Contracts
   readonly reader: LedgerReader
   readonly sender: TransactionSender

@@ -12,11 +12,18 @@ import {
   CONFIDENTIALITY,
   EVIDENCE,
   GRANT_PROFILE,
-  LABEL_SYSTEM,
-  PARTY_SYSTEM,
+  concept,
+  labelCoding,
+  partyActor,
 } from './codes.js'
 import { actionsOf, categoriesOf, granteeOf, labelsOf, objectAt, purposesOf } from './provision.js'
+import { type Narrowing, narrowed, narrowingOf, narrowsAlike } from './narrowing.js'
 import type { Telling } from './telling.js'
+
+/** What the policy document of a grant says. */
+export interface NarrowedTerms {
+  readonly narrowing?: Narrowing
+}
 
 /** Where the events of the consent contract are. */
 export interface LedgerAddress {
@@ -28,7 +35,12 @@ export interface LedgerAddress {
  * A Consent that says what the ledger says: its own elements as they are, the ledger's (profile, status, evidence,
  * verification, period) as told, the rest of the provision too where it says something else.
  */
-export function tellConsent(base: Resource, terms: GrantedTerms, telling: Telling, ledger: LedgerAddress): Resource {
+export function tellConsent(
+  base: Resource,
+  terms: GrantedTerms & NarrowedTerms,
+  telling: Telling,
+  ledger: LedgerAddress,
+): Resource {
   const { extension, verification: _, ...own } = base
   const others = (Array.isArray(extension) ? (extension as { url?: unknown }[]) : []).filter((e) => e.url !== EVIDENCE)
   const extensions = [...others, ...evidenceOf(telling, ledger)]
@@ -68,31 +80,27 @@ export function consentOf(patient: string, telling: Telling, labels: bigint | nu
   }
 }
 
-/** Labels that no code system of HL7 has as a sensitivity class. */
-const OUR_LABELS: ReadonlySet<string> = new Set(['general', 'R'])
-
-function provisionOf({ grantee, purposes, categories }: GrantedTerms, { labels, actions }: Telling): object {
+function provisionOf(
+  { grantee, purposes, categories, narrowing }: GrantedTerms & NarrowedTerms,
+  { labels, actions }: Telling,
+): object {
   const codes =
     categories === ALL_CATEGORIES ? [] : CATEGORIES.filter((_, i) => (categories & (1n << BigInt(i))) !== 0n)
   return {
     type: 'permit',
-    actor: [
-      {
-        role: concept('http://terminology.hl7.org/CodeSystem/v3-ParticipationType', 'IRCP'),
-        reference: { identifier: { system: PARTY_SYSTEM, value: grantee } },
-      },
-    ],
+    actor: [partyActor(grantee)],
     action: actions.map((code) => concept(ACTION_SYSTEM, code)),
-    securityLabel: labels.map((code) => ({ system: OUR_LABELS.has(code) ? LABEL_SYSTEM : ACT_CODE, code })),
+    securityLabel: labels.map(labelCoding),
     purpose: purposesIn(purposes).map((code) => ({ system: ACT_REASON, code })),
     ...(codes.length === 0 ? {} : { code: codes.map((code) => concept(CATEGORY_SYSTEM, code)) }),
+    ...(narrowing === undefined ? {} : narrowed(narrowing)),
   }
 }
 
 /** Whether a provision gives just what is told of the grant; its period apart. */
 export function saysTheSame(
   provision: Record<string, unknown>,
-  terms: Pick<GrantedTerms, 'grantee' | 'purposes' | 'categories'>,
+  terms: Pick<GrantedTerms, 'grantee' | 'purposes' | 'categories'> & NarrowedTerms,
   telling: Pick<Telling, 'labels' | 'actions'>,
 ): boolean {
   let wrong = provision['type'] !== 'permit'
@@ -105,7 +113,8 @@ export function saysTheSame(
     same(labelsOf(provision, note), telling.labels) &&
     same(actionsOf(provision, note), telling.actions) &&
     same(purposesOf(provision, note), purposesIn(terms.purposes)) &&
-    categoriesOf(provision, note) === terms.categories
+    categoriesOf(provision, note) === terms.categories &&
+    narrowsAlike(narrowingOf(provision, note), terms.narrowing)
   return equal && !wrong
 }
 
@@ -122,8 +131,4 @@ function periodOf({ from, to }: GrantedTerms): object {
   const start = from === 0 ? {} : { start: instant(from) }
   const end = to === OPEN_END ? {} : { end: instant(to) }
   return from === 0 && to === OPEN_END ? {} : { period: { ...start, ...end } }
-}
-
-function concept(system: string, code: string): object {
-  return { coding: [{ system, code }] }
 }

@@ -6,12 +6,14 @@ import { clinicalCategories } from '../../fhir/clinical-categories.js'
 import { storedResource } from '../../fhir/stored-resource.js'
 import { labelsOf } from '../../fhir/labels-of.js'
 import { ownProfiles } from '../../fhir/profiles.js'
+import { recordFacts } from '../../fhir/record-facts.js'
 import type { Resource } from '../../fhir/types.js'
 import { validate } from '../../fhir/validate.js'
 import type { StoredVersion } from '../../records/types.js'
 import type { GatewayParts } from '../parts.js'
 import { type Draft, sealVersions, stamped } from '../versions.js'
 import type { ConsentLink, ConsentLinks } from './links.js'
+import type { Narrowing } from './narrowing.js'
 import { consentOf, type LedgerAddress, tellConsent } from './resource.js'
 import type { Telling } from './telling.js'
 
@@ -21,6 +23,8 @@ export interface Change {
   readonly row: StoredVersion | null
   readonly telling: Telling
   readonly digest: Buffer
+  /** Of the grant's policy document. */
+  readonly narrowing?: Narrowing
 }
 
 /**
@@ -40,11 +44,12 @@ export async function tellChanges(
   const patientOf = ({ link }: Change): string => `Patient/${localIds.get(link.terms.patient)?.[0] ?? 'unknown'}`
   const own = await readable(parts, changes)
   const drafts = changes.map((change, i): Draft => {
-    const { link, row, telling } = change
+    const { link, row, telling, narrowing } = change
+    const terms = { ...link.terms, ...(narrowing === undefined ? {} : { narrowing }) }
     const fromLedger = consentOf(patientOf(change), telling, row?.labels ?? null)
     const told =
-      valid(tellConsent(own[i] ?? fromLedger, link.terms, telling, ledger)) ??
-      tellConsent(fromLedger, link.terms, telling, ledger)
+      valid(tellConsent(own[i] ?? fromLedger, terms, telling, ledger)) ??
+      tellConsent(fromLedger, terms, telling, ledger)
     const version = (row?.version ?? 0) + 1
     const lastUpdated = Math.max(now, (row?.lastUpdated ?? 0) + 1)
     return {
@@ -58,6 +63,7 @@ export async function tellChanges(
         origin: row?.origin ?? parts.entity,
         labels: labelBits(labelsOf(told)),
         categories: categoryBits(clinicalCategories(told).filter(isCategory)),
+        facts: parts.index.facts(recordFacts({ ...told, id: link.consentId })),
       },
       resource: stamped(told, link.consentId, version, lastUpdated),
     }

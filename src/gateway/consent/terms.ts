@@ -3,6 +3,7 @@ import type { Action, PartyId } from '../../consent/permit.js'
 import type { Purpose } from '../../consent/terms.js'
 import { ConsentryError, type Issue } from '../../errors.js'
 import type { Resource } from '../../fhir/types.js'
+import { type Narrowing, narrowingOf } from './narrowing.js'
 import {
   actionsOf,
   categoriesOf,
@@ -26,6 +27,8 @@ export interface GrantTerms {
   /** Seconds since the epoch. */
   readonly from: number
   readonly to: number
+  /** What the word cannot hold: it goes into a policy document. */
+  readonly narrowing?: Narrowing
 }
 
 /**
@@ -42,6 +45,7 @@ export function grantTerms(consent: Resource, now: number): GrantTerms {
   const provision = objectAt(consent['provision'])
   refuseUnsupported(consent, provision, wrong)
 
+  const narrowing = narrowingOf(provision, wrong)
   const terms: GrantTerms = {
     patient: patientOf(consent, wrong),
     grantee: granteeOf(provision, wrong),
@@ -50,6 +54,7 @@ export function grantTerms(consent: Resource, now: number): GrantTerms {
     purposes: purposesOf(provision, wrong),
     categories: categoriesOf(provision, wrong),
     ...periodOf(provision, now, wrong),
+    ...(narrowing === undefined ? {} : { narrowing }),
   }
   if (issues.length > 0) {
     throw new ConsentryError('invalid', 'This Consent cannot be made a grant.', { issues })
@@ -61,10 +66,8 @@ function refuseUnsupported(consent: Resource, provision: Record<string, unknown>
   if (provision['type'] !== 'permit') {
     wrong('Consent.provision.type', "A grant has provision.type 'permit'; what is not granted is denied.")
   }
-  for (const element of ['data', 'dataPeriod', 'class', 'provision'] as const) {
-    if (provision[element] !== undefined) {
-      wrong(`Consent.provision.${element}`, `provision.${element} is not enforced by this server; leave it out.`)
-    }
+  if (provision['class'] !== undefined) {
+    wrong('Consent.provision.class', 'provision.class is not enforced by this server; leave it out.')
   }
   if (consent['verification'] !== undefined) {
     wrong('Consent.verification', 'Verification is written by the server from the ledger; leave it out.')

@@ -1,4 +1,8 @@
+import { randomBytes } from 'node:crypto'
+import { canonicalJson } from '../../audit/canonical-json.js'
 import { labelId } from '../../consent/labels.js'
+import type { PatientId } from '../../consent/permit.js'
+import { DOCUMENT_TYPE, MAX_DOCUMENT, type PolicyDocument } from '../../consent/policy-document.js'
 import { actionMask, purposeMask } from '../../consent/terms.js'
 import { ConsentryError } from '../../errors.js'
 import type { Hex } from '../../ledger/hex.js'
@@ -7,7 +11,7 @@ import type { StoredVersion } from '../../records/types.js'
 import type { AuditedHandler } from '../audited.js'
 import type { GatewayParts } from '../parts.js'
 import { type Asked, type ConsentParts, load, SIGNING_SECONDS } from './request.js'
-import { grantTerms } from './terms.js'
+import { type GrantTerms, grantTerms } from './terms.js'
 
 const NOTHING: Hex = `0x${'00'.repeat(32)}`
 
@@ -44,6 +48,7 @@ export async function prepare(
     throw new ConsentryError('conflict', 'The patient holds its keys: prepare the grant in the patient’s wallet.')
   }
   const reads = terms.actions.includes('read')
+  const policy = await policyOf(parts, consent, patient.id, terms)
   const grant: Grant = {
     patient: patient.id,
     grantee: terms.grantee,
@@ -53,13 +58,56 @@ export async function prepare(
     categories: terms.categories,
     from: terms.from,
     to: terms.to,
-    packageHash: reads ? await consent.granting.prepare(patient.id, root, terms.grantee, terms.labels) : NOTHING,
-    policyHash: NOTHING,
+    packageHash: reads
+      ? await consent.granting.prepare({
+          patient: patient.id,
+          root,
+          grantee: terms.grantee,
+          labels: terms.labels,
+          ...(policy === undefined ? {} : { policy: policy.bytes }),
+        })
+      : NOTHING,
+    policyHash: policy?.hash ?? NOTHING,
     nonce: await consent.reader.read('ConsentRegistry', 'grantNonce', patient.id),
     deadline: Math.floor(parts.clock() / 1000) + SIGNING_SECONDS,
   }
   await consent.prepared.keep(preparedKey(row), grant)
   return grant
+}
+
+/**
+ * What the word cannot hold, as a document that is kept here. Another gateway gets it in the grant package, which is for who may read.
+ *
+ * @throws ConsentryError `invalid`
+ */
+async function policyOf(
+  parts: GatewayParts,
+  { policies }: ConsentParts,
+  patient: PatientId,
+  { grantee, actions, narrowing }: GrantTerms,
+): Promise<{ readonly hash: Hex; readonly bytes: Uint8Array } | undefined> {
+  if (narrowing === undefined) return undefined
+  if (grantee !== parts.entity && !actions.includes('read')) {
+    throw new ConsentryError(
+      'invalid',
+      'What narrows a grant reaches the grantee’s gateway with the keys to read: grant read too, or leave dataPeriod, data and provision out.',
+      { expression: ['Consent.provision.action'] },
+    )
+  }
+  const salt = randomBytes(32).toString('base64url')
+  const document: PolicyDocument = { type: DOCUMENT_TYPE, patient, grantee, salt, ...narrowing }
+  const bytes = Buffer.from(canonicalJson(document))
+  if (bytes.length > MAX_DOCUMENT) {
+    throw new ConsentryError(
+      'invalid',
+      `What narrows a grant is ${MAX_DOCUMENT} bytes at most; this is ${bytes.length}.`,
+      {
+        code: 'too-costly',
+        expression: ['Consent.provision'],
+      },
+    )
+  }
+  return { hash: await policies.keep(bytes), bytes }
 }
 
 /** A changed Consent is prepared anew. */

@@ -19,6 +19,8 @@ import {
   LedgerEventEntity,
   PartyEntity,
   PatientEpochEntity,
+  PolicyDocumentEntity,
+  PolicyRuleEntity,
 } from './ledger.js'
 import { AnchorEntity, AuditLeafEntity, OutboxEntity } from './logs.js'
 import { NoticeEntity } from './notice.js'
@@ -38,6 +40,8 @@ export const ENTITIES = [
   OutboxEntity,
   LedgerEventEntity,
   GrantEntity,
+  PolicyDocumentEntity,
+  PolicyRuleEntity,
   PartyEntity,
   PatientEpochEntity,
   ChainCursorEntity,

@@ -66,6 +66,59 @@ export class GrantEntity {
 
   @Column({ type: 'integer' })
   flags!: number
+
+  /** Hashes of the policy documents that narrow it; null: none. */
+  @Column({ type: 'bytea', array: true, nullable: true })
+  policies!: Buffer[] | null
+}
+
+/** What a word of the ledger cannot hold, by the hash that is pinned there. */
+@Entity('policy_document')
+export class PolicyDocumentEntity {
+  @PrimaryColumn({ type: 'bytea', primaryKeyConstraintName: 'policy_document_pkey' })
+  hash!: Buffer
+
+  /** Sealed under the entity's master key. */
+  @Column({ type: 'bytea' })
+  body!: Buffer
+}
+
+/** Its rules, for the search predicate: tokens and bytes of order, as rows have them. */
+@Entity('policy_rule')
+export class PolicyRuleEntity {
+  @PrimaryColumn({ type: 'bytea', primaryKeyConstraintName: 'policy_rule_pkey' })
+  hash!: Buffer
+
+  @PrimaryColumn({ type: 'integer', primaryKeyConstraintName: 'policy_rule_pkey' })
+  ordinal!: number
+
+  /** True: what it matches is refused; false: only what it matches is permitted. */
+  @Column({ type: 'boolean' })
+  excepts!: boolean
+
+  @Column({ type: 'bytea', array: true, nullable: true })
+  parties!: Buffer[] | null
+
+  @Column({ type: 'integer', nullable: true })
+  actions!: number | null
+
+  @Column({ type: 'integer', nullable: true })
+  purposes!: number | null
+
+  @Column({ type: 'bigint', nullable: true })
+  labels!: bigint | null
+
+  @Column({ type: 'bigint', nullable: true })
+  categories!: bigint | null
+
+  @Column({ name: 'care_from', type: 'bytea', nullable: true })
+  careFrom!: Buffer | null
+
+  @Column({ name: 'care_to', type: 'bytea', nullable: true })
+  careTo!: Buffer | null
+
+  @Column({ type: 'bigint', array: true, nullable: true })
+  facets!: bigint[] | null
 }
 
 /** Entities, practitioners, patients and proxies as the chain has them now. */

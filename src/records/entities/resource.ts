@@ -54,6 +54,17 @@ export class ResourceEntity {
   @Column({ type: 'bigint', array: true })
   tokens!: bigint[]
 
+  /** Keyed tokens of what it is, who wrote it and what it refers to, for policy documents; null: from before they were kept. */
+  @Column({ type: 'bigint', array: true, nullable: true })
+  facets!: bigint[] | null
+
+  /** Dates of care as order-preserving bytes, [lo, hi); null: none, or not known. */
+  @Column({ name: 'care_lo', type: 'bytea', nullable: true })
+  careLo!: Buffer | null
+
+  @Column({ name: 'care_hi', type: 'bytea', nullable: true })
+  careHi!: Buffer | null
+
   /** Transaction that wrote the current version; pages compare it with their snapshot. */
   @Column({ type: 'bigint' })
   xid!: bigint
@@ -123,4 +134,14 @@ export class ResourceVersionEntity {
   /** `$meta-add` and the like, where the method was an operation's. */
   @Column({ type: 'text', nullable: true })
   operation!: string | null
+
+  /** As in `resource`, of this version. */
+  @Column({ type: 'bigint', array: true, nullable: true })
+  facets!: bigint[] | null
+
+  @Column({ name: 'care_lo', type: 'bytea', nullable: true })
+  careLo!: Buffer | null
+
+  @Column({ name: 'care_hi', type: 'bytea', nullable: true })
+  careHi!: Buffer | null
 }
