@@ -11,6 +11,7 @@ export {
   MAX_ENTRIES,
   planBundle,
   type PlanOptions,
+  RANK,
 } from './bundle/plan.js'
 export { type EntryInteraction, type EntryRequest, parseEntryRequest, parseQuery } from './bundle/request-url.js'
 export { resolveBundle, type ResolvedBundle, type ResolveOptions } from './bundle/resolve.js'

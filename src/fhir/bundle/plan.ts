@@ -73,7 +73,15 @@ export function planBundle(bundle: Resource, { base, maxEntries = MAX_ENTRIES }:
   return { kind: type, entries, order: orderOf(entries), lookups: planner.lookups() }
 }
 
-const RANK: Readonly<Record<EntryRequest['method'], number>> = { DELETE: 0, POST: 1, PUT: 2, PATCH: 2, GET: 3, HEAD: 3 }
+/** https://hl7.org/fhir/R4/http.html#trules: what is carried out first has the lowest; PUT and PATCH are one, and so are GET and HEAD. */
+export const RANK: Readonly<Record<EntryRequest['method'], number>> = {
+  DELETE: 0,
+  POST: 1,
+  PUT: 2,
+  PATCH: 2,
+  GET: 3,
+  HEAD: 3,
+}
 
 /** Stable: entries of one method keep the order of the Bundle. */
 function orderOf(entries: readonly (EntryPlan | ConsentryError)[]): number[] {
