@@ -7,7 +7,6 @@ import { type Database, openDatabase } from '../records/database.js'
 import { GatewayLock } from '../records/gateway-lock.js'
 import type { BlockStore } from '../vault/blocks/block-store.js'
 import { CachedBlockStore } from '../vault/blocks/cached.js'
-import { KuboBlockStore } from '../vault/blocks/kubo.js'
 import { LocalBlockStore } from '../vault/blocks/local.js'
 import { Keystore } from '../vault/keystore.js'
 import type { Site } from './site.js'
@@ -67,5 +66,7 @@ async function openRecords(site: Site, directory: DataDirectory): Promise<Databa
 
 async function openBlocks(config: Config, directory: DataDirectory): Promise<BlockStore> {
   if (config.ipfsApiUrl === null) return LocalBlockStore.open(directory.file('blocks'))
+  // Its client is a tenth of what a start has to load, and most starts need none.
+  const { KuboBlockStore } = await import('../vault/blocks/kubo.js')
   return new CachedBlockStore(new KuboBlockStore(config.ipfsApiUrl), BLOCK_CACHE_BYTES)
 }
