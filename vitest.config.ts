@@ -19,11 +19,16 @@ export default defineConfig({
   // As Node resolves it for Apollo: there must be one graphql only.
   resolve: { alias: [{ find: /^graphql$/, replacement: import.meta.resolve('graphql') }] },
   test: {
-    include: ['test/**/*.{spec,property,integration,e2e}.ts'],
     testTimeout: 180_000,
     hookTimeout: 180_000,
     pool: 'forks',
     maxWorkers: 2,
     sequence: { sequencer: LongFirst },
+    projects: [
+      // A process of its own for each file: they start servers, threads and other processes.
+      { extends: true, test: { name: 'parts', include: ['test/**/*.{integration,e2e}.ts'] } },
+      // Two processes for all: what they load is loaded twice, not a hundred times.
+      { extends: true, test: { name: 'pure', include: ['test/**/*.{spec,property}.ts'], isolate: false } },
+    ],
   },
 })

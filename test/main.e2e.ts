@@ -6,17 +6,28 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { end, run, startGateway, type RunningProcess } from './support/gateway.js'
+import { preparedData } from './support/prepared-data.js'
 
 let data: string
 let started: RunningProcess[] = []
-beforeEach(async () => {
-  data = await mkdtemp(join(tmpdir(), 'consentry-main-'))
-})
+let directories: string[] = []
+beforeEach(async () => use(await mkdtemp(join(tmpdir(), 'consentry-main-'))))
 afterEach(async () => {
   await Promise.all(started.map(({ child }) => end(child, 'SIGKILL')))
   started = []
-  await rm(data, { recursive: true, force: true })
+  await Promise.all(directories.map((directory) => rm(directory, { recursive: true, force: true })))
+  directories = []
 })
+
+function use(directory: string): void {
+  data = directory
+  directories.push(directory)
+}
+
+/** As after a first start, where that is not what the test is about. */
+async function startedBefore(): Promise<void> {
+  use(await preparedData('consentry-main-'))
+}
 
 async function gateway() {
   const running = await startGateway(data)
@@ -48,6 +59,7 @@ describe('npm start', () => {
   })
 
   it('ends with the npm that started it: the signal reaches the program', async () => {
+    await startedBefore()
     const env = { ...process.env, CONSENTRY_DATA: data, PORT: '0', EMBEDDED_PROXIES: '0' }
     const npm = spawn('npm', ['start', '--ignore-scripts'], { env, stdio: ['ignore', 'pipe', 'inherit'] })
     const ended = once(npm, 'exit')
@@ -60,6 +72,7 @@ describe('npm start', () => {
   })
 
   it('refuses a second process on the same data, and starts again after a kill', async () => {
+    await startedBefore()
     const { child } = await gateway()
     const second = await run(data, 'main.js')
     expect(second.code).toBe(1)
@@ -82,6 +95,7 @@ describe('npm start', () => {
     taken.close()
     expect([code, err]).toEqual([1, expect.stringContaining(`PORT ${port} of 127.0.0.1 is in use`)])
     expect((await readdir(data)).filter((name) => !name.startsWith('lock'))).toEqual([])
+    await startedBefore()
     const { fhir } = await gateway()
     const twice = await run(data, 'main.js', [], { PORT: new URL(fhir).port })
     expect([twice.code, twice.err]).toEqual([1, expect.stringContaining(`${data} is in use by process`)])

@@ -528,8 +528,7 @@ describe('when the ledger is silent', () => {
           }),
         () => gateway.ask('POST', '/Patient', { resourceType: 'Patient', name: [{ family: 'Unborn' }] }),
       ]
-      for (const request of [...reads(), ...writes]) {
-        const { status, headers, body, text } = await request()
+      for (const { status, headers, body, text } of await Promise.all([...reads(), ...writes].map((ask) => ask()))) {
         expect([status, body.resourceType], text).toEqual([503, 'OperationOutcome'])
         expect(Number(headers.get('retry-after'))).toBeGreaterThan(0)
       }

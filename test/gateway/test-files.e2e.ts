@@ -1,8 +1,7 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { rm } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { end, type RunningProcess, run, startGateway } from '../support/gateway.js'
+import { end, type RunningProcess, startGateway, tokenOf } from '../support/gateway.js'
+import { preparedData } from '../support/prepared-data.js'
 import { SERVER_TESTFILES } from '../fhir/server-testfiles-otherwise.js'
 import { hasSharedData, listShared, readSharedBytes } from '../support/shared-data.js'
 
@@ -44,7 +43,7 @@ describe.skipIf(!hasSharedData)('request bodies of another server over HTTP (../
   let token: { readonly text: string; readonly at: number } | undefined
 
   beforeAll(async () => {
-    data = await mkdtemp(join(tmpdir(), 'consentry-test-files-'))
+    data = await preparedData('consentry-test-files-')
     gateway = await startGateway(data, { EMBEDDED_PROXIES: '0' })
   }, 300_000)
   afterAll(async () => {
@@ -54,7 +53,7 @@ describe.skipIf(!hasSharedData)('request bodies of another server over HTTP (../
 
   async function send(method: string, path: string, body: string, type = 'application/fhir+json') {
     if (token === undefined || performance.now() - token.at > 120_000) {
-      token = { text: (await run(data, 'cli/token.js', ['ehr'])).out.trim(), at: performance.now() }
+      token = { text: await tokenOf(data, 'ehr'), at: performance.now() }
     }
     const headers = { authorization: `Bearer ${token.text}`, 'content-type': type, accept: 'application/fhir+json' }
     const response = await fetch(`${gateway.fhir}${path}`, { method, headers, body })

@@ -59,7 +59,7 @@ describe('bodies in rows', () => {
     ['another record', { record: { id: 'AuditEvent/a2', version: 1 } }, /another record/],
     ['another version', { record: { id: 'AuditEvent/a1', version: 2 } }, /another record/],
     ['another patient', { subject: { ...subject, patient } }, /another patient/],
-    ['fewer labels', { subject: { ...subject, labels: 0n } }, /more labels/],
+    ['other labels', { subject: { ...subject, labels: 2n } }, /more labels/],
     ['another author', { subject: { ...subject, origin } }, /authentication/],
     ['a block', { cid: 'bafyreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy' }, /altered/],
     ['cut off', { envelope: row.envelope.subarray(0, 40) }, /envelope/],

@@ -202,6 +202,6 @@ describe('a row that was changed in the database', () => {
     expect(as(5n).subject?.labels).toBe(5n)
     expect(as(7n).subject?.labels).toBe(5n)
     expect(() => as(1n)).toThrowError(/under more labels/)
-    expect(() => as(0n)).toThrowError(/under more labels/)
+    expect(() => as(4n)).toThrowError(/under more labels/)
   })
 })
