@@ -71,6 +71,10 @@ const LABEL_IDS: readonly `0x${string}`[] = LABEL_CODES.map(
 )
 const BY_ID: ReadonlyMap<string, LabelCode> = new Map(LABEL_IDS.map((id, i) => [id, LABEL_CODES[i] as LabelCode]))
 
+/** What a grant can name: a label, or every one of them, known or not (`ALL_LABELS_ID`). */
+export type GrantableLabel = LabelCode | typeof EVERY_LABEL
+export const EVERY_LABEL = 'all'
+
 export function isLabelCode(code: string): code is LabelCode {
   return POSITION.has(code)
 }
@@ -100,6 +104,16 @@ export function labelCodes(bits: LabelBits): LabelCode[] {
 /** bytes32 of a label on the ledger: keccak-256 of `consentry.label.<code>`. */
 export function labelId(code: LabelCode): `0x${string}` {
   return LABEL_IDS[POSITION.get(code) as number] as `0x${string}`
+}
+
+/** bytes32 of what a grant names. */
+export function grantedLabelId(label: GrantableLabel): `0x${string}` {
+  return label === EVERY_LABEL ? ALL_LABELS_ID : labelId(label)
+}
+
+/** The labels that it stands for. */
+export function labelsGranted(labels: readonly GrantableLabel[]): readonly LabelCode[] {
+  return labels.flatMap((label) => (label === EVERY_LABEL ? LABEL_CODES : [label]))
 }
 
 /** The code of a bytes32 label of the ledger; `undefined` for one that this gateway does not know, and for `ALL_LABELS_ID`. */

@@ -1,4 +1,5 @@
 import type { ChainEvent } from '../ledger/chain.js'
+import { id as keccakOfText } from 'ethers'
 import type { PartyId } from './permit.js'
 
 /** A party as the identity registry's events leave it. Times in seconds since the epoch. */
@@ -17,6 +18,21 @@ export interface Party {
   readonly keyCommitment: string | null
   readonly endpoint: string | null
   readonly operators: readonly string[]
+}
+
+/**
+ * The grantee that means every active entity: who grants to it grants to whoever the consortium has admitted. It is registered as an
+ * entity, so that the contract answers for it as for any other, whose controller nobody can be: no key has that address.
+ */
+export const ANY_ENTITY = keccakOfText('consentry.party.any-entity') as PartyId
+export const ANY_ENTITY_CONTROLLER = `0x${ANY_ENTITY.slice(-40)}` as const
+
+/**
+ * Of the parties that a caller acts as, those that count: every active entity is one whose own standing is good, and no practitioner by itself.
+ * @param active those of them that are active on the ledger
+ */
+export function countingParties(entity: PartyId, active: ReadonlySet<PartyId>): Set<PartyId> {
+  return new Set([...active].filter((party) => party !== ANY_ENTITY || active.has(entity)))
 }
 
 export type PartyEvent = Pick<ChainEvent, 'name' | 'args'>

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Wallet } from 'ethers'
 import type { Config } from '../config.js'
+import { ANY_ENTITY, ANY_ENTITY_CONTROLLER } from '../consent/parties.js'
 import { type Deployment, ensureDeployed } from '../ledger/deploy.js'
 import type { Contracts } from '../ledger/contracts.js'
 import { fromQuantity, type Hex } from '../ledger/hex.js'
@@ -69,6 +70,7 @@ export async function openLedger(
   })
   const reader = new LedgerReader(rpc, contracts)
   await ensureRegistered(reader, administrator, keys, publicUrl)
+  await ensureAnyEntity(reader, administrator)
   const proxies = await Promise.all(
     Array.from({ length: embedded ? config.embeddedProxies : 0 }, (_, i) =>
       startProxy({ directory: directory.file('proxies', String(i + 1)), rpcUrl, deployment }),
@@ -100,6 +102,19 @@ export async function openLedger(
 async function knownDeployment(directory: DataDirectory): Promise<Deployment | null> {
   const file = await directory.read(DEPLOYMENT_FILE)
   return file === undefined ? null : (JSON.parse(file.toString()) as Deployment)
+}
+
+/**
+ * Where we are the administrator: a patient can grant to every active entity only while the party that stands for them is registered. It has no
+ * key that anybody holds, neither to act nor to decrypt.
+ */
+async function ensureAnyEntity(reader: LedgerReader, administrator: TransactionSender): Promise<void> {
+  if (await isRegistered(reader, ANY_ENTITY)) return
+  const present = await reader.read('IdentityRegistry', 'administrator')
+  if (present.toLowerCase() !== administrator.address) return
+  const encryptionKey: Hex = `0x02${ANY_ENTITY.slice(2)}`
+  const request = { id: ANY_ENTITY, controller: ANY_ENTITY_CONTROLLER, encryptionKey, endpoint: '' }
+  await register(reader, administrator, 'entity', request)
 }
 
 /** Registers the entity if we are the administrator; otherwise tells what is to be registered, and waits for it. */

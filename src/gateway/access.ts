@@ -1,6 +1,7 @@
 import type { Principal } from '../auth/principal.js'
 import { type Decision, decide, type Denial, type Facts, type Freshness } from '../consent/decide.js'
 import type { ConsentMirror } from '../consent/mirror.js'
+import { ANY_ENTITY, countingParties } from '../consent/parties.js'
 import type { Action, PartyId, Permit, RecordSubject } from '../consent/permit.js'
 import { rowFilter } from '../consent/row-filter.js'
 import { isPurpose, type Purpose, PURPOSES, wordAsked } from '../consent/terms.js'
@@ -171,7 +172,7 @@ export class Access {
   }
 
   private async facts(principal: Principal, action: Action, subjects: readonly RecordSubject[]): Promise<Facts> {
-    const parties = partiesOf(principal)
+    const parties = granteesOf(principal)
     const patients = [...new Set(subjects.flatMap(({ patient }) => (patient === null ? [] : [patient])))]
     const now = this.clock()
     const words = wordAsked(action, purposeOf(principal))
@@ -179,7 +180,12 @@ export class Access {
       patients.length === 0 || words === null ? [] : this.mirror.words(patients, parties, words),
       this.mirror.activeParties(parties, Math.floor(now / 1000)),
     ])
-    return { now, freshness: this.freshness(), words: held, activeParties }
+    return {
+      now,
+      freshness: this.freshness(),
+      words: held,
+      activeParties: countingParties(principal.entity, activeParties),
+    }
   }
 }
 
@@ -192,6 +198,11 @@ function orNothing(error: unknown): undefined {
 /** The identities on the ledger that a caller acts as. */
 export function partiesOf(principal: Principal): PartyId[] {
   return principal.practitioner === undefined ? [principal.entity] : [principal.entity, principal.practitioner]
+}
+
+/** Whose words count for it: its own, and those that are given to every active entity. */
+function granteesOf(principal: Principal): PartyId[] {
+  return [...partiesOf(principal), ANY_ENTITY]
 }
 
 /** A token may name several purposes; the first that the ledger knows is what the caller acts for. */
@@ -211,7 +222,7 @@ export function purposeOf(principal: Principal): Purpose {
 
 function asked(principal: Principal, action: Action) {
   const auditor = principal.role === 'auditor'
-  return { action, purpose: purposeOf(principal), parties: partiesOf(principal), auditor }
+  return { action, purpose: purposeOf(principal), parties: granteesOf(principal), auditor }
 }
 
 function outsideLaunch(): ConsentryError {

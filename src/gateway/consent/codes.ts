@@ -17,7 +17,7 @@ export function concept(system: string, code: string): object {
 }
 
 /** Labels that no code system of HL7 has as a sensitivity class. */
-const OUR_LABELS: ReadonlySet<string> = new Set(['general', 'R'])
+const OUR_LABELS: ReadonlySet<string> = new Set(['general', 'R', 'all'])
 
 export function labelCoding(code: string): object {
   return { system: OUR_LABELS.has(code) ? LABEL_SYSTEM : ACT_CODE, code }

@@ -1,4 +1,5 @@
 import { canonicalJson } from '../../audit/canonical-json.js'
+import { EVERY_LABEL, type LabelCode } from '../../consent/labels.js'
 import type { PartyId } from '../../consent/permit.js'
 import {
   type DataReference,
@@ -104,12 +105,19 @@ function exceptionOf(nested: Record<string, unknown>, at: string, wrong: Wrong):
     ...(actor === undefined ? {} : { actors: actorsOf(listAt(actor), inside) }),
     ...(action === undefined ? {} : { actions: actionsOf(nested, inside) }),
     ...(purpose === undefined ? {} : { purposes: purposesOf(nested, inside) }),
-    ...(securityLabel === undefined ? {} : { labels: labelsOf(nested, inside) }),
+    ...(securityLabel === undefined ? {} : { labels: singleLabels(nested, inside) }),
     ...(code === undefined ? {} : { categories: categoriesIn(nested, inside) }),
     ...dataTerms(nested, at, wrong),
   }
   if (Object.keys(exception).length === 0) wrong(at, 'A refusal that names nothing would refuse all that is granted.')
   return exception
+}
+
+function singleLabels(nested: Record<string, unknown>, wrong: Wrong): LabelCode[] {
+  const labels = labelsOf(nested, wrong)
+  const single = labels.filter((label) => label !== EVERY_LABEL)
+  if (single.length < labels.length) wrong('Consent.provision.securityLabel', 'A refusal of all labels names none.')
+  return single
 }
 
 function actorsOf(actors: readonly unknown[], wrong: Wrong): PartyId[] {

@@ -1,4 +1,4 @@
-import { isLabelCode, type LabelCode } from '../../consent/labels.js'
+import { EVERY_LABEL, type GrantableLabel, isLabelCode } from '../../consent/labels.js'
 import type { Action, PartyId } from '../../consent/permit.js'
 import {
   ALL_CATEGORIES,
@@ -49,12 +49,13 @@ export function granteeOf(provision: Record<string, unknown>, wrong: Wrong): Par
   return '0x'
 }
 
-export function labelsOf(provision: Record<string, unknown>, wrong: Wrong): LabelCode[] {
-  const labels = new Set<LabelCode>()
+export function labelsOf(provision: Record<string, unknown>, wrong: Wrong): GrantableLabel[] {
+  const labels = new Set<GrantableLabel>()
   const codings = codingsAt(provision['securityLabel'])
   codings.forEach(({ system, code = '' }, i) => {
     const ours = system === LABEL_SYSTEM || system === ACT_CODE
-    if (ours && isLabelCode(code) && code !== 'OTHER') labels.add(code)
+    if (system === LABEL_SYSTEM && code === EVERY_LABEL) labels.add(EVERY_LABEL)
+    else if (ours && isLabelCode(code) && code !== 'OTHER') labels.add(code)
     else if (system === CONFIDENTIALITY && ['N', 'M', 'L', 'U'].includes(code)) labels.add('general')
     else if (system === CONFIDENTIALITY && code === 'R') labels.add('R')
     else

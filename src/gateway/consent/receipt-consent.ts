@@ -1,11 +1,13 @@
-import { labelId } from '../../consent/labels.js'
+import { grantedLabelId } from '../../consent/labels.js'
 import type { ConsentReceipt } from '../../consent/receipt.js'
 import type { ReceiptVerdict, WordState } from '../../consent/receipt-verdict.js'
 import { actionNumber, purposesOf as purposesIn } from '../../consent/terms.js'
 import { readPolicyDocument } from '../../consent/policy-document.js'
 import { ConsentryError } from '../../errors.js'
+import type { Resource } from '../../fhir/types.js'
 import { narrowingIn, narrowingOf, narrowsAlike } from './narrowing.js'
-import { actionsOf, categoriesOf, granteeOf, labelsOf, objectAt, purposesOf } from './provision.js'
+import { provisionIn } from './pcf.js'
+import { actionsOf, categoriesOf, granteeOf, labelsOf, purposesOf } from './provision.js'
 
 const GONE: ReadonlySet<WordState> = new Set(['withdrawn', 'replaced'])
 
@@ -14,7 +16,8 @@ const GONE: ReadonlySet<WordState> = new Set(['withdrawn', 'replaced'])
  * @throws ConsentryError `integrity`
  */
 export function requireSaysNoMore({ consent, ledger }: ConsentReceipt, { words }: ReceiptVerdict): void {
-  const provision = objectAt(consent['provision'])
+  // The shape of a receipt's Consent is looked at element by element.
+  const provision = provisionIn(consent as unknown as Resource)
   const wrong: string[] = []
   const note = (expression: string): void => void wrong.push(expression)
   const active = consent['status'] === 'active'
@@ -33,7 +36,7 @@ export function requireSaysNoMore({ consent, ledger }: ConsentReceipt, { words }
   if (!narrowsAlike(narrowing, document && narrowingIn(document))) note('Consent.provision.data')
   const actions = actionsOf(provision, note)
   for (const label of labelsOf(provision, note)) {
-    if (actions.some((action) => !held.has(`${labelId(label)}|${actionNumber(action)}`))) {
+    if (actions.some((action) => !held.has(`${grantedLabelId(label)}|${actionNumber(action)}`))) {
       note('Consent.provision.securityLabel')
     }
   }

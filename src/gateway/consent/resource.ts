@@ -1,6 +1,6 @@
 import { evidenceExtension } from '../../audit/balp.js'
 import { instant } from '../../consent/instant.js'
-import { labelCodes, labelBits } from '../../consent/labels.js'
+import { labelCodes, labelBits, labelsGranted } from '../../consent/labels.js'
 import type { GrantedTerms } from '../../consent/ledger-grants.js'
 import { ALL_CATEGORIES, CATEGORIES, OPEN_END, purposesOf as purposesIn } from '../../consent/terms.js'
 import type { Resource } from '../../fhir/types.js'
@@ -18,6 +18,7 @@ import {
 } from './codes.js'
 import { actionsOf, categoriesOf, granteeOf, labelsOf, objectAt, purposesOf } from './provision.js'
 import { type Narrowing, narrowed, narrowingOf, narrowsAlike } from './narrowing.js'
+import { isPcf, provisionIn } from './pcf.js'
 import type { Telling } from './telling.js'
 
 /** What the policy document of a grant says. */
@@ -48,12 +49,15 @@ export function tellConsent(
   const provision = objectAt(base['provision'])
   return {
     ...own,
-    meta: { ...base.meta, profile: profiles.includes(GRANT_PROFILE) ? profiles : [...profiles, GRANT_PROFILE] },
+    meta: {
+      ...base.meta,
+      profile: isPcf(base) || profiles.includes(GRANT_PROFILE) ? profiles : [...profiles, GRANT_PROFILE],
+    },
     ...(extensions.length === 0 ? {} : { extension: extensions }),
     status: telling.status,
     ...verificationOf(telling),
     provision: {
-      ...(saysTheSame(provision, terms, telling) ? provision : provisionOf(terms, telling)),
+      ...(saysTheSame(provisionIn(base), terms, telling) ? provision : provisionOf(terms, telling)),
       ...periodOf(terms),
     },
   }
@@ -61,7 +65,7 @@ export function tellConsent(
 
 /** The Consent of a grant that was made on the ledger alone, or whose Consent this gateway may not open any more. */
 export function consentOf(patient: string, telling: Telling, labels: bigint | null): Resource {
-  const security = labels ?? labelBits(telling.labels)
+  const security = labels ?? labelBits(labelsGranted(telling.labels))
   const codes = labelCodes(security).filter((code) => code !== 'general')
   return {
     resourceType: 'Consent',

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { type LabelCode, labelCodes, maskOfLabelId } from '../../consent/labels.js'
+import { ALL_LABELS, EVERY_LABEL, type GrantableLabel, labelCodes, maskOfLabelId } from '../../consent/labels.js'
 import type { GrantedTerms, LedgerGrant, LedgerPlace } from '../../consent/ledger-grants.js'
 import type { Action } from '../../consent/permit.js'
 import { ACTIONS, OPEN_END } from '../../consent/terms.js'
@@ -12,7 +12,7 @@ export interface Telling {
   readonly status: ToldStatus
   /** The event that decided it; `null`: the ledger does not hold the grant. */
   readonly evidence: LedgerPlace | null
-  readonly labels: readonly LabelCode[]
+  readonly labels: readonly GrantableLabel[]
   readonly actions: readonly Action[]
   /** Seconds since the epoch: told as in force, and to be told anew then. */
   readonly until: number | null
@@ -66,8 +66,9 @@ function rectangle(held: ReadonlyMap<string, number>): Pick<Telling, 'labels' | 
 }
 
 /** Those that can be named; a record of an unknown class is nobody's to grant by name. */
-function knownLabels(ids: readonly string[]): LabelCode[] {
+function knownLabels(ids: readonly string[]): GrantableLabel[] {
   const bits = ids.reduce((all, id) => all | (maskOfLabelId(id) ?? 0n), 0n)
+  if (bits === ALL_LABELS) return [EVERY_LABEL]
   return labelCodes(bits).filter((code) => code !== 'OTHER')
 }
 

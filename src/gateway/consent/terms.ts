@@ -1,9 +1,10 @@
-import type { LabelCode } from '../../consent/labels.js'
+import type { GrantableLabel } from '../../consent/labels.js'
 import type { Action, PartyId } from '../../consent/permit.js'
 import type { Purpose } from '../../consent/terms.js'
 import { ConsentryError, type Issue } from '../../errors.js'
 import type { Resource } from '../../fhir/types.js'
 import { type Narrowing, narrowingOf } from './narrowing.js'
+import { provisionIn } from './pcf.js'
 import {
   actionsOf,
   categoriesOf,
@@ -20,7 +21,7 @@ export interface GrantTerms {
   /** Reference to a Patient of this server, `Patient/id`. */
   readonly patient: string
   readonly grantee: PartyId
-  readonly labels: readonly LabelCode[]
+  readonly labels: readonly GrantableLabel[]
   readonly actions: readonly Action[]
   readonly purposes: readonly Purpose[]
   readonly categories: bigint
@@ -42,7 +43,7 @@ export function grantTerms(consent: Resource, now: number): GrantTerms {
   const wrong = (expression: string, diagnostics: string): void => {
     issues.push({ severity: 'error', code: 'business-rule', diagnostics, expression: [expression] })
   }
-  const provision = objectAt(consent['provision'])
+  const provision = provisionIn(consent)
   refuseUnsupported(consent, provision, wrong)
 
   const narrowing = narrowingOf(provision, wrong)
@@ -64,7 +65,10 @@ export function grantTerms(consent: Resource, now: number): GrantTerms {
 
 function refuseUnsupported(consent: Resource, provision: Record<string, unknown>, wrong: Wrong): void {
   if (provision['type'] !== 'permit') {
-    wrong('Consent.provision.type', "A grant has provision.type 'permit'; what is not granted is denied.")
+    wrong(
+      'Consent.provision.type',
+      "A grant has provision.type 'permit'; what is not granted is denied. Patient/[id]/$revoke-all takes back all that was granted.",
+    )
   }
   if (provision['class'] !== undefined) {
     wrong('Consent.provision.class', 'provision.class is not enforced by this server; leave it out.')

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { canonicalJson } from '../../audit/canonical-json.js'
-import { labelId } from '../../consent/labels.js'
+import { grantedLabelId, labelsGranted } from '../../consent/labels.js'
+import { ANY_ENTITY } from '../../consent/parties.js'
 import type { PatientId } from '../../consent/permit.js'
 import { DOCUMENT_TYPE, MAX_DOCUMENT, type PolicyDocument } from '../../consent/policy-document.js'
 import { actionMask, purposeMask } from '../../consent/terms.js'
@@ -47,12 +48,13 @@ export async function prepare(
   if (root === null) {
     throw new ConsentryError('conflict', 'The patient holds its keys: prepare the grant in the patient’s wallet.')
   }
-  const reads = terms.actions.includes('read')
+  // Whoever every entity is has no key: the record is read at its keeper's gateway alone.
+  const reads = terms.actions.includes('read') && terms.grantee !== ANY_ENTITY
   const policy = await policyOf(parts, consent, patient.id, terms)
   const grant: Grant = {
     patient: patient.id,
     grantee: terms.grantee,
-    labels: terms.labels.map(labelId),
+    labels: terms.labels.map(grantedLabelId),
     actions: actionMask(terms.actions),
     purposes: purposeMask(terms.purposes),
     categories: terms.categories,
@@ -63,7 +65,7 @@ export async function prepare(
           patient: patient.id,
           root,
           grantee: terms.grantee,
-          labels: terms.labels,
+          labels: labelsGranted(terms.labels),
           ...(policy === undefined ? {} : { policy: policy.bytes }),
         })
       : NOTHING,
@@ -87,7 +89,7 @@ async function policyOf(
   { grantee, actions, narrowing }: GrantTerms,
 ): Promise<{ readonly hash: Hex; readonly bytes: Uint8Array } | undefined> {
   if (narrowing === undefined) return undefined
-  if (grantee !== parts.entity && !actions.includes('read')) {
+  if (![parts.entity, ANY_ENTITY].includes(grantee) && !actions.includes('read')) {
     throw new ConsentryError(
       'invalid',
       'What narrows a grant reaches the grantee’s gateway with the keys to read: grant read too, or leave dataPeriod, data and provision out.',
