@@ -16,7 +16,7 @@ beforeEach(() => {
 })
 
 async function handler({ method, type, id, body }: InteractionRequest) {
-  const { status = '' } = (body === undefined ? {} : JSON.parse(Buffer.from(body as Uint8Array).toString())) as {
+  const { status = '' } = (body === undefined ? {} : JSON.parse(Buffer.from(body).toString())) as {
     status?: string
   }
   const name = [method, `${type}${id === undefined ? '' : `/${id}`}`, ...(status ? [status] : [])].join(' ')
