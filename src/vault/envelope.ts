@@ -2,6 +2,7 @@ import * as dagCbor from '@ipld/dag-cbor'
 import { CID } from 'multiformats/cid'
 import { ConsentryError } from '../errors.js'
 import { type Block, cidText, DAG_CBOR, isRawLink, RAW, readCid, sha256 } from './cid.js'
+import { type EnvelopeSignature, readSigned, signEnvelopes } from './envelope-signature.js'
 
 export { type Block, cidBytes, parseCid, rawBlock, rawCid, requireBlock } from './cid.js'
 
@@ -35,41 +36,24 @@ export interface UnsignedEnvelope {
   readonly chunks?: readonly CID[]
 }
 
-export interface Envelope extends UnsignedEnvelope {
-  /** The bytes that `sig` is over. */
-  readonly signed: Uint8Array
-  /** 64 bytes, ECDSA over SHA-256, compact. */
-  readonly sig: Uint8Array
-}
+export interface Envelope extends UnsignedEnvelope, EnvelopeSignature {}
 
-const SIGNATURE_DOMAIN = Buffer.from('consentry envelope 1')
-/** dag-cbor of an array of two, and of 64 bytes. */
-const PAIR = 0x82
-const SIG_HEAD = Uint8Array.of(0x58, 0x40)
-const SIG_BYTES = 64
-const TAIL = SIG_HEAD.length + SIG_BYTES
 const MAX_CAPSULES = 64
 
 /**
- * The block is dag-cbor of `[envelope, sig]`, written so that the signed bytes stand in it as they are: nobody who
- * verifies needs to encode, and no other encoding of the same map passes. The links of chunks are ordinary links, so a
- * node that pins the envelope pins them.
- * @param sign gives the signature over `consentry envelope 1` ‖ dag-cbor of the map
- * @returns with the SHA-256 of the block
+ * Blocks of sealed records (`envelope-signature.ts` has the layout). The links of chunks are ordinary links, so a node that pins the
+ * envelope pins them.
+ * @param sign gives the signature over a message
+ * @returns in the order of the envelopes, each with the SHA-256 of its block
  */
-export function encodeEnvelope(
-  envelope: UnsignedEnvelope,
+export function encodeEnvelopes(
+  envelopes: readonly UnsignedEnvelope[],
   sign: (message: Uint8Array) => Uint8Array,
-): Block & { readonly digest: Uint8Array } {
-  const map = encodeMap(envelope)
-  const sig = sign(Buffer.concat([SIGNATURE_DOMAIN, map]))
-  const bytes = new Uint8Array(1 + map.length + TAIL)
-  bytes[0] = PAIR
-  bytes.set(map, 1)
-  bytes.set(SIG_HEAD, 1 + map.length)
-  bytes.set(sig, bytes.length - SIG_BYTES)
-  const digest = sha256(bytes)
-  return { cid: cidText(DAG_CBOR, digest), bytes, digest }
+): (Block & { readonly digest: Uint8Array })[] {
+  return signEnvelopes(envelopes.map(encodeMap), sign).map((bytes) => {
+    const digest = sha256(bytes)
+    return { cid: cidText(DAG_CBOR, digest), bytes, digest }
+  })
 }
 
 /** dag-cbor: the order of the keys is by length, then bytewise. Written out, since the general encoder takes ten times as long. */
@@ -121,23 +105,18 @@ function byteString(bytes: Uint8Array): [Uint8Array, Uint8Array] {
 
 /** @throws ConsentryError `integrity` for anything but an envelope of this version */
 export function decodeEnvelope(block: Uint8Array): Envelope {
-  const end = block.length - TAIL
-  const framed =
-    block.length <= MAX_BLOCK && end > 1 && block[0] === PAIR && block[end] === 0x58 && block[end + 1] === 0x40
-  const map = block.subarray(1, end)
+  const read = block.length <= MAX_BLOCK ? readSigned(block) : null
   let value: unknown
   try {
-    value = framed ? dagCbor.decode(map) : undefined
+    value = read === null ? undefined : dagCbor.decode(read.map)
   } catch (cause) {
     throw new ConsentryError('integrity', 'The block is not dag-cbor.', { cause })
   }
-  if (!isEnvelope(value)) throw new ConsentryError('integrity', 'The block is not an envelope of version 1.')
-  return { ...value, signed: Buffer.concat([SIGNATURE_DOMAIN, map]), sig: block.subarray(end + SIG_HEAD.length) }
-}
-
-/** What the author of a decoded envelope signed, for checks that open nothing. */
-export function signedBytes({ signed }: Pick<Envelope, 'signed'>): Uint8Array {
-  return signed
+  if (read === null || !isEnvelope(value)) {
+    throw new ConsentryError('integrity', 'The block is not an envelope of version 1.')
+  }
+  const { signed, sig, together } = read
+  return { ...value, signed, sig, together }
 }
 
 /** CIDs that a block links: those of an envelope's chunks, none of any other block. */

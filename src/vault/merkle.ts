@@ -33,7 +33,18 @@ export function inclusionProof(leaves: readonly Uint8Array[], index: number): Ui
   return proof
 }
 
-/** Whether the leaf is number `index` of the tree of `size` leaves with that root (section 2.1.3.2). */
+/** How many siblings an inclusion proof of leaf `index` among `size` has. */
+export function proofLength(size: number, index: number): number {
+  let [length, from, to] = [0, 0, size]
+  for (; to - from > 1; length++) {
+    const split = from + largestPowerBelow(to - from)
+    if (index < split) to = split
+    else from = split
+  }
+  return length
+}
+
+/** Whether the leaf is number `index` of the tree of `size` leaves with that root. */
 export function verifyInclusion(
   root: Uint8Array,
   size: number,
@@ -41,11 +52,22 @@ export function verifyInclusion(
   leaf: Uint8Array,
   proof: readonly Uint8Array[],
 ): boolean {
-  if (index < 0 || index >= size) return false
+  const reached = rootReached(size, index, leaf, proof)
+  return reached !== null && Buffer.compare(reached, root) === 0
+}
+
+/** The root that a proof leads to (section 2.1.3.2); `null` where it is none of a tree of that size. */
+export function rootReached(
+  size: number,
+  index: number,
+  leaf: Uint8Array,
+  proof: readonly Uint8Array[],
+): Uint8Array | null {
+  if (index < 0 || index >= size) return null
   let [node, last] = [index, size - 1]
   let reached = leaf
   for (const sibling of proof) {
-    if (last === 0) return false
+    if (last === 0) return null
     if (node % 2 === 1 || node === last) {
       reached = nodeHash(sibling, reached)
       while (node % 2 === 0 && node !== 0) [node, last] = [Math.floor(node / 2), Math.floor(last / 2)]
@@ -54,7 +76,7 @@ export function verifyInclusion(
     }
     ;[node, last] = [Math.floor(node / 2), Math.floor(last / 2)]
   }
-  return last === 0 && Buffer.compare(reached, root) === 0
+  return last === 0 ? reached : null
 }
 
 export function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {

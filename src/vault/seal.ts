@@ -4,7 +4,7 @@ import { aeadSeal, KEY_BYTES, NONCE_BYTES } from './aead.js'
 import { anchorLeaf } from './anchor-leaf.js'
 import { type Block, parseCid, rawBlock } from './cid.js'
 import { CURRENT_DICTIONARY } from './compression.js'
-import { encodeEnvelope } from './envelope.js'
+import { encodeEnvelopes, type UnsignedEnvelope } from './envelope.js'
 import type { CapsuleKey } from './keys.js'
 import { pad } from './padding.js'
 import { contentHashOf, encodePayload, recordTag, type RecordVersion, saltOf, type SealedSubject } from './payload.js'
@@ -44,7 +44,7 @@ export interface Sealed {
 }
 
 /**
- * Seals records: compress → pad → encrypt under a new data key → wrap that key → sign.
+ * Seals records: compress → pad → encrypt under a new data key → wrap that key; then signs them, some together.
  * @throws ConsentryError `too-large` above 64 MiB, `internal` without a capsule key
  */
 export function seal(items: readonly SealItem[], author: Author): Sealed[] {
@@ -58,11 +58,27 @@ export function seal(items: readonly SealItem[], author: Author): Sealed[] {
     return kek
   }
   try {
-    return items.map((item, i) => {
+    const encrypted = items.map((item, i) => {
       if (item.keys.length === 0) {
         throw new ConsentryError('internal', 'A record is sealed under one capsule key at least.')
       }
-      return sealOne(item, author, kekOf(item.keys), random.subarray(i * RANDOM_BYTES, (i + 1) * RANDOM_BYTES))
+      return encrypt(item, author.id, kekOf(item.keys), random.subarray(i * RANDOM_BYTES, (i + 1) * RANDOM_BYTES))
+    })
+    const signed = encodeEnvelopes(
+      encrypted.map(({ envelope }) => envelope),
+      (message) => author.key.sign(message),
+    )
+    return signed.map(({ cid, bytes, digest }, i) => {
+      const { chunks, salt } = encrypted[i] as Encrypted
+      const { id, version, body } = items[i] as SealItem
+      return {
+        cid,
+        digest,
+        blocks: [{ cid, bytes }, ...chunks],
+        contentHash: contentHashOf(salt, body),
+        salt,
+        leaf: anchorLeaf(salt, cid, { id, version }, author.id),
+      }
     })
   } finally {
     for (const secret of [random, ...keks.values()]) secret.fill(0)
@@ -71,41 +87,37 @@ export function seal(items: readonly SealItem[], author: Author): Sealed[] {
 
 const RANDOM_BYTES = NONCE_BYTES + KEY_BYTES
 
-function sealOne(
+interface Encrypted {
+  readonly envelope: UnsignedEnvelope
+  readonly chunks: readonly Block[]
+  readonly salt: Uint8Array
+}
+
+function encrypt(
   { id, version, body, keys, subject }: SealItem,
-  author: Author,
+  author: Uint8Array,
   kek: Uint8Array,
   random: Uint8Array,
-): Sealed {
+): Encrypted {
   const nonce = new Uint8Array(random.subarray(0, NONCE_BYTES))
   const dek = new Uint8Array(random.subarray(NONCE_BYTES))
   const salt = saltOf(dek)
   const tag = recordTag(salt, { id, version })
   const capsules = keys.map(({ capsule }) => capsule)
-  const aad = additionalData(author.id, tag, capsules)
+  const aad = additionalData(author, tag, capsules)
   const padded = pad(encodePayload({ id, version, body, ...(subject ? { subject } : {}) }))
   const small = padded.length <= INLINE_LIMIT
   const chunks = small ? [] : sealChunks(dek, nonce, padded, aad).map(rawBlock)
-  const envelope = encodeEnvelope(
-    {
-      v: 1,
-      author: author.id,
-      tag,
-      capsules,
-      dek: wrapDek(kek, nonce, dek, aad),
-      nonce,
-      dict: CURRENT_DICTIONARY,
-      ...(small ? { body: aeadSeal(dek, nonce, padded, aad) } : { chunks: chunks.map(({ cid }) => parseCid(cid)) }),
-    },
-    (message) => author.key.sign(message),
-  )
-  for (const secret of [dek, padded]) secret.fill(0)
-  return {
-    cid: envelope.cid,
-    digest: envelope.digest,
-    blocks: [{ cid: envelope.cid, bytes: envelope.bytes }, ...chunks],
-    contentHash: contentHashOf(salt, body),
-    salt,
-    leaf: anchorLeaf(salt, envelope.cid, { id, version }, author.id),
+  const envelope = {
+    v: 1 as const,
+    author,
+    tag,
+    capsules,
+    dek: wrapDek(kek, nonce, dek, aad),
+    nonce,
+    dict: CURRENT_DICTIONARY,
+    ...(small ? { body: aeadSeal(dek, nonce, padded, aad) } : { chunks: chunks.map(({ cid }) => parseCid(cid)) }),
   }
+  for (const secret of [dek, padded]) secret.fill(0)
+  return { envelope, chunks, salt }
 }

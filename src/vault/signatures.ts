@@ -1,3 +1,5 @@
+import { sha256 } from './cid.js'
+import type { EnvelopeSignature } from './envelope-signature.js'
 import { PublicKey } from './pre/index.js'
 
 /** Bounds of the two memories below: 5 MB and 0.2 MB. */
@@ -5,8 +7,9 @@ const KNOWN_SIGNATURES = 50_000
 const KNOWN_KEYS = 1_000
 
 /**
- * Which envelopes were found to be signed by which key. An envelope is named by the digest of its whole block, signature
- * included, so what was true once stays true; whether the key is the author's is asked anew at every opening.
+ * Which envelopes were found to be signed by which key. An envelope is named by the digest of its whole block, signature included, and what
+ * several were signed by together by what it is over and itself, so what was true once stays true; whether the key is the author's is asked
+ * anew at every opening.
  */
 const verified = new Map<string, true>()
 /** Keys that were read already: reading a compressed point takes a square root. */
@@ -20,13 +23,13 @@ const publicKeys = new Map<string, PublicKey>()
 export function isSignedBy(
   keys: readonly Uint8Array[],
   digest: Uint8Array,
-  { signed, sig }: { readonly signed: Uint8Array; readonly sig: Uint8Array },
+  { signed, sig, together }: EnvelopeSignature,
 ): boolean {
+  const subject = together ? sha256(Buffer.concat([signed, sig])) : digest
   return keys.some((key) => {
-    const name = nameOf(digest, key)
-    if (verified.has(name)) return true
+    if (verified.has(nameOf(digest, key)) || verified.has(nameOf(subject, key))) return true
     if (!publicKey(key).verify(sig, signed)) return false
-    remember(verified, KNOWN_SIGNATURES, name, true)
+    remember(verified, KNOWN_SIGNATURES, nameOf(subject, key), true)
     return true
   })
 }

@@ -8,7 +8,7 @@ import { ENGINES, type OpenDatabase } from '../records/open.js'
 import { ownBlocks } from '../../src/gateway/own-blocks.js'
 import type { BlockStore } from '../../src/vault/blocks/block-store.js'
 import type { Block } from '../../src/vault/cid.js'
-import { decodeEnvelope, encodeEnvelope } from '../../src/vault/envelope.js'
+import { decodeEnvelope, encodeEnvelopes } from '../../src/vault/envelope.js'
 import { newCapsuleKey } from '../../src/vault/keys.js'
 import { SecretKey } from '../../src/vault/pre/index.js'
 import { seal, type Sealed } from '../../src/vault/seal.js'
@@ -123,11 +123,11 @@ it.each<[string, (own: Sealed) => Promise<string>]>([
   [
     'links our chunks from an envelope of its own',
     async (own) => {
-      const { sig: _, signed: __, ...envelope } = decodeEnvelope((own.blocks[0] as Block).bytes)
+      const { sig: _, signed: __, together: ___, ...envelope } = decodeEnvelope((own.blocks[0] as Block).bytes)
       const forged = { ...envelope, author: party(world.a.id), capsules: [world.capsuleKey('general').capsule] }
-      const { cid, bytes } = encodeEnvelope(forged, (message) => world.a.key.sign(message))
-      world.served.set(cid, bytes)
-      return cid
+      const [block] = encodeEnvelopes([forged], (message) => world.a.key.sign(message))
+      world.served.set((block as Block).cid, (block as Block).bytes)
+      return (block as Block).cid
     },
   ],
 ])('whoever %s makes no purge take it', async (_what, name) => {

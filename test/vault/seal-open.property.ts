@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { blockOf, DAG_CBOR } from '../../src/vault/cid.js'
 import { capsulesOf, chunksOf, open, type SealedRecord } from '../../src/vault/open.js'
 import { MAX_BLOCK } from '../../src/vault/envelope.js'
 import { contentHashOf } from '../../src/vault/payload.js'
-import { seal } from '../../src/vault/seal.js'
+import { PublicKey } from '../../src/vault/pre/index.js'
+import { seal, type Sealed } from '../../src/vault/seal.js'
 import { permitFor } from './support/permits.js'
 import { author, capsuleKeys, fetched, openingKeys, sealOne, subject } from './support/records.js'
 
@@ -84,14 +85,46 @@ describe('seal and open', () => {
   })
 })
 
+/** Records of one body, signed together. */
+function sealAll(count: number): Sealed[] {
+  const body = Buffer.from('{"resourceType":"Observation"}')
+  const item = { id: 'Observation/o1', version: 1, body, keys: capsuleKeys.slice(0, 1), subject }
+  return seal(
+    Array.from({ length: count }, () => item),
+    author,
+  )
+}
+
+describe('records that were signed together', () => {
+  it.each([2, 3, 15, 16, 17, 18, 33])('open each by itself: %i', (count) => {
+    for (const sealed of sealAll(count)) {
+      expect(Buffer.from(open(permit, fetched(sealed), openingKeys).body).toString()).toContain('Observation')
+    }
+  })
+
+  it('are refused of another author, and verified once for all of them', () => {
+    const imposter = { ...author, id: randomBytes(32) }
+    const item = { id: 'Observation/o1', version: 1, body: Buffer.from('{}'), keys: [capsuleKeys[0]!] }
+    for (const forged of seal([item, item], imposter)) {
+      expect(() => open(permit, fetched(forged), openingKeys)).toThrowError(/not signed/)
+    }
+    const verify = vi.spyOn(PublicKey.prototype, 'verify')
+    for (const sealed of sealAll(16)) open(permit, fetched(sealed), openingKeys)
+    expect(verify).toHaveBeenCalledOnce()
+    expect((verify.mock.contexts[0] as PublicKey).toBytes()).toEqual(author.key.publicKey.toBytes())
+    verify.mockRestore()
+  })
+})
+
 describe('what was changed', () => {
   const several = sealOne(large.subarray(0, 2 * MAX_BLOCK), capsuleKeys)
   const single = sealOne(Buffer.from('{"resourceType":"Observation"}'), capsuleKeys.slice(0, 2))
+  const [, ofThree] = sealAll(3) as [Sealed, Sealed, Sealed]
 
   it('is found whatever bit of whatever block it is, under the right CID and under its own', () => {
     fc.assert(
       fc.property(
-        fc.constantFrom(single, several),
+        fc.constantFrom(single, several, ofThree),
         fc.nat(),
         fc.nat(),
         fc.boolean(),

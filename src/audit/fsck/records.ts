@@ -1,7 +1,8 @@
 import { anchorLeaf } from '../../vault/anchor-leaf.js'
+import { readCid } from '../../vault/cid.js'
 import { decodeEnvelope, type Envelope, requireBlock } from '../../vault/envelope.js'
 import { recordTag } from '../../vault/payload.js'
-import { PublicKey } from '../../vault/pre/index.js'
+import { isSignedBy } from '../../vault/signatures.js'
 import { type Check, hex, type Material, PAGE, reason } from './check.js'
 import { SealedFor } from './sealed-for.js'
 
@@ -76,7 +77,7 @@ async function* faultsOf(material: Material, row: RecordRow, sealedFor: SealedFo
   const record = { id: `${row.type}/${row.id}`, version: row.version }
   if (hex(envelope.author) !== hex(row.author)) yield 'The envelope is of another author than the row says.'
   const keys = await material.authorKeys(hex(envelope.author))
-  const genuine = keys.some((key) => PublicKey.fromBytes(key).verify(envelope.sig, envelope.signed))
+  const genuine = isSignedBy(keys, readCid(row.cid).digest, envelope)
   if (keys.length > 0 && !genuine) yield 'The envelope is not signed by its author.'
   // An imported record may stand here under another id than its author's.
   if (row.source !== null || row.salt === null) return
