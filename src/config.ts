@@ -81,6 +81,8 @@ export interface Config {
     /** Hours after which the review of an emergency access is overdue. */
     readonly reviewHours: number
   }
+  /** Words of narratives, or of whole resources, that are indexed for `_text` and `_content`. */
+  readonly fullTextIndex: 'none' | 'narrative' | 'content'
   /** Origins of browser applications, `*` for any (tokens travel in a header, never in cookies). */
   readonly corsOrigins: readonly string[]
   /** Let clients read the GraphQL schema (that of FHIR R4). */
@@ -97,6 +99,7 @@ const MEBIBYTE = 1024 * 1024
 const CONSENT_MODES = ['mirror', 'chain'] as const
 const FINALITIES = ['latest', 'safe', 'finalized'] as const
 const UNKNOWN_PROFILES = ['ignore', 'warning', 'error'] as const
+const FULL_TEXT = ['none', 'narrative', 'content'] as const
 const LOG_LEVELS = ['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const
 
 /** Reads and checks every variable; throws one ConfigurationError that names all that are wrong. */
@@ -149,6 +152,7 @@ export function readConfig(environment: Environment = process.env): Config {
       perPerson: read.integer('EMERGENCY_PER_PERSON', 8, 1, 24),
       reviewHours: read.integer('EMERGENCY_REVIEW_HOURS', 72, 1, 8_760),
     },
+    fullTextIndex: read.choice('FULL_TEXT_INDEX', FULL_TEXT, 'none'),
     corsOrigins: read.list('CORS_ORIGINS', /^(\*|https?:\/\/[^/\s]+)$/, '* or https://app.example.org', ['*']),
     graphqlIntrospection: read.flag('GRAPHQL_INTROSPECTION', true),
     trustProxy: read.flag('TRUST_PROXY', false),

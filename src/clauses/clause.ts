@@ -36,7 +36,7 @@ export type Filter =
   | FilterOf<'number', NumberValue>
   | FilterOf<'quantity', QuantityValue>
   | FilterOf<'composite', CompositeValue>
-  | FilterOf<'special', SpecialValue>
+  | FilterOf<'special', NearValue>
 
 export interface FilterOf<Kind extends string, Value> {
   readonly is: 'filter'
@@ -158,6 +158,9 @@ export interface CompositeValue {
   readonly parts: readonly Filter[]
 }
 
-export interface SpecialValue {
-  readonly text: string
+/** Within so many metres of a place in degrees: `near`, the one special parameter that is searched by a value. */
+export interface NearValue {
+  readonly lat: number
+  readonly lon: number
+  readonly metres: number
 }

@@ -20,6 +20,7 @@ import { feedTagsOf } from '../gateway/feed-tags.js'
 import type { FhirInteractions } from '../gateway/interaction.js'
 import { interactionsOf } from '../gateway/interactions.js'
 import { metaOperations } from '../gateway/meta.js'
+import { metaSeenOperations } from '../gateway/meta-seen.js'
 import type { GatewayParts } from '../gateway/parts.js'
 import { patientOperations } from '../gateway/patient-operations.js'
 import { lastnOperations } from '../gateway/lastn.js'
@@ -137,6 +138,7 @@ export function composeGateway(
     ...documentOperations(parts),
     ...lastnOperations(parts),
     ...metaOperations(parts),
+    ...metaSeenOperations(parts),
     ...consentOperations(parts, {
       mirror,
       granting: new Granting(mirror, blocks),

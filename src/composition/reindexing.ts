@@ -1,4 +1,4 @@
-import { compileParameters, indexForms, useParameters } from '../fhir/search-parameters.js'
+import { compileParameters, indexForms, useFullText, useParameters } from '../fhir/search-parameters.js'
 import type { LoadedParameters } from '../fhir/search-parameters.js'
 import type { Resource } from '../fhir/types.js'
 import { Reindexing } from '../gateway/reindexing.js'
@@ -18,6 +18,7 @@ export function loadParameters(site: Site, definitions: readonly Resource[]): Lo
     site.onFault('a search parameter of a package is not served', new Error(`${url}: ${reason}`))
   }
   useParameters(loaded, { pending: true })
+  useFullText(site.config.fullTextIndex, { pending: true })
   return loaded
 }
 
@@ -31,13 +32,16 @@ export async function composeReindexing(
   { trail }: Audit,
   loaded: LoadedParameters,
 ): Promise<Reindexing> {
-  const { clock } = site
-  const reindex = new Reindex(database)
+  const { clock, config } = site
+  const reindex = new Reindex(database, index)
   const wanted = indexForms(indexForm)
   // nothing of these has changed since there are any
   const unknown = Object.fromEntries(Object.entries(wanted).filter(([type]) => isLean(type)))
   const unfinished = await reindex.begin(wanted, unknown)
-  const ready = () => useParameters(loaded, { pending: false })
+  const ready = () => {
+    useParameters(loaded, { pending: false })
+    useFullText(config.fullTextIndex, { pending: false })
+  }
   if (!unfinished) ready()
   const parts = {
     entity: keys.id,

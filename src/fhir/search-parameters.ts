@@ -4,6 +4,7 @@ import { groupValue } from './search/grouping.js'
 import { isIndexed } from './search/indexed.js'
 import { type CompiledPath, compilePath } from './search/path.js'
 import { READERS } from './search/readers.js'
+import { sortForm } from './search/sort-form.js'
 import { type SearchParameter, searchParametersOf } from './search/table.js'
 import { compositeReaders } from './search/composite.js'
 import type { ValidResource } from './types.js'
@@ -12,6 +13,8 @@ export type * from './search/index-value.js'
 export { DATE_MAX, DATE_MIN } from './search/date-range.js'
 export { isIndexed } from './search/indexed.js'
 export { indexForms } from './search/index-forms.js'
+export type { FullText } from './search/full-text.js'
+export { sortForm } from './search/sort-form.js'
 export { compileParameters, type RefusedDefinition } from './search/load-parameters.js'
 export {
   type LoadedParameters,
@@ -19,6 +22,7 @@ export {
   resourceTypes,
   type SearchParameter,
   searchParametersOf,
+  useFullText,
   useParameters,
 } from './search/table.js'
 
@@ -35,7 +39,7 @@ const compiled = new WeakMap<ReadonlyMap<string, SearchParameter>, ReadonlyMap<s
  * Every value that the search parameters of R4 find in a resource, parameter by parameter, repeats included, and what groups it with others.
  * `base` is the FHIR base of this server without a slash at its end: absolute references below it count as its own.
  *
- * Parameters that R4 gives a type but no expression (`_text`, `_content`, `_query`), `near` and `phonetic` find
+ * `_text` and `_content` find something only where the site has it so (`useFullText`); `_query` and `phonetic` find
  * nothing; `_id` and `_lastUpdated` are columns of a record.
  */
 export function indexValues(resource: ValidResource, base?: string): IndexValue[] {
@@ -71,17 +75,19 @@ function compile(type: string): Map<string, Extractor[]> {
   for (const parameter of searchParametersOf(type).values()) {
     const { code: param, kind, paths, targets } = parameter
     for (const { first, visit, read } of compositeReaders(parameter, type)) {
-      const extractor = { found: { param, extra: undefined, targets }, visit, read }
+      const extractor = { found: { param, extra: undefined, targets, sort: undefined }, visit, read }
       byProperty.set(first, [...(byProperty.get(first) ?? []), extractor])
     }
     const readers = isIndexed(parameter) ? READERS[kind] : undefined
     if (readers === undefined) continue
+    const sort = sortForm(parameter)
     for (const [places, dataType, extra] of paths) {
-      const path = dataType === 'presence' ? undefined : compilePath(places)
-      const read = path === undefined ? presence(places.split('|')) : readers[dataType]
+      const whole = dataType === 'presence' || dataType === 'content'
+      const path = whole ? undefined : compilePath(places)
+      const read = dataType === 'presence' ? presence(places.split('|')) : readers[dataType]
       if (read === undefined) continue // SampledData: R4 does not say which quantity it is
       const first = path?.first ?? ALWAYS
-      const extractor = { found: { param, extra, targets }, visit: path?.visit ?? (() => undefined), read }
+      const extractor = { found: { param, extra, targets, sort }, visit: path?.visit ?? (() => undefined), read }
       byProperty.set(first, [...(byProperty.get(first) ?? []), extractor])
     }
   }

@@ -4,6 +4,7 @@ import { criteriaOf } from '../fhir/search-query.js'
 import type { Claim, ResourceRow } from '../records/types.js'
 import { recordAccess, trace } from './disclose.js'
 import type { InteractionRequest } from './interaction.js'
+import { withPlaces } from './near.js'
 import type { GatewayParts } from './parts.js'
 import { scopeClauses } from './scope-filter.js'
 import type { Trail } from './trail.js'
@@ -24,9 +25,14 @@ export async function lookUp(
   if (lookups.length === 0) return { found: new Map(), claims: new Map() }
   const filter = await parts.access.filter(request.principal, 'read')
   // What a condition finds is told in ids and references, so it is a search.
-  const queries = lookups.map(({ query: { type, clauses } }) => {
+  const placed = await withPlaces(
+    parts,
+    lookups.map(({ query }) => query.clauses),
+    () => Promise.resolve(filter),
+  )
+  const queries = lookups.map(({ query: { type } }, i) => {
     const scope = scopeClauses(parts, type, requireScope(request.principal, type, 'search-type'))
-    return { type, clauses: [...clauses, ...scope] }
+    return { type, clauses: [...(placed[i] ?? []), ...scope] }
   })
   const { matches, snapshot } = await parts.records.match(queries, filter)
   await recordFound(parts, request, trail, matches.flat())

@@ -2,6 +2,7 @@ import { allows, requireScope } from '../auth/allows.js'
 import type { Principal } from '../auth/principal.js'
 import { ConsentryError } from '../errors.js'
 import type { Clause, Filter, Searched } from '../clauses/clause.js'
+import { withPlaces } from './near.js'
 import type { GatewayParts } from './parts.js'
 import { scopeClauses } from './scope-filter.js'
 
@@ -29,7 +30,8 @@ export async function searchConditions(
 ): Promise<Searched[]> {
   const scopes = searched.map(({ type }) => scopeClauses(parts, type, requireScope(principal, type, 'search-type')))
   const reached = searched.map(({ clauses }) => clauses.map((clause) => withinScopes(parts, principal, clause)))
-  const meant = await withLinkedPatients(parts, reached)
+  const placed = await withPlaces(parts, reached, () => parts.access.filter(principal, 'read'))
+  const meant = await withLinkedPatients(parts, placed)
   return searched.map(({ type }, i) => ({ type, clauses: [...(meant[i] ?? []), ...(scopes[i] ?? [])] }))
 }
 

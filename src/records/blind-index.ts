@@ -4,6 +4,7 @@ import { IndexNames } from './index-names.js'
 import { IndexWriter } from './index-writer.js'
 import { KeyedTokens } from './keyed-tokens.js'
 import { OrderPreserving } from './order-preserving.js'
+import { SealedTexts } from './sealed-texts.js'
 import type { IndexValue } from './search-query.js'
 import type { IndexEntries, RowFacts } from './types.js'
 import { WellKnown, type WellKnownValues } from './well-known.js'
@@ -30,7 +31,12 @@ export class BlindIndex extends IndexNames {
    * @param wellKnown those of all rows of this index, see `WellKnown`
    */
   constructor(key: Uint8Array, wellKnown: WellKnownValues = { strings: [], codes: [] }) {
-    super(new KeyedTokens(derive(key, 'tokens')), new OrderPreserving(derive(key, 'order')), new WellKnown(wellKnown))
+    super(
+      new KeyedTokens(derive(key, 'tokens')),
+      new OrderPreserving(derive(key, 'order')),
+      new WellKnown(wellKnown),
+      new SealedTexts(derive(key, 'texts')),
+    )
     this.#writer = new IndexWriter(this)
     this.cursors = new Cursors(derive(key, 'cursors'))
   }

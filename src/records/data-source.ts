@@ -15,6 +15,7 @@ import { FeedItemKey1763601100000 } from '../../migrations/1763601100000-feed-it
 import { Newest1763601900000 } from '../../migrations/1763601900000-newest.js'
 import { Notices1763602000000 } from '../../migrations/1763602000000-notices.js'
 import { Policies1763602100000 } from '../../migrations/1763602100000-policies.js'
+import { TokenNames1763602200000 } from '../../migrations/1763602200000-token-names.js'
 import { ENTITIES } from './entities/index.js'
 
 export interface ConnectionOptions {
@@ -80,6 +81,7 @@ export function dataSourceOptions(options: ConnectionOptions): DataSourceOptions
       Newest1763601900000,
       Notices1763602000000,
       Policies1763602100000,
+      TokenNames1763602200000,
     ],
     migrationsTransactionMode: 'all',
     // an idle connection that breaks is replaced; whoever uses one hears of it from the statement

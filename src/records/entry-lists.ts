@@ -6,7 +6,12 @@ export function joined(a: IndexEntries, b: IndexEntries): IndexEntries {
   push(tokens, a.tokens)
   push(tokens, b.tokens)
   const references = new Map([...a.references, ...b.references].map((entry) => [referenceName(entry), entry]))
-  return { tokens: ascending(tokens), references: [...references.values()], ordered: [...a.ordered, ...b.ordered] }
+  return {
+    tokens: ascending(tokens),
+    references: [...references.values()],
+    ordered: [...a.ordered, ...b.ordered],
+    names: [...a.names, ...b.names],
+  }
 }
 
 export function referenceName({ parameter, targetType, targetId }: ReferenceEntry): string {

@@ -1,6 +1,7 @@
 import type { KeyedTokens } from './keyed-tokens.js'
 import type { OrderPreserving } from './order-preserving.js'
 import type { TokenValue } from '../clauses/clause.js'
+import type { SealedTexts } from './sealed-texts.js'
 import { LONGEST_PREFIX, partsAsked } from './string-parts.js'
 import { type Kind, pair } from './token-kind.js'
 import type { WellKnown } from './well-known.js'
@@ -22,6 +23,8 @@ export class IndexNames {
     protected readonly tokens: KeyedTokens,
     protected readonly order: OrderPreserving,
     readonly wellKnown: WellKnown,
+    /** What the gateway reads back. */
+    readonly texts: SealedTexts,
   ) {}
 
   protected get careParameter(): bigint {
@@ -78,6 +81,11 @@ export class IndexNames {
   /** The key of rows that only sort: of strings, codes and URLs. */
   sortParameter(type: string, param: string): bigint {
     return this.token('sort', type, param, '')
+  }
+
+  /** The key of rows with a sealed position. */
+  positionParameter(type: string, param: string): bigint {
+    return this.token('position', type, param, '')
   }
 
   /** The key of rows whose units are the members of groups. */

@@ -1,3 +1,4 @@
+import { cellsOf } from './cells.js'
 import { compositeRows, compositeTokens } from './composite-index.js'
 import { ascending, push, referenceName } from './entry-lists.js'
 import { IndexBudget, ORDERED } from './index-budget.js'
@@ -6,7 +7,7 @@ import { Memory } from './memory.js'
 import type { CanonicalAmount, IndexValue } from './search-query.js'
 import { CONTAINING, LONGEST_PART, LONGEST_PREFIX, partsOf, prefixesOf } from './string-parts.js'
 import { pair } from './token-kind.js'
-import type { IndexEntries, OrderedEntry, ReferenceEntry } from './types.js'
+import type { IndexEntries, NameEntry, OrderedEntry, ReferenceEntry } from './types.js'
 
 /**
  * Types whose index answers no `:missing`, `:contains`, `:text`, `:below` and no order of texts, because every request
@@ -26,6 +27,9 @@ const REMEMBERED_LISTS = 8_192
 /** Characters of a code or string whose tokens are kept: of longer ones they are too many, and it seldom comes again. */
 const LONGEST_REMEMBERED = 64
 
+/** Characters of a code and its system, or a URL, that are kept for an order; what is longer comes last. */
+const LONGEST_NAME = 2_000
+
 const NOTHING = new Uint8Array()
 
 /** Writes what search parameters find as what the database may hold. */
@@ -39,6 +43,7 @@ export class IndexWriter {
     const tokens: bigint[] = []
     const references = new Map<string, ReferenceEntry>()
     const ordered: OrderedEntry[] = []
+    const names = new Map<bigint, NameEntry>()
     const sorted = new SortRange()
     const present = new Set<string>()
     const lean = LEAN.has(type)
@@ -52,7 +57,13 @@ export class IndexWriter {
       switch (value.kind) {
         case 'token':
           this.#addToken(tokens, type, value, lean)
-          if (value.sortable && !lean) sorted.add(value.param, value.code ?? '')
+          if (lean || value.code === undefined) break
+          if (value.sort === 'text') sorted.add(value.param, value.code)
+          if (value.sort === 'name') {
+            const { system, code } = value
+            const token = this.names.exactCode('', type, value.param, system ?? '', code)
+            this.#addName(names, type, value.param, { token, system: system ?? null, code })
+          }
           break
         case 'string':
           push(tokens, this.#tokensOfString(type, value, lean))
@@ -62,10 +73,15 @@ export class IndexWriter {
           tokens.push(this.names.token('uri', type, value.param, value.value))
           if (lean) break
           for (const place of value.within ?? []) tokens.push(this.names.token('within', type, value.param, place))
-          if (value.sortable) sorted.add(value.param, value.value)
+          if (value.sort === 'text') sorted.add(value.param, value.value)
+          if (value.sort === 'name') {
+            const token = this.names.token('uri', type, value.param, value.value)
+            this.#addName(names, type, value.param, { token, system: null, code: value.value })
+          }
           break
         case 'reference':
           this.#addReference(tokens, references, type, value)
+          if (value.url !== undefined && !lean) sorted.add(value.param, value.url)
           break
         case 'date': {
           const parameter = this.names.parameter(type, value.param)
@@ -88,6 +104,14 @@ export class IndexWriter {
           ordered.push({ parameter: this.names.groupParameter(type, value.param), lo: NOTHING, hi: NOTHING, unit })
           break
         }
+        case 'position': {
+          const { param, lat, lon } = value
+          for (const cell of cellsOf(lat, lon)) tokens.push(this.names.token('cell', type, param, cell))
+          const parameter = this.names.positionParameter(type, param)
+          const lo = this.names.texts.seal(parameter, JSON.stringify([lat, lon]))
+          ordered.push({ parameter, lo, hi: NOTHING, unit: null })
+          break
+        }
         case 'composite':
           push(tokens, compositeTokens(this.names, type, value, budget))
           for (const row of this.#compositeRows(type, value, budget)) ordered.push(row)
@@ -102,7 +126,12 @@ export class IndexWriter {
         unit: null,
       })
     }
-    return { tokens: ascending(tokens), references: [...references.values()], ordered }
+    return { tokens: ascending(tokens), references: [...references.values()], ordered, names: [...names.values()] }
+  }
+
+  #addName(names: Map<bigint, NameEntry>, type: string, param: string, name: Omit<NameEntry, 'parameter'>): void {
+    if (name.code.length + (name.system?.length ?? 0) > LONGEST_NAME || names.has(name.token)) return
+    names.set(name.token, { ...name, parameter: this.names.sortParameter(type, param) })
   }
 
   #addToken(tokens: bigint[], type: string, value: Extract<IndexValue, { kind: 'token' }>, lean: boolean): void {
@@ -248,7 +277,7 @@ function costOf(value: IndexValue): [tokens: number, characters: number] {
       return [2 + within.length, within.reduce((sum, { length }) => sum + length, value.value.length)]
     }
     case 'reference':
-      return [6, value.url?.length ?? 0]
+      return [6 + (value.url === undefined ? 0 : 2 * ORDERED), value.url?.length ?? 0]
     case 'date':
     case 'number':
       return [ORDERED, 0]
@@ -256,6 +285,8 @@ function costOf(value: IndexValue): [tokens: number, characters: number] {
       return [3 * ORDERED, 0]
     case 'group':
       return [2 + value.members.length, value.members.reduce((sum, { length }) => sum + length, 0)]
+    case 'position':
+      return [4 + ORDERED, 0]
     case 'composite':
       return [1, 0]
   }

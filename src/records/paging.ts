@@ -1,7 +1,9 @@
 import type { BlindIndex } from './blind-index.js'
 import type { Place } from './cursor.js'
+import { referenceParameter } from './index-names.js'
 import type { Parameters } from './parameters.js'
 import type { SortKey } from './search-query.js'
+import type { Ranks } from './token-names.js'
 import { ROW_COLUMNS } from './stored-version.js'
 import { Visible } from './visible.js'
 
@@ -27,12 +29,13 @@ export function pagingFor(
   sort: readonly SortKey[],
   from: Place | undefined,
   near: number | null = null,
+  ranks: readonly (Ranks | undefined)[] = [],
 ): Paging {
   const [first] = sort
   const byChange = first === undefined || (sort.length === 1 && first.by === 'lastUpdated')
   return byChange
     ? new PagingByChange(parameters, from, first !== undefined && !first.descending, near)
-    : new PagingByKeys(index, parameters, type, sort, from)
+    : new PagingByKeys(index, parameters, type, sort, from, ranks)
 }
 
 /**
@@ -119,9 +122,13 @@ class PagingByKeys implements Paging {
     type: string,
     sort: readonly SortKey[],
     from: Place | undefined,
+    ranks: readonly (Ranks | undefined)[],
   ) {
     this.#back = from?.back ?? false
-    this.#keys = sort.map((key) => ({ ...keyColumn(index, parameters, type, key), descending: key.descending }))
+    this.#keys = sort.map((key, i) => ({
+      ...keyColumn(index, parameters, type, key, ranks[i]),
+      descending: key.descending,
+    }))
     const columns = this.#keys.map((key, i) => `p.k${i} ${this.#direction(key.descending)}`)
     this.order = [...columns, `p.pk ${this.#back ? 'DESC' : 'ASC'}`].join(', ')
     this.#visible = from && new Visible(parameters, from.snapshot)
@@ -178,11 +185,38 @@ function keyColumn(
   parameters: Parameters,
   type: string,
   { by, param, descending }: SortKey,
+  ranks: Ranks | undefined,
 ): { sql: string; cast: string } {
   if (by === 'lastUpdated') return { sql: 'r.last_updated', cast: 'bigint' }
   if (by === 'id') return { sql: 'r.id COLLATE "C"', cast: 'text' }
+  if (by === 'name') return { sql: nameColumn(parameters, ranks, descending), cast: 'integer' }
+  if (by === 'reference') return { sql: referenceColumn(index, parameters, type, param, descending), cast: 'bytea' }
   const parameter = parameters.bind(by === 'text' ? index.sortParameter(type, param) : index.parameter(type, param))
   const [column, direction] = descending ? ['hi', 'DESC'] : ['lo', 'ASC']
   const rows = `SELECT o.${column} FROM ordered o WHERE o.resource_pk = r.pk AND o.parameter = ${parameter}`
   return { sql: `(${rows} ORDER BY o.${column} ${direction} LIMIT 1)`, cast: 'bytea' }
+}
+
+/** The order of values comes with the question, as a number for each token: the rows have no trace of it. */
+function nameColumn(parameters: Parameters, ranks: Ranks | undefined, descending: boolean): string {
+  if (ranks === undefined || ranks.size === 0) return 'NULL::integer'
+  const places = parameters.bind(JSON.stringify(Object.fromEntries(ranks)))
+  return `(SELECT ${descending ? 'max' : 'min'}((${places}::jsonb ->> t.token::text)::integer) FROM unnest(r.tokens) AS t(token))`
+}
+
+/** What is referred to here comes before what is elsewhere: rows of `reference` have it as it is, and `ordered` the URLs. */
+function referenceColumn(
+  index: BlindIndex,
+  parameters: Parameters,
+  type: string,
+  param: string,
+  descending: boolean,
+): string {
+  return `(SELECT x.place FROM (
+      SELECT '\\x00'::bytea || convert_to(f.target_type || '/' || f.target_id, 'UTF8') AS place FROM reference f
+      WHERE f.source_pk = r.pk AND f.parameter = ${parameters.bind(referenceParameter(type, param))}
+      UNION ALL
+      SELECT '\\x01'::bytea || o.${descending ? 'hi' : 'lo'} FROM ordered o
+      WHERE o.resource_pk = r.pk AND o.parameter = ${parameters.bind(index.sortParameter(type, param))}
+    ) x ORDER BY x.place ${descending ? 'DESC' : 'ASC'} LIMIT 1)`
 }

@@ -7,11 +7,14 @@ import { compartment, type CompartmentPage, type CompartmentQuery } from './comp
 import { history, type History, type HistoryQuery } from './history.js'
 import { include, type Included } from './include.js'
 import { type Criteria, match, type Matches } from './match.js'
+import { namesSeen, type NamesSeenQuery, type SeenName } from './names-seen.js'
+import { type Placed, positions, type PositionsQuery } from './positions.js'
 import { purge, type Purge, type Purged } from './purge.js'
 import { read, readVersion, resolve } from './read.js'
 import { RowKeys } from './row-keys.js'
 import { search, type SearchResult } from './search.js'
 import type { IncludeQuery, SearchQuery } from './search-query.js'
+import { TokenNames } from './token-names.js'
 import type { Change, Committed, NewVersion, Ref, ResourceRow, RowFilter, StoredVersion, VersionRef } from './types.js'
 
 export interface RecordStoreOptions {
@@ -24,6 +27,7 @@ export class RecordStore {
   readonly #commits: CommitQueue
   readonly #asIf = new AsIf()
   readonly #common: CommonTokens
+  readonly #names: TokenNames
 
   constructor(
     private readonly database: Database,
@@ -31,6 +35,7 @@ export class RecordStore {
     { lanes = Math.min(2, database.sessions) }: RecordStoreOptions = {},
   ) {
     this.#common = new CommonTokens(database)
+    this.#names = new TokenNames(database, index)
     this.#commits = new CommitQueue(database, new RowKeys(database), lanes)
   }
 
@@ -38,7 +43,8 @@ export class RecordStore {
    * All or nothing, and durable when it resolves. Conflicts are data. A change has one version of a resource and one use
    * of a claim at most.
    */
-  commit(change: Change): Promise<Committed> {
+  async commit(change: Change): Promise<Committed> {
+    await this.#names.keep((change.versions ?? []).map((each) => each.index))
     return this.#commits.commit(change)
   }
 
@@ -84,6 +90,16 @@ export class RecordStore {
   /** For conditional references and interactions. */
   match(criteria: readonly Criteria[], filter: RowFilter): Promise<Matches> {
     return match(this.database, this.index, criteria, filter)
+  }
+
+  /** Where permitted resources are, for who measures. */
+  positions(query: PositionsQuery, filter: RowFilter): Promise<Placed[]> {
+    return positions(this.database, this.index, query, filter)
+  }
+
+  /** What some parameters find in permitted resources. */
+  namesSeen(parameters: readonly NamesSeenQuery[], most: number, filter: RowFilter): Promise<SeenName[]> {
+    return namesSeen(this.database, this.index, parameters, most, filter)
   }
 
   /** Forgets imported records of a patient; never what was written here. */

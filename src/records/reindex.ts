@@ -1,8 +1,10 @@
 import { int4Array, int8Array } from './array-parameter.js'
+import type { BlindIndex } from './blind-index.js'
 import type { Database, Sql } from './database.js'
 import { careColumns, Facets } from './fact-rows.js'
 import { IndexRows } from './index-rows.js'
 import { type SqlVersion, storedVersion, VERSION_COLUMNS } from './stored-version.js'
+import { TokenNames } from './token-names.js'
 import type { IndexEntries, RowFacts, StoredVersion } from './types.js'
 
 /** By type, a text that is another one when records of the type are indexed by something else. */
@@ -26,7 +28,14 @@ interface State {
  * one transaction, so it goes on where it was stopped. Rows that are written meanwhile have the new form anyway.
  */
 export class Reindex {
-  constructor(private readonly database: Database) {}
+  readonly #names: TokenNames
+
+  constructor(
+    private readonly database: Database,
+    index: BlindIndex,
+  ) {
+    this.#names = new TokenNames(database, index)
+  }
 
   /**
    * Begins, or goes on with, an indexing anew. @param unknown form of the rows of a type of which none is kept
@@ -91,6 +100,7 @@ export class Reindex {
     waiting: readonly bigint[],
     progress?: { readonly from: bigint; readonly upto: bigint },
   ): Promise<void> {
+    await this.#names.keep(entries.map(({ index }) => index))
     await this.database.transaction(async (sql) => {
       if (progress !== undefined && !(await advance(sql, progress))) return
       const { rows: locked } = await sql.query<{ pk: bigint }>(

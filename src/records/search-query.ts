@@ -32,9 +32,12 @@ export interface Latest {
   readonly most: number
 }
 
-/** `ordered`: a date, number or quantity; `text`: a string, code or URL. `param` is empty for the other two. */
+/**
+ * `ordered`: a date, number or quantity; `text`: a string, identifier or plain code; `name`: a coding or URL, by what its token stands for;
+ * `reference`: what is referred to, by type and id, and what is elsewhere after it by its URL. `param` is empty for the other two.
+ */
 export interface SortKey {
-  readonly by: 'lastUpdated' | 'id' | 'ordered' | 'text'
+  readonly by: 'lastUpdated' | 'id' | 'ordered' | 'text' | 'name' | 'reference'
   readonly param: string
   readonly descending: boolean
 }
@@ -72,7 +75,7 @@ export type IndexValue =
       readonly code?: string
       readonly words?: readonly string[]
       readonly types?: readonly { readonly system: string; readonly code: string }[]
-      readonly sortable?: true
+      readonly sort?: 'text' | 'name'
     }
   | {
       readonly param: string
@@ -86,7 +89,7 @@ export type IndexValue =
       readonly kind: 'uri'
       readonly value: string
       readonly within?: readonly string[]
-      readonly sortable?: true
+      readonly sort?: 'text' | 'name'
     }
   | {
       readonly param: string
@@ -117,6 +120,7 @@ export type IndexValue =
       readonly canonical?: CanonicalAmount
     }
   | { readonly param: string; readonly kind: 'group'; readonly members: readonly string[] }
+  | { readonly param: string; readonly kind: 'position'; readonly lat: number; readonly lon: number }
   | { readonly param: string; readonly kind: 'composite'; readonly parts: readonly (readonly IndexValue[])[] }
 
 export interface CanonicalAmount {

@@ -10,6 +10,7 @@ import { pagingFor } from './paging.js'
 import { Parameters } from './parameters.js'
 import type { SearchQuery, SortKey } from './search-query.js'
 import { type SqlVersion, storedVersion, VERSION_COLUMNS } from './stored-version.js'
+import { namesOf, type Ranks, ranksOf } from './token-names.js'
 import type { RowFilter, StoredVersion } from './types.js'
 import { Visible } from './visible.js'
 
@@ -34,6 +35,8 @@ export interface CompiledSearch {
 interface Known {
   readonly linked?: Linked | undefined
   readonly common?: CommonTokens | undefined
+  /** Of the keys of the order that are names. */
+  readonly ranks?: readonly (Ranks | undefined)[]
 }
 
 type Context = { snapshot: string; total: bigint | null; lost: boolean }
@@ -59,9 +62,12 @@ export async function search(
     ...(query.latest ? [query.latest] : []),
   ])
   const from = query.cursor === undefined ? undefined : index.cursors.open(query.cursor, context)
-  const rows = query.latest
-    ? await latest(database, index, query, filter, from)
-    : await run(database, compileSearch(index, query, filter, from, { common }))
+  const named = sort.some(({ by }) => by === 'name')
+  const { rows, ranks } = query.latest
+    ? { rows: await latest(database, index, query, filter, from), ranks: [] }
+    : named && query.count > 0
+      ? await byNames(database, index, query, filter, from)
+      : { rows: await run(database, compileSearch(index, query, filter, from, { common })), ranks: [] }
   if (rows[0]?.lost) throw lostOrder()
   const seen = rows[0]?.snapshot ?? ''
   const found = rows.filter((row): row is Context & Found => row.pk !== null)
@@ -70,7 +76,7 @@ export async function search(
   if (from?.back) page.reverse()
   const snapshot = from?.snapshot ?? seen
   const at = (row: Found | undefined, back: boolean): string | null =>
-    row === undefined ? null : index.cursors.seal(placeOf(row, sort, snapshot, back), context)
+    row === undefined ? null : index.cursors.seal(placeOf(row, sort, snapshot, back, ranks), context)
   // a page that was reached from another has that one behind it, whatever is left of it
   const [hasNext, hasPrevious] = from?.back ? [true, more] : [more, from !== undefined]
   return {
@@ -84,6 +90,34 @@ export async function search(
 
 async function run(sql: Pick<Sql, 'query'>, { text, values }: CompiledSearch): Promise<readonly Row[]> {
   return (await sql.query<Row>(text, values)).rows
+}
+
+/** Two statements that see the same rows: what the tokens stand for that order them, then the page. */
+function byNames(
+  database: Database,
+  index: BlindIndex,
+  query: SearchQuery,
+  filter: RowFilter,
+  from: Place | undefined,
+): Promise<{ rows: readonly Row[]; ranks: readonly (Ranks | undefined)[] }> {
+  const keys = (query.sort ?? []).map(({ by, param }) =>
+    by === 'name' ? index.sortParameter(query.type, param) : undefined,
+  )
+  return database.transaction(async (sql) => {
+    await sql.query('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY')
+    const names = await namesOf(sql, index, [...new Set(keys.filter((key) => key !== undefined))])
+    const ranks = keys.map((key) => (key === undefined ? undefined : ranksOf(names.get(key) ?? new Map())))
+    const at = from && { ...from, keys: from.keys.map((key, i) => ranked(key, ranks[i])) }
+    return { rows: await run(sql, compileSearch(index, query, filter, at, { ranks })), ranks }
+  })
+}
+
+/** A page link has the token of a value, since more values may have come between others since. */
+function ranked(key: string | null, ranks: Ranks | undefined): string | null {
+  if (key === null || ranks === undefined) return key
+  const rank = ranks.get(BigInt(key))
+  if (rank === undefined) throw lostOrder()
+  return String(rank)
 }
 
 /** Two statements that see the same rows: what is one group, then the page. */
@@ -117,7 +151,7 @@ export function compileSearch(
   query: SearchQuery,
   filter: RowFilter,
   from?: Place,
-  { linked, common }: Known = {},
+  { linked, common, ranks }: Known = {},
 ): CompiledSearch {
   const parameters = new Parameters()
   const compiler = new ClauseCompiler(index, parameters, parameters.filter(filter))
@@ -139,7 +173,7 @@ export function compileSearch(
     if (!query.total) return { text: told('NULL::bigint'), values: [] }
     return { text: prefix + told(counting(then)), values: parameters.values }
   }
-  const paging = pagingFor(index, parameters, query.type, query.sort ?? [], from, near(compiler, query, common))
+  const paging = pagingFor(index, parameters, query.type, query.sort ?? [], from, near(compiler, query, common), ranks)
   const context = `SELECT pg_current_snapshot()::text AS snapshot, ${counting(paging.counted)} AS total,
     ${paging.lost(matching)} AS lost`
   const limit = parameters.bind(query.count + 1)
@@ -160,9 +194,17 @@ function totalOf(condition: string, { totalUpTo }: SearchQuery, parameters: Para
 
 const counted = (total: number, upTo = Infinity): number | null => (total > upTo ? null : total)
 
-function placeOf(row: Found, sort: readonly SortKey[], snapshot: string, back: boolean): Place {
+function placeOf(
+  row: Found,
+  sort: readonly SortKey[],
+  snapshot: string,
+  back: boolean,
+  ranks: readonly (Ranks | undefined)[],
+): Place {
+  const tokens = ranks.map((of) => of && [...of.keys()])
   const keys = Array.from({ length: Math.max(sort.length, 1) }, (_, i) => {
-    const key = row[`k${i}`] ?? null
+    const found = row[`k${i}`] ?? null
+    const key = found === null ? null : (tokens[i]?.[Number(found)] ?? found)
     return Buffer.isBuffer(key) ? key.toString('hex') : key === null ? null : String(key)
   })
   return { snapshot, back, keys, pk: row.pk }

@@ -29,6 +29,8 @@ export type Kind =
   | 'sort-tail'
   | 'group' // the parameter of a row that groups
   | 'member' // of a group
+  | 'cell' // of the globe
+  | 'position' // the parameter of a row with a sealed position
   | 'claim'
   | 'facet' // what a record is, who wrote it or what it refers to, for policy documents
 

@@ -163,6 +163,16 @@ export interface IndexEntries {
   readonly tokens: ArrayLike<bigint>
   readonly references: readonly ReferenceEntry[]
   readonly ordered: readonly OrderedEntry[]
+  /** What tokens stand for, as it is: kept sealed. */
+  readonly names: readonly NameEntry[]
+}
+
+export interface NameEntry {
+  readonly token: bigint
+  /** Token of type and parameter. */
+  readonly parameter: bigint
+  readonly system: string | null
+  readonly code: string
 }
 
 export interface ReferenceEntry {

@@ -67,7 +67,7 @@ describe('capabilityStatement', () => {
     for (const { type, searchParam = [] } of resourcesOf(served)) {
       expect(searchParam.length).toBeGreaterThan(0)
       for (const { name, type: kind } of searchParam) {
-        const of = (each: string): string => ({ date: '2020', number: '1', quantity: '1' })[each] ?? 'x'
+        const of = (each: string): string => ({ date: '2020', number: '1', quantity: '1', special: '1|2' })[each] ?? 'x'
         const { kinds = [] } = searchParametersOf(type).get(name) ?? {}
         const value = kind === 'composite' ? kinds.map(of).join('$') : of(kind)
         expect(parseSearch(type, [[name, value]]).clauses, `${type}.${name}`).toHaveLength(1)

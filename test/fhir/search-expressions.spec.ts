@@ -107,6 +107,8 @@ function expected(kind: string, element: unknown): string[] {
         )
       }
       return 'origin' in value ? [] : strings(value, 'value').map((text) => String(Number(text)))
+    case 'special':
+      return [`${Number(value['latitude'])},${Number(value['longitude'])}`]
     default:
       throw new Error(`No ${kind} of ${JSON.stringify(element)}`)
   }
@@ -148,6 +150,8 @@ function actual(value: IndexValue, wantsEnd: (text: string) => boolean): string[
     // no SearchParameter: see groupValue
     case 'group':
       return []
+    case 'position':
+      return [`${value.lat},${value.lon}`]
     case 'number':
       return [String(Number(value.value))]
     case 'quantity':

@@ -20,7 +20,7 @@ function values(resource: object, param: string, base?: string): object[] {
   return indexValues(resource as ValidResource, base)
     .filter((value) => value.param === param)
     .map(({ param: _, ...rest }: IndexValue) => {
-      const { sortable: __, within: ___, ...shown } = rest as { sortable?: true; within?: unknown }
+      const { sort: __, within: ___, ...shown } = rest as { sort?: unknown; within?: unknown }
       return shown
     })
 }
@@ -54,7 +54,7 @@ describe('the table of search parameters', () => {
       expect(filled('Patient')).not.toContain(code)
     }
     expect(filled('Observation')).toContain('code-value-quantity')
-    expect(filled('Location')).not.toContain('near')
+    expect(filled('Location')).toContain('near')
   })
 })
 
@@ -211,13 +211,21 @@ describe('indexValues', () => {
       indexValues(resource as ValidResource).filter((value) => value.param === param)
     const below = ['http://a.org/b/c', 'http://a.org/b', 'http://a.org', 'http']
     expect(found({ resourceType: 'ValueSet', url: 'http://a.org/b/c/' }, 'url')).toMatchObject([
-      { value: 'http://a.org/b/c/', within: below, sortable: true },
+      { value: 'http://a.org/b/c/', within: below, sort: 'text' },
     ])
     expect(found({ resourceType: 'ValueSet', url: 'urn:oid:1.2' }, 'url')[0]).not.toHaveProperty('within')
-    expect(found({ resourceType: 'Patient', gender: 'male' }, 'gender')).toMatchObject([{ sortable: true }])
-    expect(found({ resourceType: 'Patient', meta: { profile: ['http://a.org'] } }, '_profile')[0]).not.toHaveProperty(
-      'sortable',
-    )
+    expect(found({ resourceType: 'Patient', gender: 'male' }, 'gender')).toMatchObject([{ sort: 'text' }])
+    expect(found({ resourceType: 'Patient', meta: { profile: ['http://a.org'] } }, '_profile')).toMatchObject([
+      { sort: 'name' },
+    ])
+    const coding = [{ system: 'http://s', code: 'c', display: 'See' }]
+    const [first, words] = found({ resourceType: 'Observation', code: { coding, text: 'Sea' } }, 'code')
+    expect([first, words]).toMatchObject([{ code: 'c', sort: 'name' }, { words: ['sea'] }])
+    // there is no code to sort by
+    expect(words).not.toHaveProperty('sort')
+    expect(found({ resourceType: 'Patient', identifier: [{ value: '7' }] }, 'identifier')).toMatchObject([
+      { sort: 'text' },
+    ])
   })
 
   it('reads the parts of a composite together', () => {

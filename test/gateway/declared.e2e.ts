@@ -127,7 +127,8 @@ const ask = (method: string, url: string, expected: number | RegExp, more: objec
 
 /** Something that each kind of parameter takes. */
 function valueFor(type: string, name: string, kind: string): string {
-  const plain = (of: string): string => ({ date: '2024', number: '1', quantity: '1', reference: PATIENT })[of] ?? 'x'
+  const plain = (of: string): string =>
+    ({ date: '2024', number: '1', quantity: '1', reference: PATIENT, special: '1|2' })[of] ?? 'x'
   const { kinds = [] } = searchParametersOf(type).get(name) ?? {}
   return kind === 'composite' ? kinds.map(plain).join('$') : plain(kind)
 }
@@ -257,7 +258,7 @@ describe('what the CapabilityStatement lists of each type', () => {
       others.flatMap(([type, name]) => places(type, name).map((url) => ask('GET', url, /^[45]/))),
     )
     expect(refused.filter(isServed).map(({ url }) => url)).toEqual([])
-    const system = ['convert', 'closure', 'process-message', 'meta', 'validate', 'meta-add', 'submit', 'versions']
+    const system = ['convert', 'closure', 'process-message', 'validate', 'meta-add', 'submit', 'versions']
     const ofSystem = await batch(
       [...rest.operation.map(({ name }) => name), ...system].map((name) => ask('GET', `$${name}`, anywhere)),
     )

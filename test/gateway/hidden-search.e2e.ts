@@ -100,6 +100,9 @@ const QUERIES: readonly string[] = [
   '/Observation?_sort=-date&_count=1',
   '/Observation?_sort=status,-value-quantity&_count=2',
   '/Observation?_sort=-_lastUpdated&_count=2',
+  '/Observation?_sort=code,-subject&_count=2',
+  '/Observation?_sort=-encounter,category,identifier&_count=1',
+  '/DiagnosticReport?_sort=-result,_profile&_count=1',
   '/Patient?_sort=family&_count=1',
   '/Patient?_sort=-_id',
   '/Patient?name:contains=ow',
@@ -189,6 +192,17 @@ describe('what one caller may not see', () => {
     if (!INDIFFERENT.has(query)) expect(hospital, 'the question could have told').not.toEqual(known.get(query))
     // questions about what the clinic may see find it, or the comparison would be of nothing with nothing
     if (!query.includes('unseen') && !query.includes('count')) expect(first).toMatch(/^200 [1-9]/)
+  })
+
+  it('shows in no $meta of many', async () => {
+    const told = async (path: string, as: string) => (await gateway.ask('GET', path, undefined, { as })).text
+    const known = [await told('/$meta', 'clinic'), await told('/Encounter/$meta', 'clinic')]
+    expect(known[0]).toContain('"shared"')
+    const meta = { tag: [{ system: 'urn:example:ward', code: 'hidden-ward' }] }
+    const subject = { reference: 'Patient/unseen' }
+    await put({ 'Encounter/unseen-tagged': { status: 'finished', class: { code: 'AMB' }, subject, meta } })
+    expect([await told('/$meta', 'clinic'), await told('/Encounter/$meta', 'clinic')]).toEqual(known)
+    expect(await told('/Encounter/$meta', 'ehr')).toContain('hidden-ward')
   })
 
   it('is told alike whether it is there or not', async () => {

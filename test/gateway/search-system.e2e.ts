@@ -143,7 +143,7 @@ describe('a search of the system', () => {
       ['/?_type=Observation,Patient&code=718-7', 'Patient has no search parameter code', 'code'],
       ['/?family=Elder', 'has no search parameter family', 'family'],
       ['/?_type=Observations', 'must name resource types', '_type'],
-      ['/?_type=Observation,Condition&_sort=code', 'cannot sort', '_sort'],
+      ['/?_type=Observation,Condition&_sort=code', 'sorted by _lastUpdated or _id', '_sort'],
       ['/?_type=Observation,DiagnosticReport&_sort=date', 'sorted by _lastUpdated or _id', '_sort'],
     ]
     for (const [path, word, place] of refusals) {

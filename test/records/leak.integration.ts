@@ -19,11 +19,15 @@ const KNOWN: Record<string, readonly IndexValue[]> = {
     { param: 'family', kind: 'string', value: 'Quillfeather', normal: 'quillfeather' },
     { param: 'given', kind: 'string', value: 'Zbigniew-Ötzi', normal: 'zbigniew otzi' },
     { param: 'address', kind: 'string', value: '17 Wurzelgasse', normal: '17 wurzelgasse' },
-    { param: 'identifier', kind: 'token', system: 'http://hospital.example/mrn', code: 'mrn-55512345' },
+    { param: 'identifier', kind: 'token', system: 'http://hospital.example/mrn', code: 'mrn-55512345', sort: 'text' },
     { param: 'birthdate', kind: 'date', lo: Date.UTC(1961, 3, 17), hi: Date.UTC(1961, 3, 18) },
   ],
+  Location: [
+    { param: 'near', kind: 'position', lat: 48.21987654321, lon: 16.34123456789 },
+    { param: '_text', kind: 'token', words: ['spiegelgrundhof', 'isolierstation'] },
+  ],
   Observation: [
-    { param: 'code', kind: 'token', system: 'http://loinc.org', code: '75622-1' },
+    { param: 'code', kind: 'token', system: 'http://loinc.org', code: '75622-1', sort: 'name' },
     { param: 'code', kind: 'group', members: [JSON.stringify(['http://groups.example', 'viral-load-group'])] },
     {
       param: 'value-quantity',
@@ -35,7 +39,7 @@ const KNOWN: Record<string, readonly IndexValue[]> = {
       code: 'copies/mL',
       unit: 'copies per mL',
     },
-    { param: 'instantiates', kind: 'uri', value: 'http://protocols.example/hiv-viral-load' },
+    { param: 'instantiates', kind: 'uri', value: 'http://protocols.example/hiv-viral-load', sort: 'name' },
     {
       param: 'subject',
       kind: 'reference',
@@ -118,6 +122,9 @@ describe('a dump of the database', () => {
   })
 })
 
+/** Shorter ones are names of tables and columns too. */
+const longWords = (words: readonly string[] = []): string[] => words.filter(({ length }) => length >= 8)
+
 /** What must not be found, in small letters: texts of four characters and more, and the days and instants of dates. */
 function needles(values: readonly IndexValue[]): string[] {
   return (
@@ -125,7 +132,7 @@ function needles(values: readonly IndexValue[]): string[] {
       .flatMap((value): (string | undefined)[] => {
         switch (value.kind) {
           case 'token':
-            return [value.system, value.code]
+            return [value.system, value.code, ...longWords(value.words)]
           case 'string':
             return [value.value, value.normal]
           case 'uri':
@@ -136,6 +143,8 @@ function needles(values: readonly IndexValue[]): string[] {
             return [new Date(value.lo).toISOString().slice(0, 10), String(value.lo)]
           case 'group':
             return value.members.flatMap((member) => JSON.parse(member) as string[])
+          case 'position':
+            return [String(value.lat), String(value.lon)]
           case 'composite':
             return needles(value.parts.flat())
           default:

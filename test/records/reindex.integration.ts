@@ -42,7 +42,7 @@ describe.each(ENGINES)('indexing anew on $name', ({ open }) => {
   }
 
   it('has nothing to do on an empty database, nor twice', async () => {
-    const reindex = new Reindex(opened.database)
+    const reindex = new Reindex(opened.database, index)
     expect(await reindex.begin(OLD, {})).toBe(false)
     await store.commit({ versions: things(3) })
     expect(await reindex.begin(OLD, {})).toBe(false)
@@ -52,14 +52,14 @@ describe.each(ENGINES)('indexing anew on $name', ({ open }) => {
   it('goes through the types that changed, a batch at a time, and goes on where it was stopped', async () => {
     const others = [version({ type: 'Other', id: 'o', values: [code('before')] })]
     await store.commit({ versions: [...things(5), ...others] })
-    expect(await new Reindex(opened.database).begin(NEW, { Other: 'same' })).toBe(true)
-    const first = await new Reindex(opened.database).next(2)
+    expect(await new Reindex(opened.database, index).begin(NEW, { Other: 'same' })).toBe(true)
+    const first = await new Reindex(opened.database, index).next(2)
     expect(first?.rows.map(({ version: { id } }) => id)).toEqual(['t0', 't1'])
-    await new Reindex(opened.database).replace(anew(first?.rows ?? []), [], first)
+    await new Reindex(opened.database, index).replace(anew(first?.rows ?? []), [], first)
     expect(await found(asks('anew'))).toEqual(['t0', 't1'])
     expect(await found(asks('before'))).toEqual(['t2', 't3', 't4'])
     // another start of the same program
-    const later = new Reindex(opened.database)
+    const later = new Reindex(opened.database, index)
     expect(await later.begin(NEW, {})).toBe(true)
     for (let batch = await later.next(2); batch !== undefined; batch = await later.next(2)) {
       await later.replace(anew(batch.rows), [], batch)
@@ -70,7 +70,7 @@ describe.each(ENGINES)('indexing anew on $name', ({ open }) => {
 
   it('writes tokens, references and order in place of those that were there', async () => {
     await store.commit({ versions: things(1, [code('before'), link('a'), link('b'), day(1)]) })
-    const reindex = new Reindex(opened.database)
+    const reindex = new Reindex(opened.database, index)
     await reindex.begin(NEW, {})
     const batch = await reindex.next(10)
     await reindex.replace(anew(batch?.rows ?? [], [code('anew'), link('c'), day(9)]), [], batch)
@@ -88,7 +88,7 @@ describe.each(ENGINES)('indexing anew on $name', ({ open }) => {
   it('leaves alone what was written, deleted or gone on with meanwhile', async () => {
     const [one, two] = things(2, [code('before'), link('a')])
     await store.commit({ versions: [one, two].filter((each) => each !== undefined) })
-    const reindex = new Reindex(opened.database)
+    const reindex = new Reindex(opened.database, index)
     await reindex.begin(NEW, {})
     const batch = await reindex.next(10)
     await store.commit({
@@ -97,7 +97,7 @@ describe.each(ENGINES)('indexing anew on $name', ({ open }) => {
         version({ type: 'Thing', id: 't1', version: 2, deleted: true, index: null }),
       ],
     })
-    await new Reindex(opened.database).replace([], [], batch)
+    await new Reindex(opened.database, index).replace([], [], batch)
     await reindex.replace(anew(batch?.rows ?? []), [], batch)
     expect(await found(asks('anew'))).toEqual([])
     expect(await found(asks('written'))).toEqual(['t0'])
@@ -107,7 +107,7 @@ describe.each(ENGINES)('indexing anew on $name', ({ open }) => {
   it('does not mix with a write of the same record', async () => {
     await store.commit({ versions: things(1, [code('before'), link('a')]) })
     for (let n = 1; n < 12; n++) {
-      const reindex = new Reindex(opened.database)
+      const reindex = new Reindex(opened.database, index)
       await reindex.begin({ Thing: `form ${n}` }, {})
       const batch = await reindex.next(10)
       const written = version({ type: 'Thing', id: 't0', version: n + 1, values: [code(`v${n}`), link(`w${n}`)] })
@@ -122,7 +122,7 @@ describe.each(ENGINES)('indexing anew on $name', ({ open }) => {
 
   it('keeps what could not be opened until it can', async () => {
     await store.commit({ versions: things(3) })
-    const reindex = new Reindex(opened.database)
+    const reindex = new Reindex(opened.database, index)
     await reindex.begin(NEW, {})
     const batch = await reindex.next(10)
     const [closed, ...open] = batch?.rows ?? []
@@ -136,7 +136,7 @@ describe.each(ENGINES)('indexing anew on $name', ({ open }) => {
   })
 
   it('begins again when it is to be as before while half is done', async () => {
-    const reindex = new Reindex(opened.database)
+    const reindex = new Reindex(opened.database, index)
     await reindex.begin(OLD, {})
     await store.commit({ versions: things(4) })
     expect(await reindex.begin(NEW, {})).toBe(true)

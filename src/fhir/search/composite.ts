@@ -67,5 +67,5 @@ function part(
   if (read === undefined) throw new Error(`Nothing reads ${dataType} as ${kinds[i]}`)
   const param = components[i] ?? ''
   const targets = searchParametersOf(type).get(param)?.targets ?? []
-  return { atRoot, visit: compilePath(places).visit, read, found: { param, extra, targets } }
+  return { atRoot, visit: compilePath(places).visit, read, found: { param, extra, targets, sort: undefined } }
 }

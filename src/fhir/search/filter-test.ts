@@ -1,6 +1,7 @@
 import { dateRange } from './date-range.js'
 import { type ClauseContext, parseFilter, parseMissing } from './parse-clause.js'
 import type { Clause, FilterKind } from '../../clauses/clause.js'
+import { FULL_TEXT_PARAMETERS } from './full-text.js'
 import { Refusal } from './refusal.js'
 import { isSingle } from './single.js'
 import type { SearchParameter } from './table.js'
@@ -50,6 +51,9 @@ export function filterTest(
   context: ClauseContext,
 ): Clause | undefined {
   const { kind, code } = parameter
+  if (kind === 'special' || FULL_TEXT_PARAMETERS.has(code)) {
+    throw new Refusal('not-supported', `asks ${code}, which is a parameter of its own beside _filter`)
+  }
   if (operator === 'pr') return parseMissing(parameter, value === 'true' ? 'false' : value === 'false' ? 'true' : value)
   if (ORDERED.has(kind) && COMPARING.has(operator)) {
     return parseFilter(type, parameter, undefined, `${operator}${literal(kind, value)}`, context)

@@ -1,4 +1,4 @@
-import type { IndexValue } from './index-value.js'
+import type { IndexValue, SortForm } from './index-value.js'
 
 /** Where a reader puts what it finds. */
 export interface Finding {
@@ -7,6 +7,8 @@ export interface Finding {
   readonly extra: string | undefined
   /** Types that the parameter can point to. */
   readonly targets: readonly string[]
+  /** How a search is sorted by what is found. */
+  readonly sort: SortForm | undefined
   /** Base URL of this server, whose absolute references are as good as relative ones. */
   readonly base: string | undefined
   readonly out: IndexValue[]

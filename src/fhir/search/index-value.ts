@@ -1,3 +1,6 @@
+/** `text`: by the beginning of a text, in bytes that keep its order; `name`: by what the token of a value stands for. */
+export type SortForm = 'text' | 'name'
+
 /**
  * What one search parameter finds in one place of a resource. The blind index turns these into tokens and
  * ordered rows; nothing here is for storage in the clear.
@@ -15,6 +18,7 @@ export type IndexValue =
   | QuantityIndexValue
   | CompositeIndexValue
   | GroupIndexValue
+  | PositionIndexValue
 
 /** `code` without `system`: the element has no system. `words` alone: a CodeableConcept's text, for `:text`. */
 export interface TokenIndexValue {
@@ -26,8 +30,8 @@ export interface TokenIndexValue {
   words?: readonly string[]
   /** Codings of Identifier.type, for `:of-type`. */
   types?: readonly { readonly system: string; readonly code: string }[]
-  /** A search can be sorted by it: the element is a code, a boolean or a text, not a choice of codings. */
-  sortable?: true
+  /** How a search is sorted by it. */
+  sort?: SortForm
 }
 
 export interface StringIndexValue {
@@ -47,7 +51,7 @@ export interface UriIndexValue {
   value: string
   /** A URL and what it lies below, for `:below`; see uriAncestors. */
   within?: readonly string[]
-  sortable?: true
+  sort?: SortForm
 }
 
 /** Either `type` and `id` (a resource of this server), or `url` (elsewhere, or a canonical), or only `identifier`. */
@@ -114,6 +118,14 @@ export interface GroupIndexValue {
   param: string
   kind: 'group'
   members: readonly string[]
+}
+
+/** Degrees of WGS 84. */
+export interface PositionIndexValue {
+  param: string
+  kind: 'position'
+  lat: number
+  lon: number
 }
 
 /** What each part of a composite finds in one element; no part is empty. */

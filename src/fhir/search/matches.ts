@@ -2,6 +2,7 @@ import { indexValues } from '../search-parameters.js'
 import type { Resource, ValidResource } from '../types.js'
 import { dateRange } from './date-range.js'
 import type { IndexValue } from './index-value.js'
+import { distanceBetween } from './position.js'
 import type {
   Clause,
   DateValue,
@@ -89,7 +90,9 @@ function found(filter: Filter, value: IndexValue): boolean {
         )
       )
     case 'special':
-      throw new Error('A special parameter cannot be matched against a resource')
+      return (
+        value.kind === 'position' && filter.values.some((wanted) => distanceBetween(wanted, value) <= wanted.metres)
+      )
   }
 }
 

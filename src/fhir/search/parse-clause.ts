@@ -1,9 +1,11 @@
 import { isResourceType } from '../definitions/structures.js'
 import { type CodesOf, codesFor } from './coded.js'
-import { splitEscaped } from './escape.js'
+import { splitEscaped, unescape } from './escape.js'
+import { FULL_TEXT_PARAMETERS, parseFullText } from './full-text.js'
 import { parseReferenceValue, typeModifier } from './parse-reference-value.js'
 import { parseDate, parseNumber, parseQuantity, parseString, parseToken, parseUri } from './parse-value.js'
 import type { Clause, CompositeValue, Filter, FilterKind, Modifier, TokenValue } from '../../clauses/clause.js'
+import { parseNear } from './position.js'
 import { printable, Refusal } from './refusal.js'
 import { type SearchParameter, searchParametersOf } from './table.js'
 
@@ -43,9 +45,31 @@ const MODIFIERS: Readonly<Record<FilterKind, readonly Modifier[]>> = {
  */
 export function parseClause(type: string, name: string, value: string, context: ClauseContext): Clause | undefined {
   spendReferences(name, context)
-  return parsePath(type, name, context, (of, parameter, modifier) =>
-    modifier === 'missing' ? parseMissing(parameter, value) : parseFilter(of, parameter, modifier, value, context),
-  )
+  return parsePath(type, name, context, (of, parameter, modifier) => {
+    if (modifier === 'missing') return parseMissing(parameter, value)
+    return FULL_TEXT_PARAMETERS.has(parameter.code) && parameter.paths.length > 0
+      ? parseWords(parameter, modifier, value, context)
+      : parseFilter(of, parameter, modifier, value, context)
+  })
+}
+
+/** `_text` and `_content`. */
+function parseWords(
+  parameter: SearchParameter,
+  modifier: string | undefined,
+  value: string,
+  { budget }: ClauseContext,
+): Clause | undefined {
+  if (modifier !== undefined) {
+    throw new Refusal('not-supported', `has no modifier :${printable(modifier)}; ${parameter.code} has :missing`)
+  }
+  const texts = splitEscaped(value, ',').filter((text) => text.trim() !== '')
+  if (texts.length === 0) return undefined
+  const spend = (): void => {
+    if (--budget.values < 0) throw new Refusal('too-costly', 'brings the search above the allowed number of values')
+  }
+  const clauses = texts.map((text) => parseFullText(parameter.code, unescape(text), spend))
+  return clauses.length === 1 ? clauses[0] : { is: 'any', clauses }
 }
 
 /** Each is a join, whose order the database thinks about: a hundred of them in one search take it half a minute. */
@@ -146,6 +170,8 @@ function badModifier({ code, kind, targets }: SearchParameter, modifier: string)
 
 /** `:contains` looks for each part of a text, which costs the database as much as so many values. */
 const PARTS = 10
+/** A place of `near` is a statement of its own. */
+const PLACES = 100
 
 /** @throws Refusal */
 export function parseFilter(
@@ -161,7 +187,7 @@ export function parseFilter(
   if (modifier !== undefined && only === undefined && known === undefined) throw badModifier(parameter, modifier)
   const texts = splitEscaped(value, ',').filter((text) => text !== '')
   if (texts.length === 0) return undefined
-  context.budget.values -= texts.length * (known === 'contains' ? PARTS : 1)
+  context.budget.values -= texts.length * (known === 'contains' ? PARTS : kind === 'special' ? PLACES : 1)
   if (context.budget.values < 0) throw new Refusal('too-costly', 'brings the search above the allowed number of values')
   const head = { is: 'filter' as const, param, ...(known === undefined ? {} : { modifier: known }) }
   switch (kind) {
@@ -186,7 +212,7 @@ export function parseFilter(
     case 'composite':
       return { ...head, kind, values: texts.map((text) => parseComposite(type, parameter, text, context)) }
     case 'special':
-      return { ...head, kind, values: texts.map((text) => ({ text })) }
+      return { ...head, kind, values: texts.map(parseNear) }
   }
 }
 

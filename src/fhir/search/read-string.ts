@@ -57,13 +57,14 @@ function uri(value: unknown, found: Finding): void {
     kind: 'uri',
     value,
     ...(within.length === 0 ? {} : { within }),
-    // others, such as _profile, would cost every resource a row
-    ...(found.param === 'url' ? { sortable: true } : {}),
+    ...(found.sort === undefined ? {} : { sort: found.sort }),
   })
 }
 
 /** A canonical with a version is found with and without it. */
 function canonical(value: unknown, found: Finding): void {
   uri(value, found)
-  if (typeof value === 'string' && value.includes('|')) uri(value.slice(0, value.indexOf('|')), found)
+  if (typeof value === 'string' && value.includes('|')) {
+    uri(value.slice(0, value.indexOf('|')), { ...found, sort: undefined })
+  }
 }

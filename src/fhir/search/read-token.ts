@@ -25,11 +25,9 @@ function contactPoint(value: unknown): string | undefined {
   return typeof value === 'string' ? foldContactPoint(value) : undefined
 }
 
-/** One primitive, by which a search can be sorted; see SORTABLE_TOKENS of sort-key.ts. */
+/** One primitive. */
 function simple(found: Finding, system: string | undefined, code: string | undefined): void {
-  if (code === undefined) return
-  const value = { param: found.param, kind: 'token' as const, code, sortable: true as const }
-  found.out.push(system === undefined ? value : { ...value, system })
+  if (code !== undefined) token(found, system, code)
 }
 
 function token(
@@ -47,6 +45,7 @@ function token(
     ...(code === undefined ? {} : { code }),
     ...(display === undefined ? {} : { words: textWords(display) }),
     ...(types.length === 0 ? {} : { types }),
+    ...(found.sort === undefined || code === undefined ? {} : { sort: found.sort }),
   })
 }
 

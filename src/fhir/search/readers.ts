@@ -1,5 +1,7 @@
 import type { Readers } from './finding.js'
 import type { FilterKind } from '../../clauses/clause.js'
+import { readFullText } from './full-text.js'
+import { readSpecial } from './position.js'
 import { readDate } from './read-date.js'
 import { readNumber, readQuantity } from './read-quantity.js'
 import { readReference } from './read-reference.js'
@@ -9,10 +11,12 @@ import { readToken } from './read-token.js'
 /** Kind of the parameter → data type → reader (https://hl7.org/fhir/R4/search.html#table). */
 export const READERS: Readonly<Partial<Record<FilterKind, Readers>>> = {
   token: readToken,
-  string: readString,
+  // words of narratives are no strings, though R4 calls the parameters so
+  string: { ...readString, ...readFullText },
   uri: readUri,
   reference: readReference,
   date: readDate,
   number: readNumber,
   quantity: readQuantity,
+  special: readSpecial,
 }

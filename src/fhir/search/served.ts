@@ -1,7 +1,10 @@
+import { FULL_TEXT_PARAMETERS } from './full-text.js'
 import { isIndexed } from './indexed.js'
 import type { Clause, Filter, FilterKind, Modifier } from '../../clauses/clause.js'
+import type { SortForm } from './index-value.js'
 import type { SortKey } from './query.js'
 import { printable, Refusal } from './refusal.js'
+import { sortForm } from './sort-form.js'
 import { type SearchParameter, searchParametersOf } from './table.js'
 
 /**
@@ -9,7 +12,17 @@ import { type SearchParameter, searchParametersOf } from './table.js'
  * from the same values, so none can promise more than another.
  */
 export const SERVED = {
-  kinds: ['token', 'string', 'uri', 'reference', 'date', 'number', 'quantity', 'composite'] as readonly FilterKind[],
+  kinds: [
+    'token',
+    'string',
+    'uri',
+    'reference',
+    'date',
+    'number',
+    'quantity',
+    'composite',
+    'special',
+  ] as readonly FilterKind[],
   modifiers: {
     token: ['text', 'not', 'above', 'below', 'in', 'not-in', 'of-type'],
     string: ['exact', 'contains'],
@@ -99,9 +112,9 @@ const PENDING = 'is being indexed for the records that were there before it; ask
 /** Parameters of R4 that are left out on purpose, and what to do instead; src/fhir/README.md says why. */
 const WITHHELD: Readonly<Partial<Record<string, string>>> = {
   _text:
-    'is not served: an index of all words of narratives would give them away; search by codes, or use :text on them',
+    'is not served here: an index of the words of narratives shows how often each occurs, so a site must want it (FULL_TEXT_INDEX=narrative); search by codes, or use :text on them',
   _content:
-    'is not served: an index of all words of a resource would give them away; search by codes, or use :text on them',
+    'is not served here: an index of all words of a resource shows how often each occurs, so a site must want it (FULL_TEXT_INDEX=content); search by codes, or use :text on them',
   _query: 'names a query, and this server defines none',
   phonetic: 'is not served: there is no phonetic index here; search by name, whose words are found by their beginnings',
 }
@@ -111,31 +124,24 @@ function modifiersOf(kind: FilterKind): string {
   return `of a ${kind} :${names.join(', :')} are served`
 }
 
-/** What a search is ordered by: a column of the record, an ordered index entry, or a text. */
-export type SortBy = 'lastUpdated' | 'id' | 'ordered' | 'text'
+/** What a search is ordered by: a column of the record, an ordered index entry, a text, what a token stands for, or what is referred to. */
+export type SortBy = 'lastUpdated' | 'id' | 'ordered' | 'reference' | SortForm
 
-/** Elements whose tokens have an order for people; a coding or an identifier has none. */
-const SORTABLE_TOKENS: ReadonlySet<string> = new Set(['code', 'boolean', 'string', 'id', 'uri', 'presence'])
-
-/** How a parameter sorts; undefined if it does not. */
+/** How a parameter sorts; undefined if it does not: a composite is no value of its own. */
 export function sortBy(parameter: SearchParameter): SortBy | undefined {
-  const { code, kind, paths } = parameter
+  const { code, kind } = parameter
   if (code === '_lastUpdated') return 'lastUpdated'
   if (code === '_id') return 'id'
-  if (!isServed(parameter)) return undefined
+  if (!isServed(parameter) || FULL_TEXT_PARAMETERS.has(code)) return undefined
   switch (kind) {
     case 'date':
     case 'number':
     case 'quantity':
       return 'ordered'
-    case 'string':
-      return 'text'
-    case 'uri':
-      return code === 'url' ? 'text' : undefined
-    case 'token':
-      return paths.every(([, type]) => SORTABLE_TOKENS.has(type)) ? 'text' : undefined
+    case 'reference':
+      return 'reference'
     default:
-      return undefined
+      return sortForm(parameter)
   }
 }
 
@@ -148,7 +154,7 @@ export function requireServedSort(type: string, sort: readonly SortKey[]): void 
   const sortable = (param: string): boolean => {
     const parameter = parameters.get(param)
     const by = parameter && sortBy(parameter)
-    return by !== undefined && !(by === 'text' && LEAN.has(type))
+    return by !== undefined && !((by === 'text' || by === 'name') && LEAN.has(type))
   }
   const unserved = sort.find(({ param }) => !sortable(param))
   if (unserved !== undefined) {

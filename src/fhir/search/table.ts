@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isResourceType, projectFolder, structures } from '../definitions/structures.js'
 import type { FilterKind } from '../../clauses/clause.js'
+import { FULL_TEXT_PARAMETERS, type FullText } from './full-text.js'
 
 /**
  * The search parameters of R4 as compiled by definitions/compile-search.mjs. A path is
@@ -71,6 +72,8 @@ const NOT_DOMAIN: ReadonlySet<string> = new Set(['Binary', 'Bundle', 'Parameters
 const byType = new Map<string, ReadonlyMap<string, SearchParameter>>()
 let ofPackages: LoadedParameters = new Map()
 let revision = 0
+let fullText: FullText = 'none'
+let fullTextPending = false
 
 /**
  * Adds the parameters of packages to those of R4, in place of what was added before; called at start, and again when records from before are indexed
@@ -87,6 +90,22 @@ export function useParameters(parameters: LoadedParameters, { pending }: { reado
     : parameters
   byType.clear()
   revision++
+}
+
+/** Whether words of narratives, or of whole resources, are indexed and searched; called at start, and again when records from before are indexed so. */
+export function useFullText(wanted: FullText, { pending }: { readonly pending: boolean }): void {
+  fullText = wanted
+  fullTextPending = pending
+  byType.clear()
+  revision++
+}
+
+/** Where R4 leaves it to the server what a parameter finds. AuditEvents, of which every request writes one, are indexed by no words. */
+function ownPaths(type: string, code: string): readonly SearchPath[] {
+  if (type === 'Location' && code === 'near') return [['position', 'position']]
+  if (fullText === 'none' || type === 'AuditEvent') return []
+  if (code === '_text') return [['text.div', 'narrative']]
+  return code === '_content' && fullText === 'content' ? [['', 'content']] : []
 }
 
 /** Another number when other parameters are served. */
@@ -119,7 +138,8 @@ function build(type: string): Map<string, SearchParameter> {
         code,
         kind,
         url: `http://hl7.org/fhir/SearchParameter/${id}`,
-        paths,
+        paths: paths.length > 0 ? paths : ownPaths(type, code),
+        ...(fullTextPending && FULL_TEXT_PARAMETERS.has(code) ? { pending: true as const } : {}),
         targets: targets?.[0] === '*' ? resourceTypes() : (targets ?? []),
         components: components ?? [],
         kinds: kinds ?? [],

@@ -46,6 +46,21 @@ export class OrderedEntity {
   unit!: bigint[] | null
 }
 
+/** What a token stands for, sealed. */
+@Entity('token_name')
+export class TokenNameEntity {
+  @PrimaryColumn({ type: 'bigint', primaryKeyConstraintName: 'token_name_pkey' })
+  token!: bigint
+
+  /** Token of type and parameter, as of rows that sort. */
+  @Index('token_name_parameter')
+  @Column({ type: 'bigint' })
+  parameter!: bigint
+
+  @Column({ type: 'bytea' })
+  sealed!: Buffer
+}
+
 /** Who made last what a conditional create looks for. */
 @Entity('claim')
 export class ClaimEntity {

@@ -10,7 +10,7 @@ import {
   ProxyReceiptEntity,
   SharedPolicyEntity,
 } from './exchange.js'
-import { ClaimEntity, OrderedEntity, ReferenceEntity } from './index-rows.js'
+import { ClaimEntity, OrderedEntity, ReferenceEntity, TokenNameEntity } from './index-rows.js'
 import { IndexStateEntity, IndexWaitingEntity } from './index-state.js'
 import {
   ChainBlockEntity,
@@ -32,6 +32,7 @@ export const ENTITIES = [
   ResourceVersionEntity,
   ReferenceEntity,
   OrderedEntity,
+  TokenNameEntity,
   ClaimEntity,
   AuditLeafEntity,
   AuditNodeEntity,
