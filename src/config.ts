@@ -17,6 +17,8 @@ export interface Config {
   readonly dataDirectory: string
   /** Null: PGlite in the data directory. */
   readonly databaseUrl: string | null
+  /** After which a statement of PostgreSQL is given up. */
+  readonly statementSeconds: number
   /** Null: anvil with its state in the data directory. */
   readonly ethRpcUrl: string | null
   /** Null: the local block store in the data directory. */
@@ -113,6 +115,7 @@ export function readConfig(environment: Environment = process.env): Config {
     publicUrl: read.origin('PUBLIC_URL'),
     dataDirectory: resolve(read.text('CONSENTRY_DATA', /^[^\0]+$/, 'a directory') ?? '.consentry'),
     databaseUrl: read.url('DATABASE_URL', ['postgres:', 'postgresql:'], 'postgres://user@host:5432/consentry'),
+    statementSeconds: read.integer('STATEMENT_SECONDS', 60, 1, 3_600),
     ethRpcUrl,
     ipfsApiUrl: read.url('IPFS_API_URL', ['http:', 'https:'], 'http://127.0.0.1:5001'),
     keystorePassphrase: read.text('CONSENTRY_PASSPHRASE', /^.{12,1024}$/su, 'at least 12 characters'),

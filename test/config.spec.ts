@@ -21,6 +21,7 @@ describe('the configuration', () => {
       publicUrl: null,
       dataDirectory: resolve('.consentry'),
       databaseUrl: null,
+      statementSeconds: 60,
       ethRpcUrl: null,
       ipfsApiUrl: null,
       limits: { bodyBytes: 16 * 1024 * 1024 },

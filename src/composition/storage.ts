@@ -52,7 +52,7 @@ async function openRecords(site: Site, directory: DataDirectory): Promise<Databa
       process.kill(process.pid, 'SIGTERM')
     }
     await site.opened('database lock', GatewayLock.take({ url, onLost }), (lock) => lock.release())
-    return openDatabase({ url })
+    return openDatabase({ url, statementSeconds: site.config.statementSeconds })
   }
   const pglite = await startPglite(directory.file('pglite'))
   const database = await openDatabase({ driver: pglite.driver })

@@ -25,6 +25,8 @@ export interface ConnectionOptions {
   readonly schema?: string
   /** Stands in for the package `pg`: PGlite's, from embedded/pglite. */
   readonly driver?: { readonly Pool: typeof pg.Pool; readonly Client: typeof pg.Client }
+  /** After which a statement is given up; without it never. A request must not hold a session for as long as it likes. */
+  readonly statementSeconds?: number
   /** Sessions at most; PGlite has one whatever this says. */
   readonly poolSize?: number
 }
@@ -33,8 +35,13 @@ export interface ConnectionOptions {
  * No statement here is long enough to be worth compiling: what PostgreSQL takes for expensive (many rows, a consent condition for each) it
  * compiled for 130 ms and then ran in 30.
  */
-function sessionSettings({ schema }: ConnectionOptions): string {
-  return ['jit=off', ...(schema === undefined ? [] : [`search_path=${schema}`])].map((each) => `-c ${each}`).join(' ')
+function sessionSettings({ schema, statementSeconds }: ConnectionOptions): string {
+  const settings = [
+    'jit=off',
+    ...(statementSeconds === undefined ? [] : [`statement_timeout=${statementSeconds}s`]),
+    ...(schema === undefined ? [] : [`search_path=${schema}`]),
+  ]
+  return settings.map((each) => `-c ${each}`).join(' ')
 }
 
 /** Serialises the migrations of several gateways that start on one database: 'consentry' as an advisory lock. */
@@ -95,11 +102,23 @@ export function dataSourceOptions(options: ConnectionOptions): DataSourceOptions
 }
 
 export async function migratedDataSource(options: ConnectionOptions): Promise<DataSource> {
-  const dataSource = new DataSource(dataSourceOptions(options))
-  await dataSource.initialize()
+  const { statementSeconds, ...unlimited } = options
+  // What changes a large table takes as long as it takes.
+  const migrating = await initialized(unlimited, (dataSource) =>
+    options.driver ? dataSource.runMigrations() : underLock(dataSource, () => dataSource.runMigrations()),
+  )
+  if (statementSeconds === undefined) return migrating
+  await migrating.destroy()
+  return initialized(options, async () => undefined)
+}
+
+async function initialized(
+  options: ConnectionOptions,
+  prepare: (dataSource: DataSource) => Promise<unknown>,
+): Promise<DataSource> {
+  const dataSource = await new DataSource(dataSourceOptions(options)).initialize()
   try {
-    if (options.driver) await dataSource.runMigrations()
-    else await underLock(dataSource, () => dataSource.runMigrations())
+    await prepare(dataSource)
   } catch (error) {
     await dataSource.destroy()
     throw error

@@ -4,6 +4,7 @@ import { ConsentryError } from '../errors.js'
 const UNIQUE_VIOLATION = '23505'
 const SERIALIZATION_FAILURE = '40001'
 const DEADLOCK_DETECTED = '40P01'
+const QUERY_CANCELED = '57014'
 
 /** Classes and codes that say "not now": connection, out of connections, disk or memory, shutting down, I/O, read-only standby, cancelled. */
 const UNAVAILABLE = /^(08|53|57P0|58|25006|57014)/
@@ -39,6 +40,17 @@ export function isUnavailable(error: unknown): boolean {
 /** What callers see. The cause may name ids, never bound values. */
 export function databaseError(error: unknown): ConsentryError {
   if (error instanceof ConsentryError) return error
+  if (isSqlError(error) && error.code === QUERY_CANCELED) {
+    return new ConsentryError(
+      'unavailable',
+      'The database was stopped at it, which mostly means that it took too long (STATEMENT_SECONDS): ask for less at once.',
+      {
+        code: 'too-costly',
+        retryAfterSeconds: 10,
+        cause: error,
+      },
+    )
+  }
   if (isUnavailable(error) || isRetryable(error)) {
     return new ConsentryError('unavailable', 'The database does not answer now. Nothing is lost; try again.', {
       retryAfterSeconds: 2,

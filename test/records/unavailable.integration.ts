@@ -110,3 +110,18 @@ describe.skipIf(url === undefined)('a database that goes away (needs DATABASE_UR
     expect(rows).toEqual([])
   })
 })
+
+it.skipIf(url === undefined)(
+  'gives up a statement that takes too long, says so, and goes on (needs DATABASE_URL)',
+  async () => {
+    const own = await ownSchema(url as string)
+    const database = await openDatabase({ url: url as string, schema: own.schema, statementSeconds: 1 })
+    await expect(database.query('SELECT pg_sleep(60)')).rejects.toMatchObject({
+      ...UNAVAILABLE,
+      issues: [{ code: 'too-costly', diagnostics: expect.stringContaining('STATEMENT_SECONDS') as string }],
+    })
+    expect((await database.query<{ one: number }>('SELECT 1 AS one')).rows).toEqual([{ one: 1 }])
+    await database.close()
+    await own.drop()
+  },
+)
