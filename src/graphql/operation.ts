@@ -3,6 +3,7 @@ import { ConsentryError } from '../errors.js'
 import type { FhirInteractions, InteractionRequest, InteractionResponse } from '../gateway/interaction.js'
 import { runGraphql, type GraphqlRequest } from './run.js'
 import type { GraphqlResource, GraphqlSource, ResourceRef, SearchPage } from './table.js'
+import { Turns } from './turns.js'
 
 export interface GraphqlOperationParts {
   readonly engine: { readonly server: ApolloServer }
@@ -14,6 +15,9 @@ export interface GraphqlOperationParts {
 
 /** https://hl7.org/fhir/R4/datatypes.html#id; nothing else is in a record's name. */
 const ID = /^[A-Za-z0-9\-.]{1,64}$/
+
+/** Interactions of one request that are under way at a time. */
+const AT_ONCE = 4
 
 /** Ids of one `_id` search: references of a level are resolved in pages of this size. */
 const IDS = 200
@@ -69,12 +73,22 @@ function requireQuery(query: unknown): string {
 
 function sourceOf({ interactions, parse, baseUrl }: GraphqlOperationParts): GraphqlSource<InteractionRequest> {
   const body = (response: InteractionResponse): unknown => parse(response.body as Uint8Array)
+  const turns = new WeakMap<InteractionRequest, Turns>()
+  const ask = (
+    context: InteractionRequest,
+    name: 'read' | 'search-type',
+    what: Pick<InteractionRequest, 'params'> & { type: string; id?: string },
+  ): Promise<InteractionResponse> => {
+    const own = turns.get(context) ?? new Turns(AT_ONCE)
+    turns.set(context, own)
+    return own.run(() => interaction(interactions(), context, name, what))
+  }
   const search = async (
     type: string,
     params: readonly (readonly [string, string])[],
     context: InteractionRequest,
   ): Promise<SearchPage> => {
-    const response = await interaction(interactions(), context, 'search-type', { type, params })
+    const response = await ask(context, 'search-type', { type, params })
     const bundle = body(response) as {
       total?: number
       entry?: { resource: GraphqlResource; search?: { mode?: string } }[]
@@ -121,7 +135,7 @@ function sourceOf({ interactions, parse, baseUrl }: GraphqlOperationParts): Grap
     resolve,
     read: async (type, id, context) => {
       if (!ID.test(id)) return undefined
-      const response = await permitted(interaction(interactions(), context, 'read', { type, id, params: [] }))
+      const response = await permitted(ask(context, 'read', { type, id, params: [] }))
       return response && (body(response) as GraphqlResource)
     },
   }
