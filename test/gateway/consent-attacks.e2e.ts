@@ -251,6 +251,7 @@ describe('the operations', () => {
       'Patient/$break-glass',
       'Patient/$emergency-veto',
       'Patient/$ledger-id',
+      'Patient/$revoke-all',
       'Provenance/$verify',
       'Task/$review',
     ])
@@ -303,20 +304,23 @@ describe('the operations', () => {
 describe('a claim of the grant profile', () => {
   const broken = () => {
     const consent = grantOf(patient, clinic, ['read'])
-    return { ...consent, provision: { ...(consent['provision'] as object), dataPeriod: { start: '2020' } } }
+    return {
+      ...consent,
+      provision: { ...(consent['provision'] as object), class: [{ system: 'urn:ietf:rfc:3986', code: 'Condition' }] },
+    }
   }
 
   it('is held to the profile, in a transaction too, and is nobody’s duty', async () => {
     const alone = await gateway.ask('POST', '/Consent', broken())
     expect([alone.status, issues(alone)], alone.text).toEqual([
       422,
-      expect.stringContaining('"expression":["Consent.provision.dataPeriod'),
+      expect.stringContaining('"expression":["Consent.provision.class'),
     ])
     const entry = [{ resource: broken(), request: { method: 'POST', url: 'Consent' } }]
     const bundled = await gateway.ask('POST', '', { resourceType: 'Bundle', type: 'transaction', entry })
     expect([bundled.status, issues(bundled)]).toEqual([
       422,
-      expect.stringContaining('"expression":["Bundle.entry[0].resource.provision.dataPeriod'),
+      expect.stringContaining('"expression":["Bundle.entry[0].resource.provision.class'),
     ])
     const unclaimed = await gateway.ask('POST', '/Consent', { ...broken(), meta: undefined })
     expect(unclaimed.status, unclaimed.text).toBe(201)
