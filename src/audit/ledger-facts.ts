@@ -27,9 +27,12 @@ export const OF_PATIENTS: ReadonlySet<string> = new Set([
   'AllConsentsRevoked',
   'GlassBroken',
   'EmergencyVetoChanged',
+  'AccessRequested',
+  'AccessRefused',
+  'AccessRequestWithdrawn',
 ])
 /** Events that our own entity causes. */
-export const OWN: ReadonlySet<string> = new Set(['PatientRegistered', 'RecordsAnchored'])
+export const OWN: ReadonlySet<string> = new Set(['PatientRegistered', 'RecordsAnchored', 'CustodyEnded'])
 
 /**
  * Puts the events of a step that the trail tells into the outbox, in the follower's transaction: so each is told once,
@@ -78,7 +81,7 @@ async function concerning(tx: Sql, entity: PartyId, patients: readonly PatientId
      WHERE contract = 'IdentityRegistry' AND subject = ANY($1::bytea[]) AND name = 'PatientRegistered'
        AND args->>'entity' = $2
      UNION SELECT subject FROM ledger_event
-     WHERE contract = 'ConsentRegistry' AND subject = ANY($1::bytea[]) AND name IN ('ConsentGranted', 'GlassBroken')
+     WHERE contract = 'ConsentRegistry' AND subject = ANY($1::bytea[]) AND name IN ('ConsentGranted', 'GlassBroken', 'AccessRequested')
        AND (args->>'grantee' = $2 OR args->>'grantee' IN (
          SELECT '0x' || encode(id, 'hex') FROM party WHERE kind = 'practitioner' AND body->>'parent' = $2))`,
     [patients.map((patient) => Buffer.from(patient.slice(2), 'hex')), entity],

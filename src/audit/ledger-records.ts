@@ -42,6 +42,10 @@ const ACTION: Readonly<Record<string, Action>> = {
   AllConsentsRevoked: 'D',
   GlassBroken: 'C',
   EmergencyVetoChanged: 'U',
+  AccessRequested: 'C',
+  AccessRefused: 'U',
+  AccessRequestWithdrawn: 'U',
+  CustodyEnded: 'U',
   PatientRegistered: 'C',
   RecordsAnchored: 'C',
 }
@@ -114,10 +118,16 @@ function agents({ name, args }: LedgerFact): object[] {
     case 'ConsentGranted':
     case 'ConsentRevoked':
       return [patient, destination]
+    case 'AccessRefused':
+      return [patient, destination]
+    case 'CustodyEnded':
+      return [patient, party(args['entity'], '110150', 'Application', false)]
     case 'AllConsentsRevoked':
     case 'EmergencyVetoChanged':
       return [patient]
     case 'GlassBroken':
+    case 'AccessRequested':
+    case 'AccessRequestWithdrawn':
       return [party(args['grantee'], '110152', 'Destination Role ID', true)]
     default:
       return [party(args['entity'], '110150', 'Application', true)]
@@ -165,6 +175,7 @@ function detailsOf(name: string, args: Readonly<Record<string, unknown>>): [stri
     if (typeof value === 'string' || typeof value === 'number') details.push([key, String(value)])
   }
   if (typeof args['vetoed'] === 'boolean') details.push(['vetoed', String(args['vetoed'])])
+  if (typeof args['request'] === 'string') details.push(['request', args['request']])
   return name === 'PatientRegistered' ? [] : details
 }
 

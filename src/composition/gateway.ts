@@ -1,3 +1,4 @@
+import { consentHistory } from '../consent/ledger-grants.js'
 import { structures } from '../fhir/definitions/structures.js'
 import { elementFilter } from '../fhir/element-filter.js'
 import { parseJson } from '../fhir/json.js'
@@ -13,6 +14,7 @@ import { NoticeMirroring } from '../gateway/consent/notice-mirroring.js'
 import { Notices } from '../gateway/consent/notices.js'
 import { consentOperations } from '../gateway/consent/operations.js'
 import { receiptOperations } from '../gateway/consent/receipt.js'
+import type { ConsentParts } from '../gateway/consent/request.js'
 import { StoredPreparedGrants } from '../gateway/consent/prepared-grants.js'
 import { documentOperations } from '../gateway/document.js'
 import { everythingOperations } from '../gateway/everything.js'
@@ -115,6 +117,7 @@ export function composeGateway(
     parts,
     database,
     notices,
+    links: consents,
     mirror,
     ledger: address,
     reviewSeconds,
@@ -130,6 +133,23 @@ export function composeGateway(
       baseUrl,
     }),
   )
+  const consentParts: ConsentParts = {
+    mirror,
+    granting: new Granting(mirror, blocks),
+    policies: documents,
+    contracts,
+    reader,
+    sender,
+    follower,
+    rootOf: async (patient) => {
+      const wrapped = await patients.wrappedRoot(patient)
+      return wrapped === null ? null : custody.root(patient, wrapped)
+    },
+    prepared: new StoredPreparedGrants(database),
+    links: consents,
+    mirroring: consentMirroring,
+    rotate: (patient) => capsuleKeys.rotate(patient),
+  }
   const interactions: FhirInteractions = interactionsOf(parts, {
     $graphql: graphqlAt,
     '*/[id]/$graphql': graphqlAt,
@@ -139,23 +159,7 @@ export function composeGateway(
     ...lastnOperations(parts),
     ...metaOperations(parts),
     ...metaSeenOperations(parts),
-    ...consentOperations(parts, {
-      mirror,
-      granting: new Granting(mirror, blocks),
-      policies: documents,
-      contracts,
-      reader,
-      sender,
-      follower,
-      rootOf: async (patient) => {
-        const wrapped = await patients.wrappedRoot(patient)
-        return wrapped === null ? null : custody.root(patient, wrapped)
-      },
-      prepared: new StoredPreparedGrants(database),
-      links: consents,
-      mirroring: consentMirroring,
-      rotate: (patient) => capsuleKeys.rotate(patient),
-    }),
+    ...consentOperations(parts, consentParts),
     ...accessOperations(parts, {
       mirror,
       contracts,
@@ -165,6 +169,8 @@ export function composeGateway(
       notices,
       mirroring: noticeMirroring,
       ledger: address,
+      consent: consentParts,
+      histories: (patientIds) => consentHistory(database, patientIds),
       emergency: { perPerson: config.emergency.perPerson, reviewSeconds },
     }),
     ...receiptOperations(parts, { sql: database, reader, links: consents, documents }),

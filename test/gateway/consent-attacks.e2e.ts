@@ -251,9 +251,13 @@ describe('the operations', () => {
       'Patient/$break-glass',
       'Patient/$emergency-veto',
       'Patient/$ledger-id',
+      'Patient/$request-access',
       'Patient/$revoke-all',
       'Provenance/$verify',
+      'Task/$accept',
+      'Task/$refuse',
       'Task/$review',
+      'Task/$withdraw',
     ])
     for (const { type, name, definition } of listed) {
       const path = `/OperationDefinition/${definition.split('/').at(-1)}`

@@ -97,6 +97,7 @@ export class NoticeHospital {
       parts: { ...this.parts, ...over },
       database: this.h.database,
       notices: this.notices,
+      links: new ConsentLinks(this.h.database),
       mirror: new ConsentMirror(this.h.database),
       ledger: { chainId: this.h.contracts.chainId, contract: this.h.contracts.addresses.ConsentRegistry },
       reviewSeconds: REVIEW_SECONDS,

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { requireBreakGlassScope } from '../../auth/own-scopes.js'
 import type { Principal } from '../../auth/principal.js'
 import { instant } from '../../consent/instant.js'
+import type { consentHistory } from '../../consent/ledger-grants.js'
 import type { ConsentMirror } from '../../consent/mirror.js'
 import type { PartyId, PatientId } from '../../consent/permit.js'
 import { unpackWord } from '../../consent/word.js'
@@ -26,6 +27,7 @@ import { alarm, type EmergencyFacts, type EmergencyReason, reasonHashOf, reviewT
 import type { NoticeMirroring } from './notice-mirroring.js'
 import { type NewNotice, patientReferences, writeNotices } from './notice-writing.js'
 import type { Notice, Notices, Person } from './notices.js'
+import type { ConsentParts } from './request.js'
 import type { LedgerAddress } from './resource.js'
 
 /** What access operations need besides. */
@@ -38,6 +40,9 @@ export interface AccessParts {
   readonly notices: Notices
   readonly mirroring: Pick<NoticeMirroring, 'settle'>
   readonly ledger: LedgerAddress
+  /** For the grant that answers a request. */
+  readonly consent: ConsentParts
+  readonly histories: (patients: readonly PatientId[]) => ReturnType<typeof consentHistory>
   readonly emergency: { readonly perPerson: number; readonly reviewSeconds: number }
 }
 
@@ -203,14 +208,18 @@ function brokenIn(contracts: Contracts, receipt: Receipt, now: number) {
   throw new ConsentryError('internal', `A transaction at ${now} broke no glass.`)
 }
 
-/** A practitioner whom the client is registered for opens the record for itself alone, else its entity does. */
-async function granteeOf({ entity }: GatewayParts, { mirror }: AccessParts, principal: Principal): Promise<PartyId> {
+/** Who asks: the practitioner whom the client is registered for, for itself alone, else its entity. */
+export async function granteeOf(
+  { entity }: GatewayParts,
+  { mirror }: AccessParts,
+  principal: Principal,
+): Promise<PartyId> {
   if (principal.practitioner === undefined) return entity
   const party = await mirror.party(principal.practitioner)
   if (party?.controller == null) return principal.practitioner
   throw new ConsentryError(
     'conflict',
-    'The practitioner has a wallet of its own: it breaks the glass on the ledger itself, and this gateway hears of it.',
+    'The practitioner has a wallet of its own: it asks on the ledger itself, and this gateway hears of it.',
   )
 }
 

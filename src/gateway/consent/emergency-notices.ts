@@ -1,6 +1,7 @@
 import { type LedgerEmergency, ledgerEmergencies } from '../../consent/emergencies.js'
 import type { LedgerPlace } from '../../consent/ledger-grants.js'
 import type { PartyId, PatientId } from '../../consent/permit.js'
+import { PARTY_SYSTEM } from './codes.js'
 import { alarm, type EmergencyFacts, reviewTask } from './emergency-resources.js'
 import { type Notice, noticeId } from './notices.js'
 import { digestOf, type NoticeContext, type NoticeHistory, type ToldNotice } from './told-notice.js'
@@ -99,6 +100,7 @@ export function toldEmergency(
     },
     resource: (base, reference) => make(base, facts, reference),
     place,
+    by: place === null ? null : { system: PARTY_SYSTEM, value: about.grantee },
     description: DESCRIPTION[state],
     ...(state === 'undone' && notice.kind === 'review' ? { more: [UNDONE] } : {}),
   }

@@ -1,3 +1,4 @@
+import { requireScope } from '../../auth/allows.js'
 import { ConsentryError } from '../../errors.js'
 import { storedResource } from '../../fhir/stored-resource.js'
 import type { Resource } from '../../fhir/types.js'
@@ -7,6 +8,7 @@ import type { InteractionRequest, InteractionResponse } from '../interaction.js'
 import { missing, withoutExistence } from '../missing.js'
 import type { GatewayParts } from '../parts.js'
 import { writtenResponse } from '../represent.js'
+import { requireInsideScope } from '../scope-filter.js'
 import type { Trail } from '../trail.js'
 import type { AccessParts } from './break-glass.js'
 import type { Notice, NoticeKind } from './notices.js'
@@ -25,15 +27,20 @@ export async function loadNotice(
   request: InteractionRequest,
   trail: Trail,
   kind: NoticeKind,
+  /** Done before the disclosure is recorded, whose record then names what it found. */
+  before: (notice: Notice) => Promise<void> = async () => undefined,
 ): Promise<LoadedNotice> {
+  const filters = requireScope(request.principal, 'Task', 'read')
   const reference = `Task/${request.id}`
   const [row] = await parts.records.read([{ type: 'Task', id: request.id as string }])
   if (row) await trace(parts, trail, [row])
   else trail.touches(reference)
   if (!row || row.deleted) throw missing(parts, request, reference)
   const permit = await withoutExistence(parts, request, parts.access.permit(request.principal, 'read', [row]))
+  await requireInsideScope(parts, request, row, filters)
   const notice = (await notices.of([row.id])).get(row.id)
   if (notice?.kind !== kind) throw new ConsentryError('conflict', `${reference} is ${NOT[kind]}.`)
+  await before(notice)
   const [body] = await disclose(parts, request, trail, permit, [row], { interaction: `$${request.operation}` })
   return { row, resource: storedResource(body as Uint8Array), notice }
 }

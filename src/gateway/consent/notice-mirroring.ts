@@ -10,6 +10,8 @@ import { Outbox } from '../../records/outbox.js'
 import type { ChainShare } from '../chain-sink.js'
 import type { GatewayParts } from '../parts.js'
 import type { PatientReference } from './emergency-resources.js'
+import type { ConsentLinks } from './links.js'
+import { requestNotices } from './request-notices.js'
 import { emergencyNotices, evidenceAt } from './emergency-notices.js'
 import { openNotices, patientReferences, writeNotices } from './notice-writing.js'
 import { type Notices, type OpenReviews, typeOf } from './notices.js'
@@ -21,12 +23,21 @@ const BATCH = 100
 const LEASE_MS = 30_000
 const LOOK_EVERY_MS = 5_000
 const ATTEMPTS = 5
-const EVENTS: ReadonlySet<string> = new Set(['GlassBroken'])
+/** A grant answers a request, so it is told where one may be open. */
+const GRANT = 'ConsentGranted'
+const EVENTS: ReadonlySet<string> = new Set([
+  'GlassBroken',
+  'AccessRequested',
+  'AccessRefused',
+  'AccessRequestWithdrawn',
+  GRANT,
+])
 
 export interface NoticeMirroringParts {
   readonly parts: GatewayParts
   readonly database: Database
   readonly notices: Notices
+  readonly links: Pick<ConsentLinks, 'ofPatients'>
   readonly mirror: ConsentMirror
   readonly ledger: LedgerAddress
   readonly reviewSeconds: number
@@ -73,10 +84,13 @@ export class NoticeMirroring implements ChainShare {
     const { rowCount } = await tx.query(
       `INSERT INTO outbox (kind, key, payload, due)
        SELECT $1, t.patient || ':' || $5::text, jsonb_build_object('patient', t.patient, 'block', max(t.block)), $6
-       FROM unnest($2::text[], $3::text[], $4::bigint[]) AS t(patient, grantee, block)
-       WHERE t.grantee = $7
+       FROM unnest($2::text[], $3::text[], $4::bigint[], $8::boolean[]) AS t(patient, grantee, block, answers)
+       WHERE (NOT t.answers
+           OR EXISTS (SELECT FROM notice n WHERE n.patient = decode(substr(t.patient, 3), 'hex') AND n.kind = 'request' AND n.until IS NOT NULL)
+           OR EXISTS (SELECT FROM outbox o WHERE o.kind = $1 AND o.done_at IS NULL AND o.payload->>'patient' = t.patient))
+         AND (t.grantee = $7
          OR EXISTS (SELECT FROM patient_link l WHERE l.patient = decode(substr(t.patient, 3), 'hex') AND l.wrapped_root IS NOT NULL)
-         OR EXISTS (SELECT FROM party p WHERE p.id = decode(substr(t.grantee, 3), 'hex') AND p.body->>'parent' = $7)
+         OR EXISTS (SELECT FROM party p WHERE p.id = decode(substr(t.grantee, 3), 'hex') AND p.body->>'parent' = $7))
        GROUP BY t.patient
        ON CONFLICT (kind, key) DO UPDATE SET done_at = NULL, due = excluded.due, claimed_until = 0`,
       [
@@ -87,6 +101,7 @@ export class NoticeMirroring implements ChainShare {
         step.head.hash,
         clock(),
         entity,
+        told.map(({ name }) => name === GRANT),
       ],
     )
     if (rowCount > 0) this.#rounds.poke()
@@ -137,8 +152,12 @@ export class NoticeMirroring implements ChainShare {
     const histories = await this.#histories(patients)
     const context = await this.#context(histories)
     const known = new Map(histories.flatMap((history) => history.notices.map((notice) => [notice.id, notice])))
+    const links = Map.groupBy(await this.given.links.ofPatients(patients), ({ terms }) => terms.patient)
     const news = histories
-      .flatMap((history) => emergencyNotices(context, history))
+      .flatMap((history) => [
+        ...emergencyNotices(context, history),
+        ...requestNotices(context, history, links.get(history.patient) ?? []),
+      ])
       .filter(({ notice }) => known.get(notice.id)?.told?.equals(notice.told) !== true)
     if (news.length === 0) return true
     const rows = await parts.records.read(news.map(({ notice }) => ({ type: typeOf(notice.kind), id: notice.id })))
@@ -148,7 +167,7 @@ export class NoticeMirroring implements ChainShare {
     const tellable = news.filter((_, i) => rows[i] == null || opened.has((rows[i] as { id: string }).id))
     if (tellable.length === 0) return true
     const references = await patientReferences(parts, patients)
-    const written = tellable.map(({ notice, resource, place, description }) => {
+    const written = tellable.map(({ notice, resource, place, by, description }) => {
       const base = opened.get(notice.id) ?? null
       return {
         id: notice.id,
@@ -157,6 +176,7 @@ export class NoticeMirroring implements ChainShare {
         previous: base?.row ?? null,
         evidence: place === null ? null : evidenceAt(context, place),
         description,
+        by: place === null || by === null ? null : { ...by, at: place.blockTime },
       }
     })
     const committed = await writeNotices(parts, written, null, this.#more(tellable, references))

@@ -2,6 +2,7 @@ import type { Principal } from '../../auth/principal.js'
 import { NOTICE } from '../../consent/labels.js'
 import type { LedgerEvidence, Occurrence } from '../../audit/occurrence.js'
 import type { TrailRecord } from '../../audit/audit-trail.js'
+import { concept, evidenceExtension } from '../../audit/balp.js'
 import type { PatientId } from '../../consent/permit.js'
 import { categoryBits } from '../../consent/terms.js'
 import { ConsentryError } from '../../errors.js'
@@ -11,6 +12,7 @@ import type { StoredVersion } from '../../records/types.js'
 import type { GatewayParts } from '../parts.js'
 import { PATIENT_ID_SYSTEM } from '../patient-compartment.js'
 import { type Draft, sealVersions, stamped } from '../versions.js'
+import { PARTY_SYSTEM } from './codes.js'
 import type { PatientReference } from './emergency-resources.js'
 
 /** A notice that says something new. */
@@ -24,6 +26,8 @@ export interface NewNotice {
   readonly evidence: LedgerEvidence | null
   /** For people; no health data. */
   readonly description: string
+  /** Who did what the event tells, and when, seconds since the epoch: a Provenance of the version says so. */
+  readonly by?: { readonly system: string; readonly value: string; readonly at: number } | null
 }
 
 /**
@@ -36,7 +40,6 @@ export async function writeNotices(
   notices: readonly NewNotice[],
   audit: readonly Occurrence[] | null,
   more: readonly Occurrence[] = [],
-  provenance: readonly TrailRecord[] = [],
 ): Promise<boolean> {
   const now = parts.clock()
   const drafts = notices.map(({ id, patient, resource, previous }): Draft => {
@@ -71,10 +74,33 @@ export async function writeNotices(
     ...(evidence === null ? {} : { evidence }),
   }))
   const records = await parts.audit.records([...(audit ?? told), ...more])
+  const provenance = notices.flatMap((notice, i) => provenanceOf(parts, notice, drafts[i] as Draft))
   const further = provenance.length === 0 ? [] : await parts.audit.rows(provenance, now)
   const { committed } = await parts.records.commit({ versions, audit: [...records, ...further] })
   if (committed) parts.committed()
   return committed
+}
+
+/** Of the version that an event of the ledger has made; fhir-profiles/StructureDefinition-ledger-provenance.json */
+function provenanceOf({ entity }: GatewayParts, { evidence, by, patient }: NewNotice, draft: Draft): TrailRecord[] {
+  if (evidence === null || by == null) return []
+  const agent = (code: string, system: string, value: string): object => ({
+    type: concept('http://terminology.hl7.org/CodeSystem/provenance-participant-type', code),
+    who: { identifier: { system, value } },
+  })
+  const resource: Resource = {
+    resourceType: 'Provenance',
+    meta: { profile: ['https://consentry.health/fhir/StructureDefinition/ledger-provenance'] },
+    extension: [evidenceExtension(evidence)],
+    target: [{ reference: `${draft.type}/${draft.id}/_history/${draft.version}` }],
+    recorded: new Date(by.at * 1000).toISOString(),
+    activity: concept(
+      'http://terminology.hl7.org/CodeSystem/v3-DataOperation',
+      draft.version === 1 ? 'CREATE' : 'UPDATE',
+    ),
+    agent: [agent('author', PARTY_SYSTEM, entity), agent('performer', by.system, by.value)],
+  }
+  return [{ resource, patient }]
 }
 
 /** How a resource names these patients: by their Patient here, if there is one, and by the ledger's id. */

@@ -1,4 +1,3 @@
-import { requireScope } from '../../auth/allows.js'
 import { requirePrivacyScope } from '../../auth/own-scopes.js'
 import { instant } from '../../consent/instant.js'
 import { ConsentryError } from '../../errors.js'
@@ -22,7 +21,6 @@ const COMMENT = 2_000
 export function review(parts: GatewayParts, access: AccessParts): AuditedHandler {
   return async (request, trail) => {
     requirePrivacyScope(request.principal)
-    requireScope(request.principal, 'Task', 'read')
     const { outcome, comment } = inputOf(operationInput(request))
     const { row, resource, notice } = await loadNotice(parts, access, request, trail, 'review')
     if (notice.doneAt !== null) throw new ConsentryError('conflict', 'This emergency access has been reviewed already.')

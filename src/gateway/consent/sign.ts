@@ -5,7 +5,7 @@ import { type Grant, relayCall, signerOf, typedData } from '../../ledger/typed-d
 import type { AuditedHandler } from '../audited.js'
 import type { GatewayParts } from '../parts.js'
 import { authorisationOf } from './authorisation.js'
-import { type Asked, type ConsentParts, load, settled } from './request.js'
+import { type ConsentParts, load, settled } from './request.js'
 import { requireSigner, signatureOf } from './signature.js'
 import { prepare, preparedKey, requireProposed } from './to-sign.js'
 
@@ -24,25 +24,25 @@ export function sign(parts: GatewayParts, consent: ConsentParts): AuditedHandler
     await parts.access.permit(request.principal, 'update', [asked.row])
     if (signature === null) {
       const grant = await prepare(parts, consent, asked)
-      await send(consent, asked, grant, consent.contracts.write('ConsentRegistry', 'grant', grant))
+      await sendGrant(consent, asked.row.id, grant, consent.contracts.write('ConsentRegistry', 'grant', grant))
     } else {
       const grant = await consent.prepared.find(preparedKey(asked.row))
       if (grant === null) throw new ConsentryError('conflict', 'Ask for the data to sign with $to-sign first.')
       requireSigner(asked.patient, signerOf(typedData(consent.contracts, 'Grant', grant), signature))
-      await send(consent, asked, grant, relayCall(consent.contracts, 'Grant', grant, signature))
+      await sendGrant(consent, asked.row.id, grant, relayCall(consent.contracts, 'Grant', grant, signature))
     }
     return settled(parts, consent, request, asked)
   }
 }
 
 /** The Consent is linked first: a grant that is mined while nobody listens finds it all the same. */
-async function send(consent: ConsentParts, { row }: Asked, grant: Grant, call: Call): Promise<void> {
-  const key = await consent.links.propose(row.id, grant)
+export async function sendGrant(consent: ConsentParts, consentId: string, grant: Grant, call: Call): Promise<void> {
+  const key = await consent.links.propose(consentId, grant)
   try {
     const receipt = await (await consent.sender.send(call)).wait()
     await consent.follower.reached(receipt.blockNumber)
   } catch (error) {
-    if (error instanceof ContractRefusal) await consent.links.withdraw(row.id, key)
+    if (error instanceof ContractRefusal) await consent.links.withdraw(consentId, key)
     throw error
   }
 }

@@ -15,6 +15,8 @@ export interface ToldNotice {
   readonly resource: (base: Resource | null, patient: PatientReference) => Resource
   /** The event that it tells; `null`: that it is gone. */
   readonly place: LedgerPlace | null
+  /** Whose deed the event is; `null`: the event is gone, or tells of none. */
+  readonly by: { readonly system: string; readonly value: string } | null
   /** For people; no health data. */
   readonly description: string
   /** What the trail is told besides. */
