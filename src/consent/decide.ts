@@ -66,7 +66,7 @@ export type Decision = { readonly permit: Permit } | { readonly denial: Denial }
  *
  * A permit is for all the subjects or there is none. A subject in a patient's compartment needs, for each of its
  * labels, one word in force of one of the caller's active parties that covers the label, the action, the purpose
- * and every category of the subject, and whose policy documents leave it permitted; while the glass is broken, the emergency word is asked instead (terms.ts). A subject in no compartment belongs to its author
+ * and every category of the subject, and whose policy documents leave it permitted; while the glass is broken, the emergency word is asked instead (terms.ts). Where a subject names other patients, the same is asked of each of them. A subject in no compartment belongs to its author
  * entity alone, and so does a notice, which nobody changes (labels.ts).
  * A mirror that is too old permits nothing (DESIGN.md, promise 5). The audit trail is read by auditors of the entity
  * that keeps it and by nobody else; no grant reaches it, and it can be read while the ledger is silent.
@@ -86,6 +86,10 @@ export function decide(question: Question, facts: Facts): Decision {
     if (subject.patient === null || notice) {
       if (!parties.includes(subject.origin)) return { denial: { reason: 'not-the-author', subject } }
     } else if (!covered(subject, words.get(subject.patient) ?? [], asked)) {
+      return { denial: { reason: 'no-grant', subject } }
+    }
+    const others = notice ? [] : (subject.others ?? [])
+    if (!others.every((patient) => covered(subject, words.get(patient) ?? [], asked))) {
       return { denial: { reason: 'no-grant', subject } }
     }
   }

@@ -21,12 +21,19 @@ export interface RecordFacts {
 export interface RecordSubject {
   /** `null`: in no patient's compartment. */
   readonly patient: PatientId | null
+  /** Other patients whom it names: each of them must permit as well. */
+  readonly others?: readonly PatientId[] | null
   /** The author entity. */
   readonly origin: PartyId
   readonly labels: LabelBits
   readonly categories: bigint
   /** What a policy document can ask of it; absent: unknown, and then a word with such a document does not cover it. */
   readonly facts?: RecordFacts | null
+}
+
+/** Everybody whose consent it takes. */
+export function patientsOf({ patient, others }: Pick<RecordSubject, 'patient' | 'others'>): PatientId[] {
+  return [...(patient === null ? [] : [patient]), ...(others ?? [])]
 }
 
 const secret = Symbol('permit')
@@ -62,7 +69,7 @@ export class Permit {
 }
 
 function subjectKey(s: RecordSubject): string {
-  return `${s.patient ?? '-'}|${s.origin}|${s.labels}|${s.categories}|${factsKey(s.facts)}`
+  return `${s.patient ?? '-'}|${s.others?.join(',') ?? ''}|${s.origin}|${s.labels}|${s.categories}|${factsKey(s.facts)}`
 }
 
 function factsKey(facts: RecordFacts | null | undefined): string {

@@ -23,6 +23,15 @@ const POLICIES_PERMIT = `(
               AND coalesce((p.care_from IS NULL OR r.care_lo < p.care_to AND r.care_hi > p.care_from)
                 AND (p.facets IS NULL OR r.facets && p.facets), true)))`
 
+/** The labels that the words of one patient give for the row. */
+const permittedBy = (patient: string): string => `(
+        SELECT bit_or(g.label_mask) FROM "grant" g
+        WHERE g.patient = ${patient} AND g.grantee = ANY($1::bytea[]) AND g.action = $2
+          AND g.valid_from <= $3 AND g.valid_to > $3 AND (g.purposes & $4) <> 0
+          AND (g.categories & r.categories) = r.categories
+          AND (g.policies IS NULL OR ${POLICIES_PERMIT})
+      )`
+
 /** Who searches, why, and when; `parties` are active ones already. */
 export interface RowQuestion {
   readonly action: Action
@@ -52,13 +61,9 @@ export function rowFilter(question: RowQuestion): RowFilter {
     sql: `(r.labels & ${AUDIT}) <> ${AUDIT} AND CASE
       WHEN (r.labels & ${NOTICE}) = ${NOTICE} THEN ${notices}
       WHEN r.patient IS NULL THEN r.origin = ANY($1::bytea[])
-      ELSE r.labels & (
-        SELECT bit_or(g.label_mask) FROM "grant" g
-        WHERE g.patient = r.patient AND g.grantee = ANY($1::bytea[]) AND g.action = $2
-          AND g.valid_from <= $3 AND g.valid_to > $3 AND (g.purposes & $4) <> 0
-          AND (g.categories & r.categories) = r.categories
-          AND (g.policies IS NULL OR ${POLICIES_PERMIT})
-      ) = r.labels END`,
+      ELSE r.labels & ${permittedBy('r.patient')} = r.labels END
+      AND (r.others IS NULL OR (r.labels & ${NOTICE}) = ${NOTICE} OR NOT EXISTS (
+        SELECT FROM unnest(r.others) o(patient) WHERE (r.labels & ${permittedBy('o.patient')}) IS DISTINCT FROM r.labels))`,
     params: [
       parties,
       action === null ? NO_WORD : actionNumber(action),

@@ -2,7 +2,7 @@ import type { Principal } from '../auth/principal.js'
 import { type Decision, decide, type Denial, type Facts, type Freshness } from '../consent/decide.js'
 import type { ConsentMirror } from '../consent/mirror.js'
 import { ANY_ENTITY, countingParties } from '../consent/parties.js'
-import type { Action, PartyId, Permit, RecordSubject } from '../consent/permit.js'
+import { type Action, type PartyId, patientsOf, type Permit, type RecordSubject } from '../consent/permit.js'
 import { rowFilter } from '../consent/row-filter.js'
 import { isPurpose, type Purpose, PURPOSES, wordAsked } from '../consent/terms.js'
 import { ConsentryError } from '../errors.js'
@@ -144,7 +144,7 @@ export class Access {
   ): Promise<Partial<Facts> | null> {
     if (!this.asksContract(principal, action) || this.emergency === null) return null
     if (denial.reason !== 'mirror-stale' && denial.reason !== 'no-grant') return null
-    const patients = [...new Set(subjects.flatMap(({ patient }) => (patient === null ? [] : [patient])))]
+    const patients = [...new Set(subjects.flatMap(patientsOf))]
     if (patients.length === 0) return null
     const facts = await this.emergency.facts(partiesOf(principal), patients, this.clock()).catch(orNothing)
     return facts === undefined || facts.words.length === 0 ? null : facts
@@ -173,7 +173,7 @@ export class Access {
 
   private async facts(principal: Principal, action: Action, subjects: readonly RecordSubject[]): Promise<Facts> {
     const parties = granteesOf(principal)
-    const patients = [...new Set(subjects.flatMap(({ patient }) => (patient === null ? [] : [patient])))]
+    const patients = [...new Set(subjects.flatMap(patientsOf))]
     const now = this.clock()
     const words = wordAsked(action, purposeOf(principal))
     const [held, activeParties] = await Promise.all([

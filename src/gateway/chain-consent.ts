@@ -1,6 +1,6 @@
 import type { Question } from '../consent/decide.js'
 import { ALL_LABELS_ID, labelCodes, labelId, NOTICE } from '../consent/labels.js'
-import type { RecordSubject } from '../consent/permit.js'
+import { patientsOf, type RecordSubject } from '../consent/permit.js'
 import { actionNumber, purposeMask } from '../consent/terms.js'
 import { header } from '../ledger/chain.js'
 import type { ChainFollower } from '../ledger/follower.js'
@@ -36,10 +36,11 @@ export class ChainConsent {
     const asked: ConsentQuestion[] = []
     const places = new Map<string, readonly (readonly number[])[]>()
     for (const subject of subjects) {
-      const { patient, labels, categories } = subject
+      const { labels, categories } = subject
       const name = nameOf(subject)
-      if (!isContracts(subject) || patient === null || places.has(name)) continue
-      const each = labelCodes(labels).map((code) =>
+      if (!isContracts(subject) || places.has(name)) continue
+      const needed = patientsOf(subject).flatMap((patient) => labelCodes(labels).map((code) => ({ patient, code })))
+      const each = needed.map(({ patient, code }) =>
         question.parties.flatMap((grantee) =>
           [labelId(code), ALL_LABELS_ID].map((label) => {
             const action = actionNumber(question.action)
@@ -60,10 +61,11 @@ export class ChainConsent {
   }
 }
 
-function isContracts({ patient, labels }: RecordSubject): boolean {
-  return patient !== null && (labels & NOTICE) === 0n
+function isContracts(subject: RecordSubject): boolean {
+  return patientsOf(subject).length > 0 && (subject.labels & NOTICE) === 0n
 }
 
-function nameOf({ patient, labels, categories }: RecordSubject): string {
-  return `${patient}|${labels}|${categories}`
+function nameOf(subject: RecordSubject): string {
+  const { labels, categories } = subject
+  return `${patientsOf(subject).join(',')}|${labels}|${categories}`
 }

@@ -1,4 +1,4 @@
-import type { Permit, RecordSubject } from '../consent/permit.js'
+import { patientsOf, type Permit, type RecordSubject } from '../consent/permit.js'
 import type { Occurrence } from '../audit/occurrence.js'
 import type { ResourceRow, StoredVersion } from '../records/types.js'
 import type { InteractionRequest } from './interaction.js'
@@ -15,9 +15,9 @@ export async function trace(parts: GatewayParts, trail: Trail, rows: readonly Re
 export async function tracePatients(
   parts: GatewayParts,
   trail: Trail,
-  subjects: readonly Pick<RecordSubject, 'patient'>[],
+  subjects: readonly Pick<RecordSubject, 'patient' | 'others'>[],
 ): Promise<void> {
-  const patients = [...new Set(subjects.flatMap(({ patient }) => (patient === null ? [] : [patient])))]
+  const patients = [...new Set(subjects.flatMap(patientsOf))]
   const localIds = await parts.patients.localIds(patients)
   for (const patient of patients) trail.concerns(patient, `Patient/${localIds.get(patient)?.[0] ?? 'unknown'}`)
 }

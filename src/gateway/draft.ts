@@ -1,5 +1,5 @@
 import { labelBits } from '../consent/labels.js'
-import type { Action, PatientId, RecordSubject } from '../consent/permit.js'
+import { type Action, type PatientId, patientsOf, type RecordSubject } from '../consent/permit.js'
 import { categoryBits, isCategory } from '../consent/terms.js'
 import { clinicalCategories } from '../fhir/clinical-categories.js'
 import { labelsOf } from '../fhir/labels-of.js'
@@ -8,7 +8,7 @@ import type { Resource } from '../fhir/types.js'
 import type { StoredVersion } from '../records/types.js'
 import type { Intent } from './intent.js'
 import type { GatewayParts } from './parts.js'
-import type { CompartmentPatient } from './patient-compartment.js'
+import type { NamedPatients } from './patient-compartment.js'
 import type { Trail } from './trail.js'
 import { stamped } from './versions.js'
 
@@ -49,7 +49,7 @@ export function intendedVersions(
   trail: Trail,
   intents: readonly Intent[],
   previous: readonly (StoredVersion | null)[],
-  patients: readonly (CompartmentPatient | null)[],
+  patients: readonly NamedPatients[],
 ): IntendedVersion[] {
   const now = parts.clock()
   return intents.flatMap((intent, i): IntendedVersion[] => {
@@ -58,8 +58,8 @@ export function intendedVersions(
     const version = (before?.version ?? 0) + 1
     // Time never runs backwards within one resource, whatever the clock does.
     const lastUpdated = Math.max(now, (before?.lastUpdated ?? 0) + 1)
-    const patient = patients[i] ?? null
-    if (patient !== null) trail.concerns(patient.id, patient.reference)
+    const { patient, others } = patients[i] ?? { patient: null, others: [] }
+    for (const { id, reference } of patient === null ? others : [patient, ...others]) trail.concerns(id, reference)
     trail.touches(`${intent.type}/${intent.id}`, version)
     const common = { intent, previous: before, version, lastUpdated }
     if (intent.kind === 'delete') {
@@ -69,6 +69,7 @@ export function intendedVersions(
     const resource = stamped(intent.resource, intent.id, version, lastUpdated)
     const subject = {
       patient: patient?.id ?? null,
+      others: others.length === 0 ? null : others.map(({ id }) => id),
       origin: before?.origin ?? parts.entity,
       labels: labelBits(labelsOf(intent.resource)),
       categories: categoryBits(clinicalCategories(intent.resource).filter(isCategory)),
@@ -96,7 +97,7 @@ export function subjectsByAction(drafts: readonly IntendedVersion[]): Map<Action
 
 /** A record that moves is taken from one patient and given to another: both learn of it. */
 export function patientsConcerned({ subject, previous }: IntendedVersion): PatientId[] {
-  return [...new Set([subject.patient, previous?.patient ?? null])].filter((id) => id !== null)
+  return [...new Set([subject, ...(previous === null ? [] : [previous])].flatMap(patientsOf))]
 }
 
 /** References to the patients concerned, as `Patient/id` of this server. */
@@ -109,6 +110,6 @@ export async function localPatients(
   return (id) => `Patient/${localIds.get(id)?.[0] ?? 'unknown'}`
 }
 
-function subjectOf({ patient, origin, labels, categories, facts = null }: RecordSubject): RecordSubject {
-  return { patient, origin, labels, categories, facts }
+function subjectOf({ patient, origin, labels, categories, others = null, facts = null }: RecordSubject): RecordSubject {
+  return { patient, others, origin, labels, categories, facts }
 }

@@ -24,13 +24,13 @@ export class LaunchContext {
     return new LaunchContext(principal.patient === undefined ? null : await patientOf(principal.patient))
   }
 
-  holds({ patient }: Pick<RecordSubject, 'patient'>): boolean {
-    return this.patient !== null && patient === this.patient
+  holds({ patient, others }: Pick<RecordSubject, 'patient' | 'others'>): boolean {
+    return this.patient !== null && patient === this.patient && (others ?? []).length === 0
   }
 
   within({ sql, params }: RowFilter): RowFilter {
     if (this.patient === null) return { sql: 'false', params: [] }
     const patient = Buffer.from(this.patient.slice(2), 'hex')
-    return { sql: `r.patient = $${params.length + 1} AND (${sql})`, params: [...params, patient] }
+    return { sql: `r.patient = $${params.length + 1} AND r.others IS NULL AND (${sql})`, params: [...params, patient] }
   }
 }

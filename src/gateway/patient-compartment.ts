@@ -1,7 +1,7 @@
 import type { PatientId } from '../consent/permit.js'
 import { ConsentryError } from '../errors.js'
 import { patientReferences } from '../fhir/compartments.js'
-import { type ParsedReference, parseReference } from '../fhir/references.js'
+import { type ParsedReference, parseReference, referencesOf } from '../fhir/references.js'
 import type { Resource } from '../fhir/types.js'
 import type { StoredVersion } from '../records/types.js'
 import type { GatewayParts } from './parts.js'
@@ -17,8 +17,16 @@ export interface CompartmentPatient {
   readonly reference: string
 }
 
+/** Whose consent a resource takes. */
+export interface NamedPatients {
+  /** In whose compartment it lies; `null`: in nobody's. */
+  readonly patient: CompartmentPatient | null
+  /** Everybody else of this server whom it names, in whose compartment it is too or by a reference anywhere. */
+  readonly others: readonly CompartmentPatient[]
+}
+
 export interface Placement {
-  readonly patients: readonly (CompartmentPatient | null)[]
+  readonly patients: readonly NamedPatients[]
   /** New Patient resources of patients who are registered elsewhere: to be linked once the write is permitted. */
   readonly links: readonly { readonly localId: string; readonly patient: PatientId }[]
   /** Patients who are here and must still be when this is committed: something new is said of them. */
@@ -30,9 +38,10 @@ export interface Placement {
  *
  * A Patient that is new here is registered on the ledger, or linked if it carries the ledger's id of one who is
  * registered already. A reference that places a resource in a compartment must resolve here or among the intents:
- * an unknown patient has no consent to ask, and of a deleted one nothing new is said.
+ * an unknown patient has no consent to ask, and of a deleted one nothing new is said. Each patient of this server whom a resource names
+ * besides is to be asked too, wherever it names them.
  *
- * @throws ConsentryError `invalid` for a reference to an unknown patient, and for a resource of several patients; `conflict`
+ * @throws ConsentryError `invalid` for a reference to an unknown patient, and for too many patients; `conflict`
  *   for a new Patient whose id another entity's records name.
  */
 export async function patientsOf(
@@ -41,7 +50,9 @@ export async function patientsOf(
   previous: readonly (StoredVersion | null)[],
 ): Promise<Placement> {
   const wanted = intents.map((intent) => (intent.kind === 'delete' ? [] : localPatientsOf(intent)))
-  const linkedBefore = await parts.patients.known([...new Set(wanted.flat().map(({ id }) => id))])
+  const named = intents.map((intent) => (intent.kind === 'delete' ? [] : patientsNamedIn(intent)))
+  const asked = new Set([...wanted.flat().map(({ id }) => id), ...named.flat()])
+  const linkedBefore = await parts.patients.known([...asked])
   const known = new Map([...linkedBefore].map(([localId, { id }]) => [localId, id]))
   const created = new Map(
     intents.flatMap((intent) => (intent.type === 'Patient' && intent.kind !== 'delete' ? [[intent.id, intent]] : [])),
@@ -72,9 +83,13 @@ export async function patientsOf(
     if ('taken' in done) throw takenIds(done.taken, intents)
     for (const [localId, patient] of done.admitted) known.set(localId, patient)
   }
-  const patients = intents.map(
-    (_, i) => onePatient(wanted[i] ?? [], known) ?? unchanged(previous[i] ?? null, wanted[i] ?? []),
-  )
+  const patients = intents.map((_, i): NamedPatients => {
+    const inside = distinct(wanted[i]?.map(({ id }) => id) ?? [], known)
+    const patient = inside[0] ?? unchanged(previous[i] ?? null, wanted[i] ?? [])
+    const all = distinct([...(wanted[i]?.map(({ id }) => id) ?? []), ...(named[i] ?? [])], known)
+    return { patient, others: all.filter(({ id }) => id !== patient?.id) }
+  })
+  requireNotTooMany(patients, intents)
   return { patients, links: linked, present: [...present] }
 }
 
@@ -158,21 +173,39 @@ function unknownPatients(places: readonly { readonly at: string; readonly what: 
   })
 }
 
-function onePatient(wanted: readonly LocalPatient[], known: ReadonlyMap<string, PatientId>): CompartmentPatient | null {
-  const patients = new Map(wanted.map(({ id }) => [known.get(id) as PatientId, `Patient/${id}`]))
-  if (patients.size > 1) {
-    const named = [...patients.values()].join(' and ')
-    throw new ConsentryError(
-      'invalid',
-      `A resource is in the compartment of one patient here; this one names ${named}.`,
-      {
-        code: 'not-supported',
-        expression: wanted.map(({ at }) => at),
-      },
-    )
+/** Patients, each once, whatever the number of Patient resources that they have here. Ids that nobody has are nobody's. */
+function distinct(localIds: readonly string[], known: ReadonlyMap<string, PatientId>): CompartmentPatient[] {
+  const patients = new Map<PatientId, CompartmentPatient>()
+  for (const localId of localIds) {
+    const id = known.get(localId)
+    if (id !== undefined && !patients.has(id)) patients.set(id, { id, reference: `Patient/${localId}` })
   }
-  const [first] = patients
-  return first === undefined ? null : { id: first[0], reference: first[1] }
+  return [...patients.values()]
+}
+
+/** Ids of Patients to whom the resource, or one inside of it, refers at any place. */
+function patientsNamedIn({ resource }: PutIntent): string[] {
+  const named = referencesOf(resource).flatMap(({ reference: { reference } }) => {
+    const parsed = typeof reference === 'string' ? parseReference(reference) : null
+    return parsed?.kind === 'relative' && parsed.type === 'Patient' ? [parsed.id] : []
+  })
+  return [...new Set(named)]
+}
+
+/** Every one of them is asked for at each reading. */
+const MOST_NAMED = 1_000
+
+function requireNotTooMany(patients: readonly NamedPatients[], intents: readonly Intent[]): void {
+  const at = patients.findIndex(({ others }) => others.length >= MOST_NAMED)
+  if (at === -1) return
+  throw new ConsentryError(
+    'invalid',
+    `A resource names ${MOST_NAMED} patients at most, since each must permit its use.`,
+    {
+      code: 'too-costly',
+      expression: [intents[at]?.at ?? ''],
+    },
+  )
 }
 
 /** Whoever got such an id would be whom records of another entity speak of. */

@@ -31,7 +31,15 @@ export async function sealVersions(
   // Sealing is another thread's and writing blocks the disk's: the index entries are made meanwhile.
   const [sealed, index] = await Promise.all([
     parts.bodies.seal(
-      drafts.map(({ type, id, version, subject }, i) => ({ ...subject, type, id, version, body: bodies[i] as Buffer })),
+      drafts.map(({ type, id, version, subject }, i) => ({
+        ...subject,
+        // What names several patients is sealed as the entity's own: whoever holds the keys of one of them does not hold those of all.
+        patient: (subject.others ?? []).length === 0 ? subject.patient : null,
+        type,
+        id,
+        version,
+        body: bodies[i] as Buffer,
+      })),
     ),
     nextTurn().then(() => drafts.map((draft) => indexOf(parts, draft))),
   ])

@@ -25,7 +25,12 @@ export class AsIf {
       const current = versions?.get(nameOf(ref))
       const row = current?.version === ref.version ? current : (found[i] ?? null)
       if (current === undefined || row === null || row === current) return row
-      return { ...row, labels: row.labels | current.labels, categories: row.categories | current.categories }
+      return {
+        ...row,
+        labels: row.labels | current.labels,
+        categories: row.categories | current.categories,
+        others: [...(row.others ?? []), ...(current.others ?? [])],
+      }
     })
   }
 }

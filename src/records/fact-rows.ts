@@ -1,5 +1,6 @@
 import { byteaArray, int4Array, int8Arrays } from './array-parameter.js'
-import type { RowFacts } from './types.js'
+import { bytesOf } from './hex.js'
+import type { Hex, RowFacts } from './types.js'
 
 type Known = RowFacts | null | undefined
 
@@ -34,4 +35,20 @@ export function careColumns(facts: readonly Known[]): [lo: Buffer, hi: Buffer] {
     byteaArray(facts.map((each) => each?.care?.lo ?? null)),
     byteaArray(facts.map((each) => each?.care?.hi ?? null)),
   ]
+}
+
+/** Other patients of several rows end to end; for each row the first and the last place of its own, null where there are none. */
+export function otherColumns(
+  rows: readonly (readonly Hex[] | null | undefined)[],
+): [others: Buffer, from: Buffer, to: Buffer] {
+  const from: (number | null)[] = []
+  const to: (number | null)[] = []
+  const all: Uint8Array[] = []
+  for (const others of rows) {
+    const some = others !== null && others !== undefined && others.length > 0
+    from.push(some ? all.length + 1 : null)
+    if (some) all.push(...others.map(bytesOf))
+    to.push(some ? all.length : null)
+  }
+  return [byteaArray(all), int4Array(from), int4Array(to)]
 }

@@ -3,7 +3,7 @@ import type { ResourceRow, RowFacts, StoredVersion } from './types.js'
 
 /** Columns of `resource r` as a ResourceRow. */
 export const ROW_COLUMNS = `r.pk, r.type, r.id, r.version, r.last_updated, r.deleted, r.patient, r.origin, r.labels,
-  r.categories, r.source, r.facets, r.care_lo, r.care_hi`
+  r.categories, r.source, r.facets, r.care_lo, r.care_hi, r.others`
 
 /** Columns of the current version: `resource r` with its `resource_version v`. */
 export const VERSION_COLUMNS = `${ROW_COLUMNS}, v.cid, v.body, v.content_hash, v.salt, v.author`
@@ -17,10 +17,13 @@ const SAME_FACTS = '(v.facets, v.care_lo, v.care_hi) IS NOT DISTINCT FROM (r.fac
 export const OLD_VERSION_COLUMNS = `r.pk, r.type, r.id, v.version, v.last_updated, v.deleted, v.patient, r.origin,
   v.labels | r.labels AS labels, v.categories | r.categories AS categories, r.source,
   CASE WHEN ${SAME_FACTS} THEN v.facets END AS facets, CASE WHEN ${SAME_FACTS} THEN v.care_lo END AS care_lo,
-  CASE WHEN ${SAME_FACTS} THEN v.care_hi END AS care_hi, v.cid, v.body, v.content_hash,
+  CASE WHEN ${SAME_FACTS} THEN v.care_hi END AS care_hi,
+  v.others || r.others AS others, v.cid, v.body, v.content_hash,
   v.salt, v.author`
 
 export interface SqlRow {
+  /** bytea[] */
+  readonly others?: readonly Buffer[] | null
   readonly facets?: readonly bigint[] | null
   readonly care_lo?: Buffer | null
   readonly care_hi?: Buffer | null
@@ -56,6 +59,7 @@ export function resourceRow(row: SqlRow): ResourceRow {
     origin: hexOf(row.origin),
     labels: row.labels,
     categories: BigInt.asUintN(64, row.categories),
+    others: row.others?.length ? row.others.map(hexOf) : null,
     facts: factsOf(row),
     source: row.source,
   }

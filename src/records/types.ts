@@ -14,6 +14,8 @@ export interface NewVersion {
   readonly deleted: boolean
   /** The patient whose compartment holds it; `null`: nobody's. */
   readonly patient: Hex | null
+  /** Other patients whom it names; absent or `null`: none. */
+  readonly others?: readonly Hex[] | null
   /** The entity that wrote it first. */
   readonly origin: Hex
   readonly labels: bigint
@@ -137,6 +139,7 @@ export interface ResourceRow extends VersionRef {
   readonly lastUpdated: number
   readonly deleted: boolean
   readonly patient: Hex | null
+  readonly others?: readonly Hex[] | null
   readonly origin: Hex
   readonly labels: bigint
   /** uint64 */

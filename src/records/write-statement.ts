@@ -1,7 +1,7 @@
 import { boolArray, byteaArray, int4Array, int8Array, textArray } from './array-parameter.js'
 import type { Statement } from './database.js'
 import { bytesOf } from './hex.js'
-import { careColumns, Facets } from './fact-rows.js'
+import { careColumns, Facets, otherColumns } from './fact-rows.js'
 import { IndexRows } from './index-rows.js'
 import type { NewAuditRecord, NewOutbox, NewVersion } from './types.js'
 
@@ -21,6 +21,8 @@ export interface Writing {
 const FACETS = 'CASE WHEN facet_from IS NULL THEN NULL ELSE ($42::bigint[])[facet_from:facet_to] END'
 const XID = 'pg_current_xact_id()::text::bigint'
 
+const OTHERS = 'CASE WHEN other_from IS NULL THEN NULL ELSE ($47::bytea[])[other_from:other_to] END'
+
 /*
  * Everything of a commit in one statement, whatever the number of rows. Tokens come as one flat array with the place of
  * each row's slice. Parameters come in the order of `parameters` below.
@@ -38,19 +40,19 @@ WITH held AS MATERIALIZED (
 ), input AS MATERIALIZED (
   SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::int[], $5::bigint[], $6::bool[], $7::bytea[], $8::bytea[],
     $9::bigint[], $10::bigint[], $11::text[], $12::int[], $13::int[], $14::text[], $15::bytea[], $16::bytea[], $17::bytea[],
-    $18::bytea[], $19::bytea[], $39::text[], $41::text[], $43::int[], $44::int[], $45::bytea[], $46::bytea[])
+    $18::bytea[], $19::bytea[], $39::text[], $41::text[], $43::int[], $44::int[], $45::bytea[], $46::bytea[], $48::int[], $49::int[])
   AS i(pk, type, id, version, last_updated, deleted, patient, origin, labels, categories, source, token_from, token_to,
-    cid, body, content_hash, salt, author, leaf, method, operation, facet_from, facet_to, care_lo, care_hi) WHERE (SELECT open FROM gate)
+    cid, body, content_hash, salt, author, leaf, method, operation, facet_from, facet_to, care_lo, care_hi, other_from, other_to) WHERE (SELECT open FROM gate)
 ), resources AS (
   INSERT INTO resource (pk, type, id, version, last_updated, deleted, patient, origin, labels, categories, source, tokens, xid,
-    facets, care_lo, care_hi)
+    facets, care_lo, care_hi, others)
   SELECT pk, type, id, version, last_updated, deleted, patient, origin, labels, categories, source,
-    ($20::bigint[])[token_from:token_to], ${XID}, ${FACETS}, care_lo, care_hi FROM input ${whenPresent}
+    ($20::bigint[])[token_from:token_to], ${XID}, ${FACETS}, care_lo, care_hi, ${OTHERS} FROM input ${whenPresent}
 ), versions AS (
   INSERT INTO resource_version (resource_pk, version, last_updated, deleted, patient, labels, categories, cid, body,
-    content_hash, salt, author, xid, leaf, method, operation, facets, care_lo, care_hi)
+    content_hash, salt, author, xid, leaf, method, operation, facets, care_lo, care_hi, others)
   SELECT pk, version, last_updated, deleted, patient, labels, categories, cid, body, content_hash, salt, author, ${XID}, leaf,
-    method, operation, ${FACETS}, care_lo, care_hi
+    method, operation, ${FACETS}, care_lo, care_hi, ${OTHERS}
   FROM input
 ), "references" AS (
   INSERT INTO reference (source_pk, ordinal, parameter, target_type, target_id)
@@ -83,7 +85,7 @@ export const WRITE = write(
   `ON CONFLICT (pk) DO UPDATE SET version = excluded.version, last_updated = excluded.last_updated,
     deleted = excluded.deleted, patient = excluded.patient, labels = excluded.labels, categories = excluded.categories,
     tokens = excluded.tokens, xid = excluded.xid, facets = excluded.facets, care_lo = excluded.care_lo,
-    care_hi = excluded.care_hi`,
+    care_hi = excluded.care_hi, others = excluded.others`,
 )
 
 /** What the statement answers: whether it has written, or one of the Patients is not there. */
@@ -142,5 +144,6 @@ export function parameters({ versions, keys, outbox, present, now }: Writing): u
     textArray(versions.map(({ operation }) => operation ?? null)),
     ...facets.columns,
     ...careColumns(versions.map(({ facts }) => facts)),
+    ...otherColumns(versions.map(({ others }) => others)),
   ]
 }

@@ -114,7 +114,10 @@ function otherRecord(): ConsentryError {
 function requireSame({ record, subject }: SealedRecord, payload: Payload): void {
   if (record !== undefined && (record.id !== payload.id || record.version !== payload.version)) throw otherRecord()
   const { subject: bound } = payload
-  if (bound && (bound.patient !== subject.patient || (bound.labels & subject.labels) !== bound.labels)) {
+  // What names several patients is sealed for nobody in particular; a version from before it named them, for the one.
+  const several = (subject.others ?? []).length > 0 && bound?.patient === null
+  const same = several || bound?.patient === subject.patient
+  if (bound && (!same || (bound.labels & subject.labels) !== bound.labels)) {
     throw new ConsentryError('integrity', 'The record was sealed for another patient or under more labels.')
   }
 }

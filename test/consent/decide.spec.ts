@@ -131,6 +131,20 @@ describe('decide', () => {
     })
   })
 
+  it('asks every patient whom a record names, with its labels and categories', () => {
+    const q = question({ subjects: [subject({ others: [party(2), party(3)] })] })
+    const [second, third] = [word({ patient: party(2) }), word({ patient: party(3) })]
+    expect(outcome(q, facts({ words: [word(), second, third] }))).toBe('permit')
+    for (const words of [[word(), second], [second, third], [word()], [word(), second, { ...third, purposes: 16 }]]) {
+      expect(outcome(q, facts({ words }))).toBe('no-grant')
+    }
+    // What is in nobody's compartment is its author's alone, and each patient's whom it names all the same.
+    const own = question({ parties: [hospital], subjects: [subject({ patient: null, others: [party(2)] })] })
+    expect(outcome(own, facts({ words: [] }))).toBe('no-grant')
+    expect(outcome(own, facts({ words: [{ ...second, grantee: hospital }] }))).toBe('permit')
+    expect(outcome({ ...own, parties: [clinic] }, facts({ words: [second] }))).toBe('not-the-author')
+  })
+
   it('needs every label of a record, from whichever words', () => {
     const q = question({ subjects: [subject({ labels: labelBits(['PSY', 'HIV']) })] })
     const psy = word({ labels: labelBits(['PSY']) })

@@ -69,6 +69,7 @@ const subject: fc.Arbitrary<RecordSubject> = fc.record({
   labels: fc.oneof({ weight: 6, arbitrary: labels }, { weight: 1, arbitrary: fc.constantFrom(AUDIT, NOTICE) }),
   categories,
   facts,
+  others: fc.option(fc.uniqueArray(patient, { minLength: 1, maxLength: 2 }), { nil: null, freq: 3 }),
 })
 const word: fc.Arbitrary<GrantWord> = fc
   .record({
@@ -129,8 +130,9 @@ async function filtered(q: Omit<Question, 'subjects'>, subjects: readonly Record
   const { rows } = await database.query<{ n: number }>(
     `SELECT r.n FROM unnest($${params.length + 1}::int[], $${params.length + 2}::bytea[], $${params.length + 3}::bytea[],
        $${params.length + 4}::bigint[], $${params.length + 5}::bigint[], $${params.length + 6}::text[], $${params.length + 7}::bytea[],
-       $${params.length + 8}::bytea[]) AS i(n, patient, origin, labels, categories, facets, care_lo, care_hi)
-     CROSS JOIN LATERAL (SELECT i.n, i.patient, i.origin, i.labels, i.categories, i.facets::bigint[] AS facets, i.care_lo, i.care_hi) r
+       $${params.length + 8}::bytea[], $${params.length + 9}::text[]) AS i(n, patient, origin, labels, categories, facets, care_lo, care_hi, others)
+     CROSS JOIN LATERAL (SELECT i.n, i.patient, i.origin, i.labels, i.categories, i.facets::bigint[] AS facets, i.care_lo, i.care_hi,
+       (SELECT array_agg(decode(o, 'hex')) FROM unnest(string_to_array(i.others, ' ')) o) AS others) r
      WHERE ${sql}`,
     [
       ...params,
@@ -142,6 +144,7 @@ async function filtered(q: Omit<Question, 'subjects'>, subjects: readonly Record
       subjects.map((s) => (s.facts ? `{${s.facts.facets.join(',')}}` : null)),
       subjects.map((s) => s.facts?.care?.lo ?? null),
       subjects.map((s) => s.facts?.care?.hi ?? null),
+      subjects.map((s) => s.others?.map((other) => other.slice(2)).join(' ') ?? null),
     ],
   )
   const through = new Set(rows.map(({ n }) => n))

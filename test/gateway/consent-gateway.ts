@@ -72,7 +72,7 @@ export class ConsentGateway {
   /** A client of another party, registered in the operator's file, and its token under the same name. */
   async register(
     name: string,
-    client: { readonly entity: Hex; readonly practitioner?: Hex; readonly scopes?: string },
+    client: { readonly entity?: Hex; readonly practitioner?: Hex; readonly patient?: string; readonly scopes?: string },
     purposes: readonly string[] = ['TREAT'],
   ): Promise<void> {
     const { privateKey } = await generateKeyPair('ES384', { extractable: true })

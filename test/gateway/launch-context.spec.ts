@@ -47,7 +47,8 @@ describe('a token with a patient scope', () => {
     // in a search the same is a condition of its SQL
     const { sql, params } = await access.filter(who, 'read')
     const confined =
-      sql.startsWith('r.patient = $6 AND (') && (params[5] as Buffer).equals(Buffer.from(id(1).slice(2), 'hex'))
+      sql.startsWith('r.patient = $6 AND r.others IS NULL AND (') &&
+      (params[5] as Buffer).equals(Buffer.from(id(1).slice(2), 'hex'))
     expect(sql === 'false' ? 'nothing' : confined ? 'one' : 'all').toBe(
       reached[2] ? 'all' : reached[0] ? 'one' : 'nothing',
     )

@@ -135,8 +135,6 @@ describe.skipIf(!hasSharedData)('request bodies of another server over HTTP (../
 /** What is no JSON or XML has no elements, but lines. */
 const UNPLACED = /^Not acceptable (?:JSON|XML) \(line/
 
-/** A rule of this server (src/gateway/README.md): consent is asked of one patient for each resource. */
-const ONE_PATIENT = /^422 \S+ A resource is in the compartment of one patient here/
 const any = (...reasons: RegExp[]): RegExp => new RegExp(reasons.map(({ source }) => source).join('|'))
 
 /** By file, what is wrong with it: what R4's rules say of the resource, and what they and this server say of the request. */
@@ -149,16 +147,9 @@ const OTHERWISE: Readonly<Record<string, RegExp>> = {
   // a urn:uuid that names nothing
   'Bundle-TransactionWithForeignReferenceInResourceBody.json': /names no entry of this Bundle/,
   'ObservationWithNoCode.xml': /code is required in Observation/,
-  'Includes-TestResources.json': any(/must be an array/, ONE_PATIENT),
-  'SmartCompartmentLeak.json': ONE_PATIENT,
+  'Includes-TestResources.json': /must be an array/,
   // "The resource SHALL contain an id element that has an identical value to the [id] in the URL"
-  'SmartCompartmentResources.json': any(
-    /relative reference/,
-    /is required/,
-    /needs the id that the URL has/,
-    ONE_PATIENT,
-  ),
-  'SmartIncludeRevIncludeCompartmentLeakSetup.json': ONE_PATIENT,
+  'SmartCompartmentResources.json': any(/relative reference/, /is required/, /needs the id that the URL has/),
   // rules of this server: bytes are somebody's whom consent can be asked of, and the ledger says what is in force
   'binary-example.json': /security context of a Binary/,
   'consent-example.json': /in force by a grant on the ledger alone/,

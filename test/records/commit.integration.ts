@@ -39,6 +39,7 @@ describe.each(ENGINES)('commit on $name', ({ open }) => {
       salt: randomBytes(16),
       body: randomBytes(9000),
       source: 'urn:feed:a',
+      others: [hex(), hex()],
       facts: { facets: [-3n, 5n], care: { lo: Buffer.of(1, 2), hi: Buffer.of(1, 3) } },
     })
     expect(await store.commit({ versions: [made] })).toEqual(committed)

@@ -16,6 +16,7 @@ interface RecordRow {
   readonly salt: Buffer | null
   readonly author: Buffer
   readonly patient: Buffer | null
+  readonly others: readonly Buffer[] | null
   readonly labels: bigint
   readonly leaf: Buffer | null
   readonly batch: number | null
@@ -32,7 +33,7 @@ export const records: Check = async function* (material) {
   const sealedFor = new SealedFor(material)
   for (let after = [-1n, 0] as [bigint, number]; ;) {
     const { rows } = await database.query<RecordRow>(
-      `SELECT v.resource_pk, v.version, r.type, r.id, r.source, v.cid, v.salt, v.author, v.patient, v.labels, v.leaf, v.anchor, a.pk AS batch
+      `SELECT v.resource_pk, v.version, r.type, r.id, r.source, v.cid, v.salt, v.author, v.patient, v.others, v.labels, v.leaf, v.anchor, a.pk AS batch
        FROM resource_version v JOIN resource r ON r.pk = v.resource_pk LEFT JOIN anchor a ON a.pk = v.anchor
        WHERE v.cid IS NOT NULL AND (v.resource_pk, v.version) > ($1, $2) ORDER BY v.resource_pk, v.version LIMIT $3`,
       [...after, PAGE],

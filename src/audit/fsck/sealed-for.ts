@@ -7,6 +7,7 @@ import { bytes, type Finding, hex, type Material } from './check.js'
 interface Sealed {
   readonly where: string
   readonly patient: Buffer | null
+  readonly others: readonly Buffer[] | null
   readonly labels: bigint
   readonly capsules: readonly Buffer[]
 }
@@ -20,9 +21,9 @@ export class SealedFor {
 
   constructor(private readonly material: Material) {}
 
-  add(where: string, row: Pick<Sealed, 'patient' | 'labels'>, { capsules }: Envelope): void {
+  add(where: string, row: Pick<Sealed, 'patient' | 'others' | 'labels'>, { capsules }: Envelope): void {
     const ids = capsules.map((capsule) => createHash('sha256').update(capsule).digest())
-    this.#sealed.push({ where, patient: row.patient, labels: row.labels, capsules: ids })
+    this.#sealed.push({ where, patient: row.patient, others: row.others, labels: row.labels, capsules: ids })
   }
 
   async *faults(): AsyncGenerator<Finding> {
@@ -33,11 +34,11 @@ export class SealedFor {
       [[...ids.values()]],
     )
     const keys = new Map(rows.map((row) => [hex(row.id), row]))
-    for (const { where, patient, labels, capsules } of this.#sealed) {
+    for (const { where, patient, others, labels, capsules } of this.#sealed) {
       const found = capsules.flatMap((id) => keys.get(hex(id)) ?? [])
-      // A notice is sealed under the entity's own key, whoever it is about.
+      // A notice is sealed under the entity's own key, whoever it is about, and so is what several patients are named by.
       const notice = labels === NOTICE
-      const owner = notice ? bytes(entity) : (patient ?? bytes(entity))
+      const owner = notice || (others !== null && others.length > 0) ? bytes(entity) : (patient ?? bytes(entity))
       const same = found.every((key) => key.patient.equals(owner))
       const covered = found.reduce((bits, key) => bits | key.label_mask, 0n)
       const fault = (what: string): Finding => ({ check: 'records', where, what })

@@ -13,7 +13,8 @@ export function orEmergency(byMirror: RowFilter | null, open: readonly PatientId
   const { sql, params } = byMirror ?? { sql: 'false', params: [] }
   const patients = open.map((patient) => Buffer.from(patient.slice(2), 'hex'))
   return {
-    sql: `((${sql}) OR (r.patient = ANY($${params.length + 1}::bytea[]) AND (r.labels & ${AUDIT | NOTICE}) = 0))`,
+    sql: `((${sql}) OR (r.patient = ANY($${params.length + 1}::bytea[])
+      AND coalesce(r.others <@ $${params.length + 1}::bytea[], true) AND (r.labels & ${AUDIT | NOTICE}) = 0))`,
     params: [...params, patients],
   }
 }

@@ -36,6 +36,10 @@ export class ResourceEntity {
   @Column({ type: 'bytea', nullable: true })
   patient!: Buffer | null
 
+  /** Other patients whom it names; null: none. */
+  @Column({ type: 'bytea', array: true, nullable: true })
+  others!: Buffer[] | null
+
   @Column({ type: 'bytea' })
   origin!: Buffer
 
@@ -90,6 +94,10 @@ export class ResourceVersionEntity {
 
   @Column({ type: 'bytea', nullable: true })
   patient!: Buffer | null
+
+  /** Other patients whom it names; null: none. */
+  @Column({ type: 'bytea', array: true, nullable: true })
+  others!: Buffer[] | null
 
   @Column({ type: 'bigint' })
   labels!: bigint
