@@ -249,6 +249,7 @@ describe('the operations', () => {
       'Consent/$sign',
       'Consent/$to-sign',
       'Patient/$break-glass',
+      'Patient/$claim',
       'Patient/$emergency-veto',
       'Patient/$ledger-id',
       'Patient/$request-access',
