@@ -55,6 +55,8 @@ export interface Config {
     readonly grantFinality: 'latest' | 'safe' | 'finalized'
     /** `mirror`: as the mirror of the ledger says, within the freshness limit; `chain`: the contract is asked at every decision too. */
     readonly consentMode: 'mirror' | 'chain'
+    /** What holds for new patients who have said nothing: `opt-in`: nothing is shared; `opt-out`: what is not sensitive is, with every active entity. */
+    readonly implicitPolicy: 'opt-in' | 'opt-out'
   }
   readonly auth: {
     /** An external issuer of access tokens. Null: the embedded authorization server under /oauth. */
@@ -99,6 +101,7 @@ export interface Config {
 
 const MEBIBYTE = 1024 * 1024
 const CONSENT_MODES = ['mirror', 'chain'] as const
+const IMPLICIT_POLICIES = ['opt-in', 'opt-out'] as const
 const FINALITIES = ['latest', 'safe', 'finalized'] as const
 const UNKNOWN_PROFILES = ['ignore', 'warning', 'error'] as const
 const FULL_TEXT = ['none', 'narrative', 'content'] as const
@@ -136,6 +139,7 @@ export function readConfig(environment: Environment = process.env): Config {
     chain: {
       freshnessSeconds: read.integer('FRESHNESS_SECONDS', 60, 1, 86_400),
       consentMode: read.choice('CONSENT_MODE', CONSENT_MODES, 'mirror'),
+      implicitPolicy: read.choice('IMPLICIT_POLICY', IMPLICIT_POLICIES, 'opt-in'),
       grantFinality: read.choice('GRANT_FINALITY', FINALITIES, ethRpcUrl === null ? 'latest' : 'finalized'),
     },
     auth: {

@@ -55,7 +55,7 @@ export async function composeLedger(site: Site, storage: Storage, { database, mi
     if (!isStale(freshness(), site.clock())) return
     throw new ConsentryError('unavailable', 'The ledger has not been heard of recently.')
   }
-  const admission = new Admission(keys.id, contracts, sender, follower)
+  const admission = new Admission(keys.id, contracts, sender, follower, site.config.chain.implicitPolicy)
   const strict = config.chain.consentMode === 'chain' ? new ChainConsent(chain.reader, follower) : null
   const notices = new Notices(database)
   const emergency = new EmergencyAccess(

@@ -1,4 +1,6 @@
 import { keccak256 } from 'ethers'
+import { labelId } from '../consent/labels.js'
+import { ANY_ENTITY } from '../consent/parties.js'
 import type { PartyId, PatientId } from '../consent/permit.js'
 import { ACTIONS, actionMask, ALL_CATEGORIES, OPEN_END, purposeMask, PURPOSES } from '../consent/terms.js'
 import type { Contracts } from '../ledger/contracts.js'
@@ -25,6 +27,25 @@ const CARE_TERMS = {
   policyHash: NO_POLICY,
 }
 
+/** What PCF calls the policy that holds where a patient has said nothing (https://profiles.ihe.net/ITI/PCF/volume-1.html). */
+export type ImplicitPolicy = 'opt-in' | 'opt-out'
+
+/** What the implicit policy `opt-out` gives to every active entity: to read what is not sensitive, for care and what goes with it. */
+const IMPLICIT_TERMS = {
+  grantee: ANY_ENTITY,
+  labels: [labelId('general')],
+  actions: actionMask(['read']),
+  purposes: purposeMask(['TREAT', 'HPAYMT', 'HOPERAT']),
+  categories: ALL_CATEGORIES,
+  from: 0,
+  to: OPEN_END,
+  packageHash: NO_POLICY,
+  policyHash: NO_POLICY,
+  // Not looked at in what the custodian sends itself.
+  nonce: 0n,
+  deadline: 0,
+}
+
 interface Waiting {
   readonly id: PatientId
   readonly verifyingKey: Uint8Array
@@ -46,6 +67,7 @@ export class Admission implements PatientAdmission {
     private readonly contracts: Contracts,
     private readonly sender: TransactionSender,
     private readonly follower: Pick<ChainFollower, 'reached'>,
+    private readonly implicit: ImplicitPolicy = 'opt-in',
   ) {}
 
   async admit(patients: readonly { id: PatientId; verifyingKey: Uint8Array }[]): Promise<void> {
@@ -82,6 +104,19 @@ export class Admission implements PatientAdmission {
       CARE_TERMS,
     )
     const receipt = await (await this.sender.send(call)).wait(30_000)
-    await this.follower.reached(receipt.blockNumber)
+    const given = this.implicit === 'opt-out' ? await this.#giveImplicitly(batch) : []
+    await this.follower.reached(Math.max(receipt.blockNumber, ...given))
+  }
+
+  /** Who has been admitted before this and was not given it has nothing of it: of two failures the one that denies. */
+  async #giveImplicitly(batch: readonly Waiting[]): Promise<number[]> {
+    const sent = await Promise.all(
+      batch.map(({ id }) => {
+        const consent = { patient: id, ...IMPLICIT_TERMS }
+        return this.sender.send(this.contracts.write('ConsentRegistry', 'grant', consent))
+      }),
+    )
+    const receipts = await Promise.all(sent.map((transaction) => transaction.wait(30_000)))
+    return receipts.map(({ blockNumber }) => blockNumber)
   }
 }
