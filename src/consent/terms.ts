@@ -45,6 +45,8 @@ export const CATEGORIES = [
   'consents',
   'social-history',
   'devices',
+  'assessments',
+  'family-history',
 ] as const
 export type Category = (typeof CATEGORIES)[number]
 

@@ -1,8 +1,10 @@
 import type { AuditTrail } from '../audit/audit-trail.js'
 import type { Principal } from '../auth/principal.js'
-import { AUDIT } from '../consent/labels.js'
+import { AUDIT, NOTICE } from '../consent/labels.js'
 import type { PartyId, PatientId } from '../consent/permit.js'
+import { categoryBits, isCategory } from '../consent/terms.js'
 import { ConsentryError } from '../errors.js'
+import { clinicalCategories } from '../fhir/clinical-categories.js'
 import { storedResource } from '../fhir/stored-resource.js'
 import { recordFacts } from '../fhir/record-facts.js'
 import { indexValues } from '../fhir/search-parameters.js'
@@ -126,21 +128,29 @@ export class Reindexing {
       this.#open(trail, { ...this.#principal, role: 'auditor' }),
     ])
     const bodies = new Map(opened.flat())
-    const entries = rows.flatMap(({ pk, version: { type, version } }): Indexed[] => {
+    const entries = rows.flatMap(({ pk, version: { type, version, labels } }): Indexed[] => {
       const body = bodies.get(pk)
       const found = body && this.#indexOf(type, body)
-      return found === undefined ? [] : [{ pk, version, ...found }]
+      if (found === undefined) return []
+      // The trail and notices are in no clinical category.
+      const { categories, ...rest } = found
+      const clinical = (labels & (AUDIT | NOTICE)) === 0n
+      return [{ pk, version, ...rest, ...(clinical ? { categories } : {}) }]
     })
     const indexed = new Set(entries.map(({ pk }) => pk))
     return { entries, waiting: rows.map(({ pk }) => pk).filter((pk) => !indexed.has(pk)) }
   }
 
   /** A record from before there was a limit may be beyond it; it keeps the entries that it has. */
-  #indexOf(type: string, body: Uint8Array): Pick<Indexed, 'index' | 'facts'> | undefined {
+  #indexOf(type: string, body: Uint8Array): Omit<Required<Indexed>, 'pk' | 'version'> | undefined {
     try {
       const resource = storedResource(body)
       const { index } = this.parts
-      return { index: index.entries(type, indexValues(resource)), facts: index.facts(recordFacts(resource)) }
+      return {
+        index: index.entries(type, indexValues(resource)),
+        facts: index.facts(recordFacts(resource)),
+        categories: categoryBits(clinicalCategories(resource).filter(isCategory)),
+      }
     } catch (error) {
       if (!(error instanceof ConsentryError)) throw error
       this.parts.onProblem(error)
@@ -193,4 +203,5 @@ interface Indexed {
   readonly version: number
   readonly index: IndexEntries
   readonly facts: RowFacts
+  readonly categories?: bigint
 }

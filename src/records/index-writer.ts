@@ -19,7 +19,7 @@ export const isLean = (type: string): boolean => LEAN.has(type)
 
 /** Counted up when rows of a type are written otherwise than before, so that those from before are indexed anew. */
 export function indexForm(type: string): number {
-  return LEAN.has(type) ? 1 : 3
+  return LEAN.has(type) ? 1 : 4
 }
 
 /** Codes and strings whose tokens are kept together; some kilobytes each. */

@@ -96,6 +96,8 @@ export class Reindex {
       readonly version: number
       readonly index: IndexEntries
       readonly facts?: RowFacts
+      /** uint64; absent: they stay as they are. */
+      readonly categories?: bigint
     }[],
     waiting: readonly bigint[],
     progress?: { readonly from: bigint; readonly upto: bigint },
@@ -153,6 +155,7 @@ async function write(
     readonly version: number
     readonly index: IndexEntries
     readonly facts?: RowFacts
+    readonly categories?: bigint
   }[],
 ): Promise<void> {
   if (entries.length === 0) return
@@ -171,19 +174,23 @@ async function write(
   // The version that was opened, and the resource whose current one it is.
   await sql.query(
     `WITH facts AS (
-       SELECT pk, version, CASE WHEN facet_from IS NOT NULL THEN ($3::bigint[])[facet_from:facet_to] END AS facets, care_lo, care_hi
-       FROM unnest($1::bigint[], $2::int[], $4::int[], $5::int[], $6::bytea[], $7::bytea[])
-         AS i(pk, version, facet_from, facet_to, care_lo, care_hi)
+       SELECT pk, version, CASE WHEN facet_from IS NOT NULL THEN ($3::bigint[])[facet_from:facet_to] END AS facets, care_lo, care_hi, categories
+       FROM unnest($1::bigint[], $2::int[], $4::int[], $5::int[], $6::bytea[], $7::bytea[], $8::bigint[])
+         AS i(pk, version, facet_from, facet_to, care_lo, care_hi, categories)
      ), versions AS (
-       UPDATE resource_version v SET facets = f.facets, care_lo = f.care_lo, care_hi = f.care_hi
+       UPDATE resource_version v SET facets = f.facets, care_lo = f.care_lo, care_hi = f.care_hi,
+         categories = coalesce(f.categories, v.categories)
        FROM facts f WHERE v.resource_pk = f.pk AND v.version = f.version
      )
-     UPDATE resource r SET facets = f.facets, care_lo = f.care_lo, care_hi = f.care_hi FROM facts f WHERE r.pk = f.pk`,
+     UPDATE resource r SET facets = f.facets, care_lo = f.care_lo, care_hi = f.care_hi,
+       categories = coalesce(f.categories, r.categories)
+     FROM facts f WHERE r.pk = f.pk`,
     [
       keys,
       int4Array(entries.map(({ version }) => version)),
       ...facets.columns,
       ...careColumns(entries.map(({ facts }) => facts)),
+      int8Array(entries.map(({ categories }) => (categories === undefined ? null : BigInt.asIntN(64, categories)))),
     ],
   )
   await sql.query('DELETE FROM reference WHERE source_pk = ANY ($1::bigint[])', [keys])

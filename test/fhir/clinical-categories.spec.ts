@@ -5,6 +5,10 @@ import { clinicalCategories } from '../../src/fhir/clinical-categories.js'
 it.each([
   [{ resourceType: 'Condition' }, ['problems']],
   [{ resourceType: 'Basic' }, []],
+  [{ resourceType: 'FamilyMemberHistory' }, ['family-history']],
+  [{ resourceType: 'CoverageEligibilityResponse' }, ['coverage']],
+  [{ resourceType: 'QuestionnaireResponse' }, ['assessments']],
+  [{ resourceType: 'Observation', category: [{ coding: [{ code: 'survey' }, { code: 'sdoh' }] }] }, ['assessments']],
   [{ resourceType: 'Observation', category: [{ coding: [{ code: 'vital-signs' }] }] }, ['vital-signs']],
   [
     { resourceType: 'Observation', category: [{ coding: [{ code: 'laboratory' }, { code: 'imaging' }] }] },

@@ -49,6 +49,25 @@ describe.each(ENGINES)('indexing anew on $name', ({ open }) => {
     expect(await reindex.next(10)).toBeUndefined()
   })
 
+  it('keeps what policy documents ask and the categories of the version that was opened, and leaves categories that are not told', async () => {
+    await store.commit({ versions: things(2) })
+    const reindex = new Reindex(opened.database, index)
+    await reindex.begin(NEW, {})
+    const batch = await reindex.next(10)
+    const facts = { facets: [5n, -6n], care: { lo: Buffer.of(1), hi: Buffer.of(2) } }
+    const [first, second] = anew(batch?.rows ?? [])
+    const told = [
+      { ...first, facts, categories: 1n << 63n },
+      { ...second, facts: { facets: [], care: null } },
+    ]
+    await reindex.replace(told as Parameters<typeof reindex.replace>[0], [], batch)
+    const refs = ['t0', 't1'].map((id) => ({ type: 'Thing', id, version: 1 }))
+    for (const [one, two] of [await store.read(refs), await store.readVersion(refs)]) {
+      expect([one?.facts, one?.categories]).toEqual([facts, 1n << 63n])
+      expect([two?.facts, two?.categories]).toEqual([{ facets: [], care: null }, 1n])
+    }
+  })
+
   it('goes through the types that changed, a batch at a time, and goes on where it was stopped', async () => {
     const others = [version({ type: 'Other', id: 'o', values: [code('before')] })]
     await store.commit({ versions: [...things(5), ...others] })
