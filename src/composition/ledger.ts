@@ -9,6 +9,7 @@ import { Notices } from '../gateway/consent/notices.js'
 import { GatewayChainSink } from '../gateway/chain-sink.js'
 import { linkedPatient } from '../gateway/patients.js'
 import { ChainFollower } from '../ledger/follower.js'
+import { fulfilling } from '../records/read.js'
 import type { Records } from './records.js'
 import type { Site } from './site.js'
 import type { Storage } from './storage.js'
@@ -64,6 +65,8 @@ export async function composeLedger(site: Site, storage: Storage, { database, mi
     (at) => notices.openedSince(at),
   )
   const patientOf = (localId: string) => linkedPatient(database, localId)
-  const access = new Access(mirror, freshness, site.clock, strict, patientOf, emergency)
+  const access = new Access(mirror, freshness, site.clock, strict, patientOf, emergency, (refs, filter) =>
+    fulfilling(database, refs, filter),
+  )
   return { ...chain, sink, follower, admission, freshness, access, requireFresh }
 }

@@ -128,7 +128,7 @@ function resourceOf(type: string, served: Served, reverse: readonly string[]): R
     conditionalDelete: (has('delete') ? remove : undefined) ?? 'not-supported',
     referencePolicy: ['literal', 'logical', 'local'],
     ...listOf('searchInclude', has('search-type') ? includes(type) : []),
-    ...listOf('searchRevInclude', has('search-type') ? ['*', ...reverse] : []),
+    ...listOf('searchRevInclude', has('search-type') ? ['*', ...reverse, ...FROM_ANYWHERE] : []),
     ...listOf('searchParam', has('search-type') ? searchParams(type) : []),
     ...listOf('operation', operations.map(operationOf)),
   }
@@ -144,6 +144,9 @@ function searchParams(type: string): { name: string; definition: string; type: s
 function includes(type: string): string[] {
   return ['*', ...references(type).map(({ code }) => `${type}:${code}`)]
 }
+
+/** Of what may refer to anything this is named as well, since US Core's clients look for it. */
+const FROM_ANYWHERE: readonly string[] = ['Provenance:target']
 
 /** By the type that is referred to; what may refer to anything is in `*`. */
 function reverseIncludes(): ReadonlyMap<string, readonly string[]> {

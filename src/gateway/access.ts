@@ -10,7 +10,7 @@ import type { RowFilter } from '../records/types.js'
 import type { ChainConsent } from './chain-consent.js'
 import type { EmergencyAccess } from './consent/emergency-access.js'
 import { orEmergency } from './consent/emergency-filter.js'
-import { LaunchContext, type PatientOf } from './launch-context.js'
+import { type Fulfilling, LaunchContext, type PatientOf } from './launch-context.js'
 
 /** What was opened under a permit. */
 export interface Disclosed {
@@ -33,6 +33,8 @@ export class Access {
     private readonly patientOf: PatientOf = async () => null,
     /** `null`: for an emergency the mirror alone is asked, like for everything. */
     private readonly emergency: EmergencyAccess | null = null,
+    /** For what a token of one patient reaches beyond the compartment; without it nothing. */
+    private readonly fulfilling: Fulfilling = async () => new Set(),
   ) {}
 
   /**
@@ -46,8 +48,7 @@ export class Access {
     const byMirror = decide({ ...asked(principal, action), subjects }, facts)
     const decision = 'permit' in byMirror ? byMirror : await this.inEmergency(principal, action, subjects, byMirror)
     if ('denial' in decision) throw denied(decision.denial, action, principal)
-    const launched = await LaunchContext.of(principal, this.patientOf)
-    if (launched !== undefined && !subjects.every((subject) => launched.holds(subject))) throw outsideLaunch()
+    if ((await this.inLaunch(principal, action, subjects)).includes(false)) throw outsideLaunch()
     const refused = (await this.allows(principal, action, subjects)).indexOf(false)
     if (refused !== -1) throw denied({ reason: 'no-grant' }, action, principal)
     // What the contract was asked for is asked for again: the mirror does not tell when it changes.
@@ -85,7 +86,7 @@ export class Access {
   async permits(principal: Principal, action: Action, subjects: readonly RecordSubject[]): Promise<(Permit | null)[]> {
     await this.heard(principal)
     const facts = await this.facts(principal, action, subjects)
-    const launched = await LaunchContext.of(principal, this.patientOf)
+    const launched = await this.inLaunch(principal, action, subjects)
     const allowed = await this.allows(principal, action, subjects)
     const byMirror = subjects.map((subject) => decide({ ...asked(principal, action), subjects: [subject] }, facts))
     const denials = byMirror.flatMap((decision, i) => ('denial' in decision ? [{ i, decision }] : []))
@@ -97,13 +98,35 @@ export class Access {
         'permit' in known || !emergency
           ? known
           : decide({ ...asked(principal, action), subjects: [subject] }, { ...facts, ...emergency })
-      const reached = launched === undefined || launched.holds(subject)
-      return reached && 'permit' in decision && allowed[i] === true ? decision.permit : null
+      return launched[i] === true && 'permit' in decision && allowed[i] === true ? decision.permit : null
     })
   }
 
   /** The decision as a condition inside a search. Throws as `permit` does when nothing at all can be permitted. */
   async filter(principal: Principal, action: Action): Promise<RowFilter> {
+    const { permitted, revision } = await this.permitted(principal, action)
+    const launched = await LaunchContext.of(principal, action, this.patientOf)
+    const filter = launched === undefined ? permitted : launched.within(permitted)
+    if (revision !== undefined) this.#decidedAt.set(filter, revision)
+    return filter
+  }
+
+  /** Which of the subjects are inside of the launch context of the token; all where it has none. */
+  private async inLaunch(
+    principal: Principal,
+    action: Action,
+    subjects: readonly RecordSubject[],
+  ): Promise<readonly boolean[]> {
+    const launched = await LaunchContext.of(principal, action, this.patientOf)
+    if (launched === undefined) return subjects.map(() => true)
+    return launched.holds(subjects, async () => (await this.permitted(principal, action)).permitted, this.fulfilling)
+  }
+
+  /** What consent permits. `revision`: of the mirror that alone was asked. */
+  private async permitted(
+    principal: Principal,
+    action: Action,
+  ): Promise<{ readonly permitted: RowFilter; readonly revision: number | undefined }> {
     await this.heard(principal)
     const { revision } = this.mirror
     const facts = await this.facts(principal, action, [])
@@ -116,11 +139,7 @@ export class Access {
       ? await this.emergency?.open(question.parties, facts.now).catch(orNothing)
       : undefined
     if (byMirror === null && !open?.length) throw denied((decision as { denial: Denial }).denial, action, principal)
-    const permitted = orEmergency(byMirror, open ?? [])
-    const launched = await LaunchContext.of(principal, this.patientOf)
-    const filter = launched === undefined ? permitted : launched.within(permitted)
-    if (!open?.length) this.#decidedAt.set(filter, revision)
-    return filter
+    return { permitted: orEmergency(byMirror, open ?? []), revision: open?.length ? undefined : revision }
   }
 
   /** The audit trail can be read while the ledger is silent. */

@@ -6,6 +6,7 @@ import { parametersRevision } from '../fhir/search-parameters.js'
 import { changesSomething, operationDefinition } from './operation-input.js'
 import type { OperationTable } from './operations.js'
 import type { GatewayParts } from './parts.js'
+import { cutAsked } from './read-subset.js'
 
 const TYPE_INTERACTIONS: readonly TypeInteraction[] = [
   'read',
@@ -44,15 +45,30 @@ export function capabilities(
   served: () => FhirInteractions,
   operations: OperationTable,
 ): (request: OpenRequest) => Promise<InteractionResponse> {
-  let made: { statement: Uint8Array; revision: number } | undefined
-  return async () => {
+  let made: { statement: Uint8Array; revision: number; cut: Map<string, Uint8Array> } | undefined
+  return async ({ params }) => {
     // parameters of packages are served when the records from before are indexed by them
     const revision = parametersRevision()
     if (made?.revision !== revision) {
-      made = { statement: Buffer.from(stringify(statementOf(parts, served(), operations))), revision }
+      made = { statement: Buffer.from(stringify(statementOf(parts, served(), operations))), revision, cut: new Map() }
     }
-    return { status: 200, headers: {}, body: made.statement }
+    return { status: 200, headers: {}, body: cutOf(made, params) }
   }
+}
+
+/** Who asks needs no token, so what is often asked for is cut once. */
+const MOST_CUT = 20
+
+/** @throws ConsentryError `malformed` */
+function cutOf(
+  { statement, cut }: { readonly statement: Uint8Array; readonly cut: Map<string, Uint8Array> },
+  params: OpenRequest['params'],
+): Uint8Array {
+  const key = JSON.stringify(params.filter(([name]) => name === '_summary' || name === '_elements'))
+  const known = cut.get(key) ?? cutAsked({ type: 'CapabilityStatement', params })(statement)
+  if (cut.size >= MOST_CUT) cut.clear()
+  cut.set(key, known)
+  return known
 }
 
 function statementOf(parts: GatewayParts, served: FhirInteractions, operations: OperationTable) {

@@ -5,7 +5,7 @@ import { meetAll } from './conditional.js'
 import { refuseServerWritten } from './input.js'
 import type { Handler, InteractionRequest, InteractionResponse } from './interaction.js'
 import type { GatewayParts } from './parts.js'
-import { deletedResponse, ifMatchVersion } from './represent.js'
+import { deletedResponse, deletedTogether, ifMatchVersion } from './represent.js'
 import type { Trail } from './trail.js'
 import { write } from './write.js'
 
@@ -50,7 +50,7 @@ async function conditionalDelete(
     rows.map(({ id, version }) => ({ kind: 'delete' as const, type, id, at: type, ifMatch: ifMatch ?? version })),
   )
   const [one] = written
-  return deletedResponse(one !== undefined && written.length === 1 ? one : { version: 0 })
+  return one !== undefined && written.length === 1 ? deletedResponse(one) : deletedTogether(written.length)
 }
 
 function mostOf({ limits }: GatewayParts, { params }: InteractionRequest): number {

@@ -2,6 +2,7 @@ import { allows, requireScope } from '../auth/allows.js'
 import { ConsentryError } from '../errors.js'
 import { historyBundle } from '../fhir/bundle.js'
 import { structures } from '../fhir/definitions/structures.js'
+import { parseSearch } from '../fhir/search-query.js'
 import { dateRange } from '../fhir/search/date-range.js'
 import type { HistoryQuery } from '../records/history.js'
 import type { RowFilter } from '../records/types.js'
@@ -11,12 +12,13 @@ import type { Handler, InteractionRequest, InteractionResponse } from './interac
 import { missing, withoutExistence } from './missing.js'
 import { pageSize } from './page-size.js'
 import type { GatewayParts } from './parts.js'
+import { cutAsked } from './read-subset.js'
 import { released } from './release.js'
-import { requireInsideScope } from './scope-filter.js'
+import { requireInsideScope, searchOptions } from './scope-filter.js'
 import type { Trail } from './trail.js'
 
 /**
- * history, https://hl7.org/fhir/R4/http.html#history: newest first, with `_since`, `_at`, `_count` and paging. The consent
+ * history, https://hl7.org/fhir/R4/http.html#history: newest first, with `_since`, `_at`, `_list`, `_count` and paging, cut by `_summary` and `_elements`. The consent
  * decision is a condition inside the SQL: a version is shown only if it is permitted under its own labels and under those of the
  * current version, and totals count those alone.
  */
@@ -85,6 +87,8 @@ async function answer(
   query: HistoryQuery,
   path: string,
 ): Promise<InteractionResponse> {
+  const cut = cutAsked({ params: request.params })
+  const told = (type: string, of: Uint8Array) => (type === 'Binary' ? of : cut(of))
   const filter = await parts.access.filter(request.principal, 'read')
   const page = await parts.records.history(query, filter)
   const again = async (now: RowFilter) => (await parts.records.history(query, now)).total
@@ -109,7 +113,7 @@ async function answer(
         method: row.method ?? (row.deleted ? 'DELETE' : row.created ? 'POST' : 'PUT'),
         ...(row.operation === null ? {} : { operation: row.operation }),
         created: row.created,
-        ...(row.deleted ? {} : { resource: body.get(row) as Uint8Array }),
+        ...(row.deleted ? {} : { resource: told(row.type, body.get(row) as Uint8Array) }),
       })),
       {
         base: request.baseUrl,
@@ -126,7 +130,7 @@ function paramsOf(parts: GatewayParts, request: InteractionRequest): HistoryQuer
     if (!PARAMETERS.has(name)) {
       throw new ConsentryError(
         'malformed',
-        `A history has no such parameter; it is served with _count, _since and _at.`,
+        `A history has no such parameter; it is served with _count, _since, _at, _list, _summary and _elements.`,
         {
           code: 'not-supported',
           expression: [name.slice(0, 40)],
@@ -143,13 +147,35 @@ function paramsOf(parts: GatewayParts, request: InteractionRequest): HistoryQuer
   const cursor = given.get('_cursor')
   return {
     count: pageSize(parts.limits, given.get('_count')),
+    ...listed(parts, request, given.get('_list')),
     ...(since === undefined ? {} : { since: since.lo }),
     ...(at === undefined ? {} : { at }),
     ...(cursor === undefined ? {} : { cursor }),
   }
 }
 
-const PARAMETERS: ReadonlySet<string> = new Set(['_count', '_since', '_at', '_cursor'])
+const PARAMETERS: ReadonlySet<string> = new Set([
+  '_count',
+  '_since',
+  '_at',
+  '_list',
+  '_summary',
+  '_elements',
+  '_cursor',
+])
+
+/** "Only include resource versions that are referenced in the specified list" (https://hl7.org/fhir/R4/http.html#history): of what it refers to, all versions. */
+function listed(
+  parts: GatewayParts,
+  { principal }: InteractionRequest,
+  value: string | undefined,
+): Pick<HistoryQuery, 'lists'> {
+  if (value === undefined) return {}
+  const [clause] = parseSearch('Basic', [['_list', value]], 'strict', searchOptions(parts)).clauses
+  if (clause?.is !== 'has' || clause.clause.is !== 'filter' || clause.clause.kind !== 'token') return {}
+  if (requireScope(principal, 'List', 'search-type') !== null) throw narrow('a List')
+  return { lists: clause.clause.values.map(({ code = '' }) => code) }
+}
 
 function time(name: string, value: string | undefined): { lo: number; hi: number } | undefined {
   const range = value === undefined ? undefined : dateRange(value)

@@ -4,17 +4,21 @@ import { subsetAsked, subsetOf } from '../fhir/subset.js'
 import type { InteractionRequest } from './interaction.js'
 
 /**
- * How a read is cut: `_summary` and `_elements` "are defined for use with all interactions" (https://hl7.org/fhir/R4/http.html#general). A count is
+ * How a read or a history is cut: `_summary` and `_elements` "are defined for use with all interactions" (https://hl7.org/fhir/R4/http.html#general). A count is
  * of searches alone, and a Binary stays whole.
  *
  * @throws ConsentryError `malformed`
  */
-export function cutAsked({ type, params }: InteractionRequest): (body: Uint8Array) => Uint8Array {
+export function cutAsked({
+  type,
+  params,
+}: Pick<InteractionRequest, 'type' | 'params'>): (body: Uint8Array) => Uint8Array {
   const asked = params.filter(([name]) => name === '_summary' || name === '_elements')
   if (asked.length === 0 || type === 'Binary') return (body) => body
-  const results = parseSearch(type as string, asked)
+  // the names of elements are not looked at, so any type will do for a history of all
+  const results = parseSearch(type ?? 'Basic', asked)
   if (results.summary === 'count') {
-    throw new ConsentryError('malformed', 'A read is of one resource: _summary=count is for searches.', {
+    throw new ConsentryError('malformed', '_summary=count is for searches.', {
       code: 'value',
       expression: ['_summary'],
     })

@@ -58,6 +58,12 @@ export function deletedResponse({ version }: Pick<Written, 'version'>): Interact
   return { status: 204, headers: version > 0 ? { etag: etag(version) } : {} }
 }
 
+/** "200 OK if the response contains a payload" (https://hl7.org/fhir/R4/http.html#delete): of several it says how many. */
+export function deletedTogether(count: number): InteractionResponse {
+  const issue = { severity: 'information', code: 'informational', diagnostics: `${count} resources were deleted.` }
+  return { status: 200, headers: {}, body: { resourceType: 'OperationOutcome', issue: [issue] } }
+}
+
 /** What became of a conditional create that met a resource. */
 export const FOUND = 'found, and nothing created'
 

@@ -1,5 +1,6 @@
 import type { BlindIndex } from './blind-index.js'
 import type { Database } from './database.js'
+import { referenceParameter } from './index-names.js'
 import { Parameters } from './parameters.js'
 import { OLD_VERSION_COLUMNS, type SqlVersion, storedVersion } from './stored-version.js'
 import type { Method, RowFilter, StoredVersion } from './types.js'
@@ -10,6 +11,8 @@ export interface HistoryQuery {
   readonly id?: string
   /** Only of these types. */
   readonly types?: readonly string[]
+  /** Only what one of these Lists, by id, refers to; what may not be seen lists nothing. */
+  readonly lists?: readonly string[]
   /** Versions made at this time or later, milliseconds since the epoch. */
   readonly since?: number
   /** Versions that were current at some time in [lo, hi), milliseconds since the epoch. */
@@ -79,11 +82,20 @@ export async function history(
   }
 }
 
-function versionsOf({ type, id, types, since, at }: HistoryQuery, filter: RowFilter, parameters: Parameters): string {
+function versionsOf(
+  { type, id, types, lists, since, at }: HistoryQuery,
+  filter: RowFilter,
+  parameters: Parameters,
+): string {
   const conditions = [parameters.filter(filter)]
   if (type !== undefined) conditions.push(`r.type = ${parameters.bind(type)}`)
   if (id !== undefined) conditions.push(`r.id = ${parameters.bind(id)}`)
   if (types !== undefined) conditions.push(`r.type = ANY(${parameters.bind(types)}::text[])`)
+  if (lists !== undefined) {
+    conditions.push(`(r.type, r.id) IN (SELECT f.target_type, f.target_id FROM reference f JOIN resource r ON r.pk = f.source_pk
+      WHERE f.parameter = ${parameters.bind(referenceParameter('List', 'item'))} AND r.type = 'List' AND NOT r.deleted
+        AND r.id = ANY (${parameters.bind(lists)}::text[]) AND (${parameters.filter(filter)}))`)
+  }
   if (since !== undefined) conditions.push(`v.last_updated >= ${parameters.bind(since)}`)
   if (at !== undefined) {
     conditions.push(

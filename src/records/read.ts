@@ -1,5 +1,6 @@
 import { int4Array, textArray } from './array-parameter.js'
 import type { Database, Statement } from './database.js'
+import { Parameters } from './parameters.js'
 import {
   OLD_VERSION_COLUMNS,
   ROW_COLUMNS,
@@ -9,7 +10,7 @@ import {
   storedVersion,
   VERSION_COLUMNS,
 } from './stored-version.js'
-import type { Ref, ResourceRow, StoredVersion, VersionRef } from './types.js'
+import type { Ref, ResourceRow, RowFilter, StoredVersion, VersionRef } from './types.js'
 
 const RESOLVE: Statement = {
   name: 'resolve',
@@ -50,6 +51,22 @@ export async function readVersion(database: Database, refs: readonly VersionRef[
     int4Array(refs.map(({ version }) => version)),
   ])
   return inOrder(refs, rows, storedVersion)
+}
+
+/** Which of the resources the condition holds for, as `Type/id`. */
+export async function fulfilling(
+  database: Database,
+  refs: readonly Ref[],
+  filter: RowFilter,
+): Promise<ReadonlySet<string>> {
+  const parameters = new Parameters()
+  const [types, ids] = names(refs).map((column) => parameters.bind(column))
+  const { rows } = await database.query<{ type: string; id: string }>(
+    `SELECT r.type, r.id FROM resource r WHERE (r.type, r.id) IN (SELECT * FROM unnest(${types}::text[], ${ids}::text[]))
+       AND (${parameters.filter(filter)})`,
+    parameters.values,
+  )
+  return new Set(rows.map(({ type, id }) => `${type}/${id}`))
 }
 
 function names(refs: readonly Ref[]): [Buffer, Buffer] {

@@ -47,11 +47,17 @@ describe('a token with a patient scope', () => {
     // in a search the same is a condition of its SQL
     const { sql, params } = await access.filter(who, 'read')
     const confined =
-      sql.startsWith('r.patient = $6 AND r.others IS NULL AND (') &&
-      (params[5] as Buffer).equals(Buffer.from(id(1).slice(2), 'hex'))
+      sql.startsWith(
+        '((r.patient = $6 AND r.others IS NULL) OR (r.patient IS NULL AND r.type = ANY ($7::text[]) AND (r.type, r.id) IN (',
+      ) && (params[5] as Buffer).equals(Buffer.from(id(1).slice(2), 'hex'))
     expect(sql === 'false' ? 'nothing' : confined ? 'one' : 'all').toBe(
       reached[2] ? 'all' : reached[0] ? 'one' : 'nothing',
     )
+  })
+
+  it('writes in the compartment alone, whatever is referred to', async () => {
+    const { sql } = await access.filter(caller('patient/*.cruds', 'p'), 'update')
+    expect(sql).toMatch(/^\(r\.patient = \$6 AND r\.others IS NULL\) AND \(/)
   })
 
   it('is refused together with what it does not reach', async () => {

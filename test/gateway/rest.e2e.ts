@@ -68,6 +68,11 @@ async function patient(family: string): Promise<string> {
 it('names its version as package.json does', async () => {
   const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }
   expect((await ask('GET', '/metadata')).body.software).toMatchObject({ version })
+  const cut = (await ask('GET', '/metadata?_elements=software')).body
+  expect([cut.software.version, cut.description, cut.meta.tag[0].code]).toEqual([version, undefined, 'SUBSETTED'])
+  const short = await ask('GET', '/metadata?_summary=true')
+  expect([short.status, short.body.text]).toEqual([200, undefined])
+  expect((await ask('GET', '/metadata?_summary=many')).status).toBe(400)
 })
 
 describe('create, read, update, delete, history', () => {
@@ -871,7 +876,8 @@ describe('conditions on a URL', () => {
     expect([several.status, issue(several).code]).toEqual([412, 'multiple-matches'])
     expect((await ask('DELETE', `${url('d')}&_count=2`)).status).toBe(412)
     expect((await ask('GET', `${url('d')}&_summary=count`)).body.total).toBe(3)
-    expect((await ask('DELETE', `${url('d')}&_count=3`)).status).toBe(204)
+    const together = await ask('DELETE', `${url('d')}&_count=3`)
+    expect([together.status, issue(together).diagnostics]).toEqual([200, '3 resources were deleted.'])
     expect((await ask('GET', `${url('d')}&_summary=count`)).body.total).toBe(0)
     expect((await ask('DELETE', url('d'))).status).toBe(204)
     expect((await ask('DELETE', '/Patient')).status).toBe(412)
@@ -1317,6 +1323,29 @@ describe('history', () => {
     expect(trail.body.total).toBe(2)
   })
 
+  it('is of what a List refers to, and cut, if that is asked', async () => {
+    const before = new Date().toISOString()
+    const id = await patient('Listed')
+    const [one, other] = [await ask('POST', '/Observation', result(id)), await ask('POST', '/Observation', result(id))]
+    await ask('PUT', `/Observation/${one.body.id}`, { ...one.body, status: 'amended' })
+    const entry = [{ item: { reference: `Observation/${one.body.id}` } }]
+    const list = await ask('POST', '/List', { resourceType: 'List', status: 'current', mode: 'working', entry })
+    expect(list.status, list.text).toBe(201)
+    const ids = (answer: Answer) => answer.body.entry.map((e: { resource: { id: string } }) => e.resource.id)
+    for (const path of ['/Observation/_history', '/_history']) {
+      const listed = await ask('GET', `${path}?_since=${before}&_list=${list.body.id}`)
+      expect(ids(listed), path).toEqual([one.body.id, one.body.id])
+    }
+    expect((await ask('GET', `/Observation/${other.body.id}/_history?_list=${list.body.id}`)).body.total).toBe(0)
+    expect((await ask('GET', `/_history?_since=${before}&_list=nobody`)).body.entry ?? []).toEqual([])
+    const cut = await ask('GET', `/Observation/${one.body.id}/_history?_elements=status`)
+    expect(Object.keys(cut.body.entry[0].resource).sort()).toEqual(['code', 'id', 'meta', 'resourceType', 'status'])
+    expect(cut.body.entry[0].resource.meta.tag).toMatchObject([{ code: 'SUBSETTED' }])
+    expect(cut.body.link[0].url).toContain('_elements=status')
+    const short = await ask('GET', `/Patient/${id}/_history?_summary=data`)
+    expect(short.body.entry[0].resource.meta.tag).toMatchObject([{ code: 'SUBSETTED' }])
+  })
+
   it('is audited with every version that it tells, each patient apart', async () => {
     const [one, other] = [await patient('Versions'), await patient('Elsewhere')]
     const before = new Date().toISOString()
@@ -1357,6 +1386,8 @@ describe('history', () => {
   it('refuses what it does not know', async () => {
     expect(issue(await ask('GET', '/Patient/_history?_since=yesterday')).expression).toEqual(['_since'])
     expect(issue(await ask('GET', '/Patient/_history?name=x')).code).toBe('not-supported')
+    expect(issue(await ask('GET', '/Patient/_history?_summary=count')).expression).toEqual(['_summary'])
+    expect(issue(await ask('GET', '/_history?_list=$current-problems')).expression).toEqual(['_list'])
     expect(issue(await ask('GET', '/_history?_since=2020&_since=2021')).expression).toEqual(['_since'])
     expect((await ask('GET', '/_history?_cursor=x')).status).toBe(400)
   })
