@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { type Facts, type GrantWord, type Question, decide } from '../../src/consent/decide.js'
-import { ALL_LABELS, AUDIT, GENERAL, labelBits } from '../../src/consent/labels.js'
+import { ALL_LABELS, AUDIT, GENERAL, labelBits, NOTICE } from '../../src/consent/labels.js'
 import type { PolicyRule } from '../../src/consent/policy.js'
 import { type PartyId, type PatientId, Permit, type RecordSubject, takeIssuer } from '../../src/consent/permit.js'
 import { ALL_CATEGORIES, categoryBits, purposeMask } from '../../src/consent/terms.js'
@@ -261,5 +261,30 @@ describe('a permit', () => {
     expect(() => new Permit(Symbol('permit') as never, 'read', 'TREAT', NOW, [])).toThrow('only be made')
     expect(Permit.is({ action: 'read', covers: () => true })).toBe(false)
     expect(Permit.is(Object.create(Permit.prototype))).toBe(false)
+  })
+})
+
+describe('a notice of who asks for access or took it', () => {
+  const notice = subject({ labels: NOTICE, origin: hospital })
+  const outcome = (q: Partial<Question>, f: Partial<Facts> = {}): string => {
+    const decision = decide(question({ subjects: [notice], ...q }), facts(f))
+    return 'permit' in decision ? 'permitted' : decision.denial.reason
+  }
+
+  it('is read by its author entity without any grant, and by nobody with every grant', () => {
+    expect(outcome({ parties: [hospital] }, { words: [] })).toBe('permitted')
+    const everything = word({ labels: ALL_LABELS, purposes: 0xff })
+    expect(outcome({ parties: [clinic] }, { words: [everything] })).toBe('not-the-author')
+    expect(outcome({ parties: [clinic], purpose: 'BTG' }, { words: [{ ...everything, action: 'emergency' }] })).toBe(
+      'not-the-author',
+    )
+  })
+
+  it('is changed by nobody, and not known from a mirror that is too old or to a party that is suspended', () => {
+    for (const action of ['create', 'update', 'delete', 'export', 'subscribe'] as const) {
+      expect(outcome({ parties: [hospital], action })).toBe('not-written')
+    }
+    expect(outcome({ parties: [hospital] }, { freshness: { confirmedAt: null, limitMs: 1 } })).toBe('mirror-stale')
+    expect(outcome({ parties: [hospital] }, { activeParties: new Set([clinic]) })).toBe('party-not-active')
   })
 })

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { canonicalJson } from '../../src/audit/canonical-json.js'
 import type { Hex } from '../../src/ledger/hex.js'
 import { eventually } from '../ledger/support/eventually.js'
+import { run } from '../support/gateway.js'
 import { type Answer, ConsentGateway, observation } from './consent-gateway.js'
 
 /** One real gateway; the patient has revoked everything, so nothing but an emergency opens the record. */
@@ -308,5 +309,14 @@ describe('an emergency that the gateway did not send', () => {
     const metrics = await (await fetch(`${new URL(gateway.fhir).origin}/metrics`)).text()
     expect(metrics).toMatch(/consentry_emergency_reviews\{state="open"\} [1-9]/)
     expect(metrics).toMatch(/consentry_emergency_reviews\{state="overdue"\} 0/)
+  })
+})
+
+describe('what is kept of all this', () => {
+  it('holds before fsck: notices are of the patients and under the keys that their rows say', async () => {
+    const data = gateway.data
+    await gateway.stop()
+    const { code, out } = await run(data, 'cli/fsck.js')
+    expect([code, out.match(/BAD .*/g)], out).toEqual([0, null])
   })
 })
