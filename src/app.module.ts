@@ -1,7 +1,7 @@
 import { Module, type DynamicModule } from '@nestjs/common'
 import { composeAccess } from './composition/access.js'
 import { composeAudit } from './composition/audit.js'
-import { composeConformance, readDefinitions } from './composition/conformance.js'
+import { composeConformance, readDefinitions, readSensitivity } from './composition/conformance.js'
 import { composeExchange } from './composition/exchange.js'
 import { composeGateway } from './composition/gateway.js'
 import { composeLedger } from './composition/ledger.js'
@@ -45,6 +45,7 @@ async function assemble(site: Site): Promise<Composition> {
   // Before anything is opened: packages that cannot be used should tell so at once.
   const definitions = readDefinitions(site)
   const conformance = composeConformance(site, definitions)
+  const sensitivity = readSensitivity(definitions)
   const parameters = loadParameters(site, definitions)
   const storage = await openStorage(site)
   const records = await composeRecords(site, storage)
@@ -53,7 +54,7 @@ async function assemble(site: Site): Promise<Composition> {
   const vault = composeVault(site, storage, ledger, shared)
   const audit = await composeAudit(site, storage, records, ledger, vault)
   const reindexing = await composeReindexing(site, storage, records, ledger, vault, audit, parameters)
-  const gateway = composeGateway(site, storage, records, ledger, shared, vault, audit, conformance)
+  const gateway = composeGateway(site, storage, records, ledger, shared, vault, audit, { conformance, sensitivity })
   const { worker: exchange, answers } = composeExchange(site, storage, records, ledger, shared, vault, audit)
   const access = await composeAccess(site, storage)
 

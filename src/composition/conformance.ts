@@ -1,5 +1,7 @@
+import { requireLabelCode } from '../consent/labels.js'
 import { readPackages } from '../fhir/packages.js'
 import { ownDefinitions, Profiles } from '../fhir/profiles.js'
+import { Sensitivity } from '../fhir/sensitivity.js'
 import type { Resource } from '../fhir/types.js'
 import { CheckingThread } from '../gateway/checking.js'
 import { Conformance } from '../gateway/conformance.js'
@@ -11,6 +13,13 @@ import type { Site } from './site.js'
 export function readDefinitions({ config }: Site): Resource[] {
   const { packages } = config.conformance
   return [...ownDefinitions(), ...(packages === null ? [] : readPackages(packages))]
+}
+
+/** Value sets whose codes make records sensitive; one that implies no label that could be granted stops the start. */
+export function readSensitivity(definitions: readonly Resource[]): Sensitivity {
+  const sensitivity = new Sensitivity(definitions)
+  for (const label of sensitivity.labels) requireLabelCode(label, 'ValueSet.extension')
+  return sensitivity
 }
 
 /** Our profiles and those of the configured packages. */

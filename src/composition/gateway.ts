@@ -6,7 +6,6 @@ import { searchParametersOf } from '../fhir/search-parameters.js'
 import { isServed } from '../fhir/search-query.js'
 import { Granting } from '../exchange/granting.js'
 import { Anchoring } from '../gateway/anchoring.js'
-import type { Conformance } from '../gateway/conformance.js'
 import { accessOperations } from '../gateway/consent/access-operations.js'
 import { ConsentLinks } from '../gateway/consent/links.js'
 import { ConsentMirroring } from '../gateway/consent/mirroring.js'
@@ -62,7 +61,7 @@ export function composeGateway(
   { documents }: Pick<Shared, 'documents'>,
   { custody, patients, policies, capsuleKeys, bodies }: Vault,
   { trail, log }: Audit,
-  conformance: Conformance,
+  { conformance, sensitivity }: Pick<GatewayParts, 'conformance' | 'sensitivity'>,
 ): Gateway {
   const { config, publicUrl, baseUrl, clock } = site
   const { contracts, reader, sender, follower } = ledger
@@ -90,6 +89,7 @@ export function composeGateway(
     patients,
     consents,
     conformance,
+    sensitivity,
     audit: trail,
     committed: () => anchoring.poke(),
     limits: {

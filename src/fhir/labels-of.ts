@@ -1,3 +1,4 @@
+import { isResource } from './is-resource.js'
 import type { Resource } from './types.js'
 
 const ACT_CODE: ReadonlySet<unknown> = new Set([
@@ -41,16 +42,24 @@ const INLINE_LABEL = 'http://hl7.org/fhir/uv/security-label-ds4p/StructureDefini
  * `meta.security`, known to us or not, and the confidentiality `R` or `V`. If the record is marked
  * PROCESSINLINELABEL (https://hl7.org/fhir/uv/security-label-ds4p/), so that single elements carry labels, the
  * whole record takes theirs, because it is sealed as one. A coding without a system counts: leaving it out
- * would disclose. No code means `general`.
+ * would disclose. A Bundle has the labels of its entries: it is sealed as one too. No code means `general`.
  */
 export function labelsOf(resource: Resource): string[] {
-  const codes = new Set<string>()
+  const codes = new Set(resource.resourceType === 'Bundle' ? labelsOfEntries(resource) : [])
   const security: unknown = resource.meta?.security
-  if (!Array.isArray(security)) return []
+  if (!Array.isArray(security)) return [...codes]
   for (const coding of security) take(coding, codes)
   if (security.some((coding) => (coding as { code?: unknown } | null)?.code === 'PROCESSINLINELABEL'))
     inside(resource, codes)
   return [...codes]
+}
+
+function labelsOfEntries({ entry }: Resource): string[] {
+  if (!Array.isArray(entry)) return []
+  return entry.flatMap((each) => {
+    const { resource } = (each ?? {}) as { resource?: unknown }
+    return isResource(resource) ? labelsOf(resource) : []
+  })
 }
 
 function take(coding: unknown, codes: Set<string>): void {

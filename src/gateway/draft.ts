@@ -66,12 +66,12 @@ export function intendedVersions(
       const resource = stamped({ resourceType: intent.type }, intent.id, version, lastUpdated)
       return [{ ...common, action: 'delete', subject: subjectOf(before as StoredVersion), resource }]
     }
-    const resource = stamped(intent.resource, intent.id, version, lastUpdated)
+    const resource = stamped(parts.sensitivity.labelled(intent.resource), intent.id, version, lastUpdated)
     const subject = {
       patient: patient?.id ?? null,
       others: others.length === 0 ? null : others.map(({ id }) => id),
       origin: before?.origin ?? parts.entity,
-      labels: labelBits(labelsOf(intent.resource)),
+      labels: labelBits(labelsOf(resource)),
       categories: categoryBits(clinicalCategories(intent.resource).filter(isCategory)),
       facts: parts.index.facts(recordFacts(resource)),
     }

@@ -1,5 +1,6 @@
 import type { AuditTrail } from '../audit/audit-trail.js'
 import type { PartyId } from '../consent/permit.js'
+import type { Sensitivity } from '../fhir/sensitivity.js'
 import type { RecordStore } from '../records/record-store.js'
 import type { BlindIndex } from '../records/blind-index.js'
 import type { Access } from './access.js'
@@ -28,6 +29,8 @@ export interface GatewayParts {
   /** Which Consents stand for a grant on the ledger. */
   readonly consents: Pick<ConsentLinks, 'of'>
   readonly conformance: Conformance
+  /** Gives records the labels that their codes imply. */
+  readonly sensitivity: Sensitivity
   readonly audit: AuditTrail
   /** Told after each commit: something may wait to be anchored. */
   readonly committed: () => void

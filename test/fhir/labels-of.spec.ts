@@ -24,6 +24,25 @@ describe('labelsOf', () => {
     expect(labels({ system: 'urn:oid:2.16.840.1.113883.5.4', code: 'SUD' })).toEqual(['SUD'])
   })
 
+  it('takes those of the entries of a Bundle, whatever it says of itself', () => {
+    const entry = [
+      { resource: { resourceType: 'Condition', meta: { security: [{ system: ACT, code: 'HIV' }] } } },
+      {
+        resource: {
+          resourceType: 'Bundle',
+          entry: [{ resource: { resourceType: 'Basic', meta: { security: [{ system: ACT, code: 'PSY' }] } } }],
+        },
+      },
+      { fullUrl: 'urn:uuid:1' },
+    ]
+    expect(labelsOf({ resourceType: 'Bundle', entry })).toEqual(['HIV', 'PSY'])
+    expect(labelsOf({ resourceType: 'Bundle', entry, meta: { security: [{ system: ACT, code: 'SUD' }] } })).toEqual([
+      'HIV',
+      'PSY',
+      'SUD',
+    ])
+  })
+
   it('leaves out handling instructions, which are no class', () => {
     expect(labels({ system: ACT, code: 'NORDSCLCD' }, { system: ACT, code: 'PERSISTLABEL' })).toEqual([])
   })

@@ -7,6 +7,7 @@ import { ConsentMirror } from '../../src/consent/mirror.js'
 import { ownProfiles } from '../../src/fhir/profiles.js'
 import { Conformance } from '../../src/gateway/conformance.js'
 import { validate } from '../../src/fhir/validate.js'
+import { Sensitivity } from '../../src/fhir/sensitivity.js'
 import { Access } from '../../src/gateway/access.js'
 import { Bodies } from '../../src/gateway/bodies.js'
 import { CapsuleKeys } from '../../src/gateway/capsule-keys.js'
@@ -68,6 +69,7 @@ beforeAll(async () => {
     clock,
     access: new Access(new ConsentMirror(h.database), freshness, clock),
     records: h.records,
+    sensitivity: new Sensitivity([]),
     index: new BlindIndex(new Uint8Array(32)),
     bodies,
     patients,

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { ConsentMirror } from '../../src/consent/mirror.js'
 import { ownProfiles } from '../../src/fhir/profiles.js'
+import { Sensitivity } from '../../src/fhir/sensitivity.js'
 import { Access } from '../../src/gateway/access.js'
 import { Bodies } from '../../src/gateway/bodies.js'
 import { CapsuleKeys } from '../../src/gateway/capsule-keys.js'
@@ -71,6 +72,7 @@ export class NoticeHospital {
       clock,
       access: new Access(new ConsentMirror(h.database), freshness, clock),
       records: h.records,
+      sensitivity: new Sensitivity([]),
       index: new BlindIndex(new Uint8Array(32)),
       bodies,
       patients,

@@ -3,6 +3,7 @@ import type { Principal } from '../../src/auth/principal.js'
 import type { GrantWord } from '../../src/consent/decide.js'
 import type { ConsentMirror } from '../../src/consent/mirror.js'
 import type { PatientId } from '../../src/consent/permit.js'
+import { Sensitivity } from '../../src/fhir/sensitivity.js'
 import { Access } from '../../src/gateway/access.js'
 import { disclose } from '../../src/gateway/disclose.js'
 import type { InteractionRequest } from '../../src/gateway/interaction.js'
@@ -82,6 +83,7 @@ export class Stage {
     },
     conformance: { judge: async () => [], valid: async (resource: unknown) => resource },
     consents: { of: async () => [] },
+    sensitivity: new Sensitivity([]),
     index: { entries: () => [], facts: () => null },
     committed: () => undefined,
     limits: { maxBundleEntries: 10 },

@@ -23,7 +23,8 @@ const { startPglite } = await load<typeof import('../../../src/embedded/pglite.j
 const { RecordStore } = await load<typeof import('../../../src/records/record-store.js')>('records/record-store.js')
 const { BlindIndex } = await load<typeof import('../../../src/records/blind-index.js')>('records/blind-index.js')
 const { Conformance } = await load<typeof import('../../../src/gateway/conformance.js')>('gateway/conformance.js')
-const { ownProfiles } = await load<typeof import('../../../src/fhir/profiles.js')>('fhir/profiles.js')
+const { Sensitivity } = await load<typeof import('../../../src/fhir/sensitivity.js')>('fhir/sensitivity.js')
+const { ownDefinitions, ownProfiles } = await load<typeof import('../../../src/fhir/profiles.js')>('fhir/profiles.js')
 const { Patients } = await load<typeof import('../../../src/gateway/patients.js')>('gateway/patients.js')
 const { LocalBlockStore } = await load<typeof import('../../../src/vault/blocks/local.js')>('vault/blocks/local.js')
 const { createServer } = await load<typeof import('../../../src/http/server.js')>('http/server.js')
@@ -89,6 +90,7 @@ await mountEdge(server, {
       bodies,
       patients: new Patients(database, { admit: async () => undefined }, custody),
       consents: { of: async () => [] },
+      sensitivity: new Sensitivity(ownDefinitions()),
       conformance: new Conformance(ownProfiles(), null),
       audit,
       committed: () => undefined,
