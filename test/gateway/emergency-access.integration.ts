@@ -153,17 +153,20 @@ describe('emergency access with a mirror that is too old', () => {
     await expect(access.filter(emergency, 'read')).rejects.toEqual(unknown)
     await breakGlass()
     const { sql, params } = await access.filter(emergency, 'read')
-    const rows: [string, string | null, bigint][] = [
+    const rows: [string, string | null, bigint, boolean?][] = [
       ['own', patient, GENERAL | 16n],
       ['trail', patient, AUDIT],
       ['notice', patient, NOTICE],
       ['other', cast.custodial, GENERAL],
       ['nobody', null, GENERAL],
+      // It names another patient as well, whose emergency nobody has opened.
+      ['of two', patient, GENERAL, true],
     ]
     const n = params.length
     const found = await database.query<{ name: string }>(
-      `SELECT r.name FROM unnest($${n + 1}::text[], $${n + 2}::bytea[], $${n + 3}::bytea[], $${n + 4}::bigint[], $${n + 5}::bigint[])
-         AS r(name, patient, origin, labels, categories) WHERE ${sql}`,
+      `SELECT r.name FROM unnest($${n + 1}::text[], $${n + 2}::bytea[], $${n + 3}::bytea[], $${n + 4}::bigint[], $${n + 5}::bigint[], $${n + 6}::bool[])
+         AS s(name, patient, origin, labels, categories, two)
+         CROSS JOIN LATERAL (SELECT s.*, CASE WHEN s.two THEN ARRAY[$${n + 7}::bytea] END AS others) r WHERE ${sql}`,
       [
         ...params,
         rows.map(([name]) => name),
@@ -171,6 +174,8 @@ describe('emergency access with a mirror that is too old', () => {
         rows.map(() => Buffer.from(cast.entity.slice(2), 'hex')),
         rows.map(([, , labels]) => labels),
         rows.map(() => 1n),
+        rows.map(([, , , two]) => two === true),
+        Buffer.from(cast.custodial.slice(2), 'hex'),
       ],
     )
     expect(found.rows).toEqual([{ name: 'own' }])
