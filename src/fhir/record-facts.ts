@@ -1,6 +1,6 @@
 import { CARE_DATES } from './care-dates.js'
 import { parseReference, referencesOf } from './references.js'
-import { indexValues } from './search-parameters.js'
+import { datesOf } from './search-parameters.js'
 import type { Resource, ValidResource } from './types.js'
 
 /** What a consent can be about besides labels and categories (`Consent.provision.data` and `dataPeriod`). */
@@ -45,8 +45,7 @@ function careOf(resource: Resource): RecordFacts['care'] {
   const dates = CARE_DATES[resource.resourceType]
   if (dates === undefined) return null
   let care: { lo: number; hi: number } | null = null
-  for (const value of indexValues(resource as ValidResource)) {
-    if (value.kind !== 'date' || !dates.includes(value.param)) continue
+  for (const value of datesOf(resource as ValidResource, dates)) {
     care =
       care === null
         ? { lo: value.lo, hi: value.hi }

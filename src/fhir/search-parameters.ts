@@ -1,5 +1,5 @@
 import type { ElementReader, Finding } from './search/finding.js'
-import type { IndexValue } from './search/index-value.js'
+import type { DateIndexValue, IndexValue } from './search/index-value.js'
 import { groupValue } from './search/grouping.js'
 import { isIndexed } from './search/indexed.js'
 import { type CompiledPath, compilePath } from './search/path.js'
@@ -55,6 +55,20 @@ export function indexValues(resource: ValidResource, base?: string): IndexValue[
   const group = groupValue(resource)
   if (group !== undefined) out.push(group)
   return out
+}
+
+/** What these search parameters of dates find: the values of `indexValues` of their names and kind. */
+export function datesOf(resource: ValidResource, params: readonly string[]): DateIndexValue[] {
+  const out: IndexValue[] = []
+  const extractors = extractorsOf(resource.resourceType)
+  for (const property in resource) {
+    for (const { found, visit, read } of extractors.get(property) ?? []) {
+      if (!params.includes(found.param)) continue
+      const finding: Finding = { ...found, base: undefined, out }
+      visit(resource, (element) => read(element, finding))
+    }
+  }
+  return out.filter((value) => value.kind === 'date')
 }
 
 /** Key of the extractors that look at the whole resource. */
