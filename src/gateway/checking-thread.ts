@@ -5,6 +5,7 @@ import { isResource } from '../fhir/is-resource.js'
 import { withLocalReferences } from '../fhir/references.js'
 import { validate, validOrThrow } from '../fhir/validate.js'
 import { checkBundle } from './body-check.js'
+import { type JsonPlan, planOf } from './json-plan.js'
 
 export interface CheckingJob {
   readonly body: Uint8Array
@@ -18,7 +19,12 @@ export interface CheckingJob {
 export type ToldFault = Pick<ConsentryError, 'kind' | 'message' | 'issues'>
 
 export type CheckingAnswer =
-  | { readonly refused: readonly (readonly [entry: number, fault: ToldFault])[]; readonly issues: readonly Issue[] }
+  | {
+      readonly refused: readonly (readonly [entry: number, fault: ToldFault])[]
+      readonly issues: readonly Issue[]
+      /** How the body is parsed where it is needed. */
+      readonly plan: JsonPlan
+    }
   | { readonly fault: ToldFault }
 
 parentPort?.on('message', (job: CheckingJob) => {
@@ -28,13 +34,14 @@ parentPort?.on('message', (job: CheckingJob) => {
 async function answer({ body, what, base }: CheckingJob): Promise<CheckingAnswer> {
   try {
     const value = parseJson(body)
-    if (what === 'issues') return { refused: [], issues: validate(value, { warnings: true }).issues }
+    const plan = planOf(body)
+    if (what === 'issues') return { refused: [], issues: validate(value, { warnings: true }).issues, plan }
     if (what === 'bundle') {
       const { refused } = await checkBundle(value, () => Promise.resolve())
-      return { refused: Array.from(refused, ([entry, fault]) => [entry, told(fault)] as const), issues: [] }
+      return { refused: Array.from(refused, ([entry, fault]) => [entry, told(fault)] as const), issues: [], plan }
     }
     validOrThrow(base !== undefined && isResource(value) ? withLocalReferences(value, base) : value)
-    return { refused: [], issues: [] }
+    return { refused: [], issues: [], plan }
   } catch (error) {
     if (error instanceof ConsentryError) return { fault: told(error) }
     throw error

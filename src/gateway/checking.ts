@@ -1,5 +1,6 @@
 import { ConsentryError, type Issue } from '../errors.js'
 import type { CheckingAnswer, CheckingJob, ToldFault } from './checking-thread.js'
+import type { JsonPlan } from './json-plan.js'
 import { ThreadTurns, type TurnLimits } from './thread-turns.js'
 
 /** From this size on a body is checked in the thread: a Questionnaire of as many bytes may take 10 ms. */
@@ -17,17 +18,18 @@ export class CheckingThread {
   }
 
   /**
+   * @returns how the body is parsed in turns
    * @param base of FHIR, if references below it are to be taken for those of this server first
    * @throws ConsentryError `malformed` with all issues, and as `ThreadTurns.run`
    */
-  async resource(body: Uint8Array, base?: string): Promise<void> {
-    await this.#run(body, 'resource', base)
+  async resource(body: Uint8Array, base?: string): Promise<JsonPlan> {
+    return (await this.#run(body, 'resource', base)).plan
   }
 
   /** @returns entries of a batch whose resources are not valid. @throws ConsentryError as `resource` */
-  async bundle(body: Uint8Array): Promise<Map<number, ConsentryError>> {
-    const { refused } = await this.#run(body, 'bundle')
-    return new Map(refused.map(([entry, fault]) => [entry, errorOf(fault)]))
+  async bundle(body: Uint8Array): Promise<{ readonly refused: Map<number, ConsentryError>; readonly plan: JsonPlan }> {
+    const { refused, plan } = await this.#run(body, 'bundle')
+    return { refused: new Map(refused.map(([entry, fault]) => [entry, errorOf(fault)])), plan }
   }
 
   /** All that is wrong, and what is only warned of. @throws ConsentryError as `ThreadTurns.run` */
@@ -42,7 +44,7 @@ export class CheckingThread {
   async #run(body: Uint8Array, what: CheckingJob['what'], base?: string) {
     const answer = await this.#turns.run(() => {
       // The buffer may be one of many bodies, and is read here as well.
-      const own = Uint8Array.from(body)
+      const own = new Uint8Array(body)
       return { job: { body: own, what, ...(base === undefined ? {} : { base }) }, transfer: [own.buffer] }
     })
     if ('fault' in answer) throw errorOf(answer.fault)

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { ConsentryError } from '../errors.js'
-import { parseJson } from '../fhir/json.js'
+import { type JsonValue, parseJson } from '../fhir/json.js'
 import { withLocalReferences } from '../fhir/references.js'
 import type { Resource, ValidResource } from '../fhir/types.js'
 import { validOrThrow } from '../fhir/validate.js'
@@ -9,6 +9,8 @@ import { checkBundle, type ReceivedBundle, withoutEntries } from './body-check.j
 import { type CheckingThread, LARGE_BODY } from './checking.js'
 import { requireEnforced, requireProposal } from './consent/proposal.js'
 import type { InteractionRequest } from './interaction.js'
+import type { JsonPlan } from './json-plan.js'
+import { parseInTurns } from './parse-in-turns.js'
 import type { GatewayParts } from './parts.js'
 import { requireOff } from './subscription.js'
 
@@ -17,7 +19,7 @@ const WRITTEN_BY_SERVER: ReadonlySet<string> = new Set(['AuditEvent'])
 
 /**
  * The resource in the body of a create or update, valid and of the type that the URL names. A large one is checked in a thread of its own; the
- * bytes are parsed here once more, for objects do not come from a thread with their numbers as they were written.
+ * bytes are parsed here once more, piece by piece, for objects do not come from a thread with their numbers as they were written.
  */
 export async function resourceOf(
   parts: GatewayParts,
@@ -27,29 +29,35 @@ export async function resourceOf(
   const thread = type === 'Binary' ? null : threadFor(parts, request)
   if (thread === null) return validOrThrow(bodyOf(request, type))
   refuseServerWritten(type, type)
-  await thread.resource(request.body as Uint8Array, request.baseUrl)
-  return bodyOf(request, type) as ValidResource // the thread has checked the same bytes
+  const plan = await thread.resource(request.body as Uint8Array, request.baseUrl)
+  return bodyOf(request, type, await inTurns(request, plan)) as ValidResource // the thread has checked the same bytes
 }
 
 /** The Bundle of a transaction or batch; others have their turn while it is checked, and a large one is checked in a thread of its own. */
 export async function bundleOf(parts: GatewayParts, request: InteractionRequest): Promise<ReceivedBundle> {
   const thread = threadFor(parts, request)
   if (thread === null) return checkBundle(bodyOf(request, 'Bundle'), setImmediate)
-  const refused = await thread.bundle(request.body as Uint8Array)
-  const bundle = bodyOf(request, 'Bundle') as Resource
+  const { refused, plan } = await thread.bundle(request.body as Uint8Array)
+  const bundle = bodyOf(request, 'Bundle', await inTurns(request, plan)) as Resource
   return { bundle: withoutEntries(bundle, refused) as ValidResource, refused } // checked as above
+}
+
+/** What the thread has checked, without holding up others. */
+function inTurns({ body }: InteractionRequest, plan: JsonPlan): Promise<JsonValue> {
+  return parseInTurns(body as Uint8Array, plan, setImmediate)
 }
 
 function threadFor({ conformance }: GatewayParts, { body }: InteractionRequest): CheckingThread | null {
   return body !== undefined && body.length >= LARGE_BODY ? conformance.checking : null
 }
 
-function bodyOf(request: InteractionRequest, type: string): unknown {
+/** @param parsed the body, where that has been done */
+function bodyOf(request: InteractionRequest, type: string, parsed?: JsonValue): unknown {
   refuseServerWritten(type, type)
   if (request.body === undefined || request.body.length === 0) {
     throw new ConsentryError('malformed', `The body must be a ${type} as FHIR JSON; it is empty.`, { code: 'required' })
   }
-  const value = (type === 'Binary' ? binaryOf(request) : null) ?? parseJson(request.body)
+  const value = parsed ?? (type === 'Binary' ? binaryOf(request) : null) ?? parseJson(request.body)
   // It may not be a resource, nor a valid one: that is looked at later.
   const resource = value as Resource | null
   const found = resource?.resourceType

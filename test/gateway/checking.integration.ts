@@ -58,6 +58,14 @@ async function taken(thread: CheckingThread | null, body: object | string, type:
   return read().catch(({ kind, message, issues }) => ({ kind, message, issues }))
 }
 
+/** Milliseconds of this thread's processor time. */
+function processorMs(work: () => unknown): number {
+  const before = process.threadCpuUsage()
+  work()
+  const { user, system } = process.threadCpuUsage(before)
+  return (user + system) / 1000
+}
+
 describe('a large body', () => {
   it.each([
     ['a valid resource', response(500), 'QuestionnaireResponse'],
@@ -113,6 +121,27 @@ describe('a large body', () => {
     const begun = performance.now()
     parseJson(body as Uint8Array)
     process.stdout.write(`parsing it takes ${Math.round(performance.now() - begun)} ms\n`)
+  })
+
+  it('is parsed piece by piece, and none of its turns takes half of what parsing it at once does', async () => {
+    // without references of ours, which are looked for in one go
+    const text = JSON.stringify(response(20_000)).replaceAll(request.baseUrl, 'http://elsewhere.example/fhir')
+    const bytes = asked(text)
+    const atOnce = processorMs(() => parseJson(bytes.body as Uint8Array))
+    // of the processor: the machine may be busy with others
+    let longest = 0
+    let last = process.threadCpuUsage()
+    let done = false
+    const taken = resourceOf(partsWith(checking), bytes, 'QuestionnaireResponse').finally(() => (done = true))
+    while (!done) {
+      await setImmediate()
+      const { user, system } = process.threadCpuUsage(last)
+      last = process.threadCpuUsage()
+      longest = Math.max(longest, (user + system) / 1000)
+    }
+    process.stdout.write(`at once ${Math.round(atOnce)} ms, in turns ${Math.round(longest)} ms at most\n`)
+    expect(longest).toBeLessThan(atOnce / 2)
+    expect(JSON.stringify(await taken)).toBe(text)
   })
 
   it('is refused in the thread before anything of it is parsed here', async () => {
