@@ -345,6 +345,11 @@ describe('fsck', () => {
       expect(found).toContain('The chain has this grant, the mirror has not.')
     })
 
+    it('a policy document beside a grant that the chain has not', async () => {
+      await sql(`UPDATE "grant" SET policies = ARRAY['\\xaa'::bytea] WHERE action = 0`)
+      expect(told(await findings()).join('\n')).toMatch(/consent \| grant 0x.* \| The mirror differs from the chain/)
+    })
+
     it('an event that was changed, removed or made up', async () => {
       await sql(`UPDATE ledger_event SET args = args || '{"actions": 1}' WHERE name = 'ConsentGranted'`)
       expect(told(await findings())).toHaveLength(1)

@@ -36,14 +36,16 @@ export const consent: Check = async function* ({ database, history }) {
   const granted = new Map<string, string>()
   for (const [patient, events] of bySubject(mirrored, 'ConsentRegistry')) {
     for (const row of grantRows(patient, events, history.cursor?.finalized ?? -1)) {
-      const { from, to, purposes, categories } = row.word
+      const { from, to, purposes, categories, policies = [] } = row.word
       const key = `${patient} ${row.grantee} ${row.action} ${row.mask}`
-      granted.set(key, [from, to, purposes & 0x7fff_ffff, BigInt.asIntN(64, categories)].join(' '))
+      granted.set(key, [from, to, purposes & 0x7fff_ffff, BigInt.asIntN(64, categories), policies.join()].join(' '))
     }
   }
   const { rows: grants } = await database.query<{ key: string; word: string }>(
     `SELECT '0x' || encode(patient, 'hex') || ' 0x' || encode(grantee, 'hex') || ' ' || action || ' ' || label_mask AS key,
-       valid_from || ' ' || valid_to || ' ' || purposes || ' ' || categories AS word FROM "grant"`,
+       valid_from || ' ' || valid_to || ' ' || purposes || ' ' || categories || ' ' ||
+       coalesce((SELECT string_agg('0x' || encode(p, 'hex'), ',' ORDER BY n) FROM unnest(policies) WITH ORDINALITY AS u(p, n)), '') AS word
+     FROM "grant"`,
   )
   yield* compare('consent', granted, new Map(grants.map(({ key, word }) => [key, word])), 'grant')
 
