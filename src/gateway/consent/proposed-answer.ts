@@ -6,6 +6,7 @@ import { actionsOf, categoryBits, isCategory } from '../../consent/terms.js'
 import { ConsentryError } from '../../errors.js'
 import { clinicalCategories } from '../../fhir/clinical-categories.js'
 import { labelsOf } from '../../fhir/labels-of.js'
+import { recordFacts } from '../../fhir/record-facts.js'
 import type { InteractionRequest } from '../interaction.js'
 import { occurrence } from '../occurrence.js'
 import type { GatewayParts } from '../parts.js'
@@ -65,6 +66,7 @@ export async function proposeAnswer(
       origin: parts.entity,
       labels: labelBits(labelsOf(resource)),
       categories: categoryBits(clinicalCategories(resource).filter(isCategory)),
+      facts: parts.index.facts(recordFacts({ ...resource, id })),
     },
     resource: stamped(resource, id, version, lastUpdated),
   }
