@@ -12,6 +12,8 @@ import { Site, type Surroundings } from './composition/site.js'
 import { openStorage } from './composition/storage.js'
 import { composeVault } from './composition/vault.js'
 import { fhirXml } from './fhir/xml.js'
+import { LARGE_BODY } from './gateway/checking.js'
+import type { Conformance } from './gateway/conformance.js'
 import { ownBlocks } from './gateway/own-blocks.js'
 import { FhirGraphqlModule, type GraphqlEngine } from './graphql/module.js'
 import type { Part } from './http/drain.js'
@@ -74,7 +76,7 @@ async function assemble(site: Site): Promise<Composition> {
   return {
     edge: {
       interactions: gateway.interactions,
-      xml: fhirXml,
+      xml: { ...fhirXml, toJson: (xml) => largeXml(conformance, xml) ?? fhirXml.toJson(xml) },
       ...access,
       readBlock: ownBlocks(storage.blocks, shared.kept, vault.author.id),
       checks: [
@@ -102,6 +104,11 @@ async function assemble(site: Site): Promise<Composition> {
     closing: site.closing,
     close: () => site.close(),
   }
+}
+
+/** Bodies that are large are read where they hold up nobody. */
+function largeXml({ checking }: Conformance, xml: Uint8Array): Promise<Uint8Array> | undefined {
+  return xml.length < LARGE_BODY ? undefined : checking?.json(xml)
 }
 
 /** Nest carries GraphQL; the parts themselves are plain objects made by `compose`. */

@@ -4,13 +4,14 @@ import { parseJson } from '../fhir/json.js'
 import { isResource } from '../fhir/is-resource.js'
 import { withLocalReferences } from '../fhir/references.js'
 import { validate, validOrThrow } from '../fhir/validate.js'
+import { fhirXml } from '../fhir/xml.js'
 import { checkBundle } from './body-check.js'
 import { type JsonPlan, planOf } from './json-plan.js'
 
 export interface CheckingJob {
   readonly body: Uint8Array
   /** `issues`: all that is wrong, warnings too, which refuses nothing. */
-  readonly what: 'resource' | 'bundle' | 'issues'
+  readonly what: 'resource' | 'bundle' | 'issues' | 'xml'
   /** FHIR base: references below it are those of this server; absent: they have been made so. */
   readonly base?: string
 }
@@ -25,6 +26,8 @@ export type CheckingAnswer =
       /** How the body is parsed where it is needed. */
       readonly plan: JsonPlan
     }
+  /** Of a body that is XML. */
+  | { readonly json: Uint8Array }
   | { readonly fault: ToldFault }
 
 parentPort?.on('message', (job: CheckingJob) => {
@@ -33,6 +36,7 @@ parentPort?.on('message', (job: CheckingJob) => {
 
 async function answer({ body, what, base }: CheckingJob): Promise<CheckingAnswer> {
   try {
+    if (what === 'xml') return { json: new Uint8Array(fhirXml.toJson(body)) }
     const value = parseJson(body)
     const plan = planOf(body)
     if (what === 'issues') return { refused: [], issues: validate(value, { warnings: true }).issues, plan }

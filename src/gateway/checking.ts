@@ -37,11 +37,24 @@ export class CheckingThread {
     return (await this.#run(body, 'issues')).issues
   }
 
+  /** FHIR XML as FHIR JSON. @throws ConsentryError `malformed`, and as `ThreadTurns.run` */
+  async json(xml: Uint8Array): Promise<Uint8Array> {
+    const answer = await this.#ask(xml, 'xml')
+    if ('json' in answer) return answer.json
+    throw new ConsentryError('internal', 'The thread answered another question.')
+  }
+
   close(): Promise<void> {
     return this.#turns.close()
   }
 
-  async #run(body: Uint8Array, what: CheckingJob['what'], base?: string) {
+  async #run(body: Uint8Array, what: Exclude<CheckingJob['what'], 'xml'>, base?: string) {
+    const answer = await this.#ask(body, what, base)
+    if ('refused' in answer) return answer
+    throw new ConsentryError('internal', 'The thread answered another question.')
+  }
+
+  async #ask(body: Uint8Array, what: CheckingJob['what'], base?: string) {
     const answer = await this.#turns.run(() => {
       // The buffer may be one of many bodies, and is read here as well.
       const own = new Uint8Array(body)

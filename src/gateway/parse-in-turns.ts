@@ -27,7 +27,7 @@ export async function parseInTurns(
   const make = async (of: JsonPlan): Promise<JsonValue> => {
     if ('value' in of) return piece(at(of.value))
     // One piece comes after the other: together they would be one turn.
-    /* eslint-disable no-await-in-loop */
+
     if ('list' in of) {
       const list: JsonValue[] = []
       for (const each of of.list) {
@@ -39,7 +39,6 @@ export async function parseInTurns(
     const object: JsonObject = {}
     for (const [key, each] of of.object) object[key] = await make(each)
     return object
-    /* eslint-enable no-await-in-loop */
   }
   return make(plan)
 }

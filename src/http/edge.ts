@@ -70,7 +70,7 @@ async function answer(options: EdgeOptions, request: FastifyRequest, reply: Fast
   if (posted) takeForm(call, request.body)
   const response = await run(
     options,
-    { ...openRequest(request, call, options), ...bodyOf(options, request, call), signal: goneSignal(reply) },
+    { ...openRequest(request, call, options), ...(await bodyOf(options, request, call)), signal: goneSignal(reply) },
     call,
   )
   await respond(reply, response, {
@@ -126,10 +126,10 @@ function openRequest(request: FastifyRequest, call: Call, { baseUrl }: EdgeOptio
   }
 }
 
-function bodyOf({ xml }: EdgeOptions, request: FastifyRequest, call: Call): { body?: Uint8Array } {
+async function bodyOf({ xml }: EdgeOptions, request: FastifyRequest, call: Call): Promise<{ body?: Uint8Array }> {
   const { body } = request
   if (!(body instanceof Uint8Array) || body.length === 0) return {}
-  return { body: isResourceXml(request, call) ? xml.toJson(body) : body }
+  return { body: isResourceXml(request, call) ? await xml.toJson(body) : body }
 }
 
 /** A Binary may be an XML document; the resource itself has FHIR's own type. */

@@ -18,7 +18,7 @@ export interface Presentation {
 /** FHIR XML, for those who ask for it: interactions speak JSON. */
 export interface XmlFormat {
   /** The same resource as FHIR JSON. @throws ConsentryError `malformed` */
-  readonly toJson: (xml: Uint8Array) => Uint8Array
+  readonly toJson: (xml: Uint8Array) => Uint8Array | Promise<Uint8Array>
   readonly fromJson: (json: Uint8Array, pretty: boolean) => string
 }
 

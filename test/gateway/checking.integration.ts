@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { parseJson } from '../../src/fhir/json.js'
 import { ownProfiles } from '../../src/fhir/profiles.js'
+import { fhirXml } from '../../src/fhir/xml.js'
 import { CheckingThread, LARGE_BODY } from '../../src/gateway/checking.js'
 import { Conformance } from '../../src/gateway/conformance.js'
 import { bundleOf, resourceOf } from '../../src/gateway/input.js'
@@ -142,6 +143,17 @@ describe('a large body', () => {
     process.stdout.write(`at once ${Math.round(atOnce)} ms, in turns ${Math.round(longest)} ms at most\n`)
     expect(longest).toBeLessThan(atOnce / 2)
     expect(JSON.stringify(await taken)).toBe(text)
+  })
+
+  it('of XML is read in the thread as it is without, and refused alike', async () => {
+    const json = JSON.stringify(response(500)).replaceAll('1.5}', '1.50}')
+    const xml = Buffer.from(fhirXml.fromJson(Buffer.from(json), false))
+    expect(Buffer.from(await checking.json(xml)).toString()).toBe(json)
+    expect(Buffer.from(fhirXml.toJson(xml)).toString()).toBe(json)
+    const broken = xml.subarray(0, -3)
+    const refusal = await checking.json(broken).catch(({ kind, message }) => ({ kind, message }))
+    expect(refusal).toMatchObject({ kind: 'malformed' })
+    expect(() => fhirXml.toJson(broken)).toThrow((refusal as { message: string }).message)
   })
 
   it('is refused in the thread before anything of it is parsed here', async () => {
