@@ -62,13 +62,16 @@ export interface Bounds {
   readonly east: number
 }
 
+/** Of a degree: 11 metres. Nearer to the pole the sine of what is across has too few digits. */
+const NEAR_POLE = 1e-4
+
 export function boundsOf({ lat, lon, metres }: NearValue): Bounds {
   const angle = metres / EARTH_METRES
   const span = (angle * 180) / Math.PI
   const [south, north] = [Math.max(lat - span, -90), Math.min(lat + span, 90)]
-  // a circle with a pole in it has all longitudes
+  // a circle with a pole in it has all longitudes, and so has one that only rounding keeps from it
   const wide = Math.sin(angle) / Math.cos(radians(lat))
-  if (angle >= Math.PI / 2 || lat - span <= -90 || lat + span >= 90 || wide >= 1) {
+  if (angle >= Math.PI / 2 || lat - span <= -90 + NEAR_POLE || lat + span >= 90 - NEAR_POLE || wide >= 1) {
     return { south, north, west: -180, east: 180 }
   }
   const across = (Math.asin(wide) * 180) / Math.PI
