@@ -109,14 +109,19 @@ export class MirroredLedger {
       return [of(labelId(label)), of(ALL_LABELS_ID)]
     })
     const answers = await this.cast.reader.check(asked)
-    const policies = await this.cast.reader.readMany(
-      'ConsentRegistry',
-      'policyOf',
-      asked.map(({ patient, grantee, label, action }) => [patient, grantee, label, action] as const),
+    // The purpose is nothing to it.
+    const words = new Map(
+      asked.map(({ patient, grantee, label, action }) => {
+        const word: [patient: Hex, grantee: Hex, label: Hex, action: number] = [patient, grantee, label, action]
+        return [word.join(), word] as const
+      }),
     )
+    const pinned = await this.cast.reader.readMany('ConsentRegistry', 'policyOf', [...words.values()])
+    const policies = new Map([...words.keys()].map((word, i) => [word, pinned[i] ?? ZERO]))
     return questions.map((question, i) =>
       [2 * i, 2 * i + 1].some((place) => {
-        const policy = policies[place] ?? ZERO
+        const { patient, grantee, label, action } = asked[place] as ConsentQuestion
+        const policy = policies.get([patient, grantee, label, action].join()) ?? ZERO
         // An emergency has a word of its own, which no document narrows.
         const narrowed = question.purpose !== 'BTG' && policy !== ZERO
         return answers[place] === true && (!narrowed || permits(policy, question))
