@@ -2,6 +2,7 @@ import { allows, requireScope } from '../auth/allows.js'
 import type { Principal } from '../auth/principal.js'
 import { ConsentryError } from '../errors.js'
 import type { Clause, Filter, Searched } from '../clauses/clause.js'
+import { filtersIn, mapFilters } from '../clauses/map-filters.js'
 import { withPlaces } from './near.js'
 import type { GatewayParts } from './parts.js'
 import { scopeClauses } from './scope-filter.js'
@@ -72,13 +73,7 @@ function withinScopes(parts: GatewayParts, principal: Principal, clause: Clause)
  * search for the patient. One query for all of a search.
  */
 async function withLinkedPatients(parts: GatewayParts, searched: readonly Clause[][]): Promise<Clause[][]> {
-  const asked = new Set<string>()
-  for (const clause of searched.flat()) {
-    mapFilters(clause, (filter) => {
-      for (const id of patientIds(filter)) asked.add(id)
-      return filter
-    })
-  }
+  const asked = new Set(searched.flat().flatMap(filtersIn).flatMap(patientIds))
   if (asked.size === 0) return [...searched]
   const aliases = await parts.patients.aliases([...asked])
   const meant = (filter: Filter): Filter => {
@@ -94,21 +89,4 @@ function patientIds(filter: Filter): string[] {
   return filter.values.flatMap(({ id, types }) =>
     id !== undefined && (types ?? ['Patient']).includes('Patient') ? [id] : [],
   )
-}
-
-function mapFilters(clause: Clause, change: (filter: Filter) => Filter): Clause {
-  switch (clause.is) {
-    case 'filter':
-      return change(clause)
-    case 'missing':
-      return clause
-    case 'chain':
-      return { ...clause, targets: clause.targets.map((to) => ({ ...to, clause: mapFilters(to.clause, change) })) }
-    case 'has':
-    case 'none':
-      return { ...clause, clause: mapFilters(clause.clause, change) }
-    case 'all':
-    case 'any':
-      return { ...clause, clauses: clause.clauses.map((each) => mapFilters(each, change)) }
-  }
 }
