@@ -1,4 +1,3 @@
-import type { Principal } from '../../auth/principal.js'
 import { NOTICE } from '../../consent/labels.js'
 import type { LedgerEvidence, Occurrence } from '../../audit/occurrence.js'
 import type { TrailRecord } from '../../audit/audit-trail.js'
@@ -9,6 +8,7 @@ import { ConsentryError } from '../../errors.js'
 import { storedResource } from '../../fhir/stored-resource.js'
 import type { Resource } from '../../fhir/types.js'
 import type { StoredVersion } from '../../records/types.js'
+import { itself } from '../itself.js'
 import type { GatewayParts } from '../parts.js'
 import { PATIENT_ID_SYSTEM } from '../patient-compartment.js'
 import { type Draft, sealVersions, stamped } from '../versions.js'
@@ -137,9 +137,4 @@ export async function openNotices(
   if (permit === null) return new Map()
   const bodies = await parts.bodies.open(permit, present)
   return new Map(present.map((row, i) => [row.id, { row, resource: storedResource(bodies[i] as Uint8Array) }]))
-}
-
-/** The gateway keeps its own notices. */
-function itself({ entity }: GatewayParts): Principal {
-  return { clientId: 'consentry', entity, role: 'system', scopes: [], purposes: ['HOPERAT'], tokenId: '', expiresAt: 0 }
 }

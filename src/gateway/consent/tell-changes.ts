@@ -1,4 +1,3 @@
-import type { Principal } from '../../auth/principal.js'
 import { labelBits } from '../../consent/labels.js'
 import { categoryBits, isCategory } from '../../consent/terms.js'
 import { ConsentryError } from '../../errors.js'
@@ -10,6 +9,7 @@ import { recordFacts } from '../../fhir/record-facts.js'
 import type { Resource } from '../../fhir/types.js'
 import { validate } from '../../fhir/validate.js'
 import type { StoredVersion } from '../../records/types.js'
+import { itself } from '../itself.js'
 import type { GatewayParts } from '../parts.js'
 import { type Draft, sealVersions, stamped } from '../versions.js'
 import type { ConsentLink, ConsentLinks } from './links.js'
@@ -119,19 +119,6 @@ async function isActive(parts: GatewayParts): Promise<boolean> {
   } catch (error) {
     if (error instanceof ConsentryError && error.kind === 'forbidden') return false
     throw error
-  }
-}
-
-/** The gateway keeps its own records: nobody else hears of what it reads here. */
-function itself({ entity }: GatewayParts): Principal {
-  return {
-    clientId: 'consentry',
-    entity,
-    role: 'system',
-    scopes: [],
-    purposes: ['HOPERAT'],
-    tokenId: '',
-    expiresAt: 0,
   }
 }
 
