@@ -1,21 +1,18 @@
-import { grantsGiven, policyIn, type GrantedTerms, type LedgerConsentEvent, type LedgerPlace } from './ledger-grants.js'
+import {
+  grantsGiven,
+  policyIn,
+  type GrantedTerms,
+  type LedgerConsentEvent,
+  type LedgerPlace,
+  type LedgerTerms,
+} from './ledger-grants.js'
 import { ALL_LABELS_ID } from './labels.js'
 import type { PartyId, PatientId } from './permit.js'
 
 type Hex = `0x${string}`
 
-/** What a grantee asks for, in the ledger's words. */
-export interface RequestedTerms {
-  readonly patient: PatientId
-  readonly grantee: PartyId
-  readonly labels: readonly Hex[]
-  /** Bit sets, as in the contract. */
-  readonly actions: number
-  readonly purposes: number
-  readonly categories: bigint
-  /** Seconds since the epoch. */
-  readonly from: number
-  readonly to: number
+/** What a grantee asks for. */
+export interface RequestedTerms extends LedgerTerms {
   /** Salted hash of the justification. */
   readonly reasonHash: Hex
 }

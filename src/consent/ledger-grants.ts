@@ -5,18 +5,22 @@ import { type ConsentWord, FLAG_POLICY, unpackWord } from './word.js'
 
 type Hex = `0x${string}`
 
-/** What a patient gives with one grant, in the ledger's words; everything but serial and epoch, which the contract sets. */
-export interface GrantedTerms {
+/** What is given or asked for, in the ledger's words. */
+export interface LedgerTerms {
   readonly patient: PatientId
   readonly grantee: PartyId
   readonly labels: readonly Hex[]
-  /** Bit set, as in the contract. */
+  /** Bit sets, as in the contract. */
   readonly actions: number
   readonly purposes: number
   readonly categories: bigint
   /** Seconds since the epoch. */
   readonly from: number
   readonly to: number
+}
+
+/** What a patient gives with one grant; everything but serial and epoch, which the contract sets. */
+export interface GrantedTerms extends LedgerTerms {
   readonly packageHash: Hex
   /** Of the policy document that narrows it; absent: none does. */
   readonly policyHash?: Hex
