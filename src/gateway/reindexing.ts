@@ -11,8 +11,7 @@ import { indexValues } from '../fhir/search-parameters.js'
 import { Loop } from '../exchange/loop.js'
 import type { BlindIndex } from '../records/blind-index.js'
 import type { RecordStore } from '../records/record-store.js'
-import type { Outdated, Reindex } from '../records/reindex.js'
-import type { IndexEntries, RowFacts } from '../records/types.js'
+import type { Outdated, Reindex, Reindexed } from '../records/reindex.js'
 import type { Access } from './access.js'
 import type { Bodies } from './bodies.js'
 import type { Patients } from './patients.js'
@@ -120,7 +119,7 @@ export class Reindexing {
     for (const patient of fresh) this.#told.add(patient)
   }
 
-  async #entries(rows: readonly Outdated[]): Promise<{ entries: Indexed[]; waiting: bigint[] }> {
+  async #entries(rows: readonly Outdated[]): Promise<{ entries: Reindexed[]; waiting: bigint[] }> {
     const trail = rows.filter(({ version }) => version.labels === AUDIT)
     const records = rows.filter(({ version }) => version.labels !== AUDIT)
     const opened = await Promise.all([
@@ -128,7 +127,7 @@ export class Reindexing {
       this.#open(trail, { ...this.#principal, role: 'auditor' }),
     ])
     const bodies = new Map(opened.flat())
-    const entries = rows.flatMap(({ pk, version: { type, version, labels } }): Indexed[] => {
+    const entries = rows.flatMap(({ pk, version: { type, version, labels } }): Reindexed[] => {
       const body = bodies.get(pk)
       const found = body && this.#indexOf(type, body)
       if (found === undefined) return []
@@ -142,7 +141,7 @@ export class Reindexing {
   }
 
   /** A record from before there was a limit may be beyond it; it keeps the entries that it has. */
-  #indexOf(type: string, body: Uint8Array): Omit<Required<Indexed>, 'pk' | 'version'> | undefined {
+  #indexOf(type: string, body: Uint8Array): Omit<Required<Reindexed>, 'pk' | 'version'> | undefined {
     try {
       const resource = storedResource(body)
       const { index } = this.parts
@@ -196,12 +195,4 @@ export class Reindexing {
     const bodies = await this.parts.bodies.open(await this.parts.access.permit(principal, 'read', versions), versions)
     return rows.map(({ pk }, i) => [pk, bodies[i] as Uint8Array])
   }
-}
-
-interface Indexed {
-  readonly pk: bigint
-  readonly version: number
-  readonly index: IndexEntries
-  readonly facts: RowFacts
-  readonly categories?: bigint
 }

@@ -23,6 +23,17 @@ interface State {
   readonly until: bigint
 }
 
+/** What a version of a resource says to the index, worked out anew. */
+export interface Reindexed {
+  readonly pk: bigint
+  /** Which was opened. */
+  readonly version: number
+  readonly index: IndexEntries
+  readonly facts?: RowFacts
+  /** uint64; absent: they stay as they are. */
+  readonly categories?: bigint
+}
+
 /**
  * Indexes rows anew that were written when something else was indexed: in the order of their keys, a batch at a time, each with how far it has come in
  * one transaction, so it goes on where it was stopped. Rows that are written meanwhile have the new form anyway.
@@ -91,14 +102,7 @@ export class Reindex {
    * gone on from `from` meanwhile.
    */
   async replace(
-    entries: readonly {
-      readonly pk: bigint
-      readonly version: number
-      readonly index: IndexEntries
-      readonly facts?: RowFacts
-      /** uint64; absent: they stay as they are. */
-      readonly categories?: bigint
-    }[],
+    entries: readonly Reindexed[],
     waiting: readonly bigint[],
     progress?: { readonly from: bigint; readonly upto: bigint },
   ): Promise<void> {
@@ -148,16 +152,7 @@ async function advance(sql: Sql, { from, upto }: { readonly from: bigint; readon
 }
 
 /** `xid` stays, for nothing of the records themselves has changed: pages that are open go on. */
-async function write(
-  sql: Sql,
-  entries: readonly {
-    readonly pk: bigint
-    readonly version: number
-    readonly index: IndexEntries
-    readonly facts?: RowFacts
-    readonly categories?: bigint
-  }[],
-): Promise<void> {
+async function write(sql: Sql, entries: readonly Reindexed[]): Promise<void> {
   if (entries.length === 0) return
   const rows = new IndexRows()
   const facets = new Facets()
