@@ -1,26 +1,19 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
-import { Rounds } from '../../audit/rounds.js'
 import { consentHistory, ledgerGrants, policyIn } from '../../consent/ledger-grants.js'
 import { ALL_LABELS_ID } from '../../consent/labels.js'
 import type { PartyId, PatientId } from '../../consent/permit.js'
-import { ConsentryError } from '../../errors.js'
 import type { PolicyDocuments } from '../../exchange/policy-documents.js'
 import type { ChainStep } from '../../ledger/sink.js'
 import type { Database, Sql } from '../../records/database.js'
-import { Outbox } from '../../records/outbox.js'
 import type { ChainShare } from '../chain-sink.js'
 import type { GatewayParts } from '../parts.js'
 import { type ConsentLink, ConsentLinks, linkOfLedger } from './links.js'
 import type { LedgerAddress } from './resource.js'
 import { narrowingIn } from './narrowing.js'
+import { PatientRounds } from './patient-rounds.js'
 import { type Change, tellChanges } from './tell-changes.js'
 import { canBeTold, tellingDigest, tellingOf } from './telling.js'
 
 const KIND = 'consent-mirror'
-const BATCH = 100
-const LEASE_MS = 30_000
-const LOOK_EVERY_MS = 5_000
-const ATTEMPTS = 5
 const EVENTS: ReadonlySet<string> = new Set(['ConsentGranted', 'ConsentRevoked', 'AllConsentsRevoked'])
 
 /**
@@ -29,12 +22,8 @@ const EVENTS: ReadonlySet<string> = new Set(['ConsentGranted', 'ConsentRevoked',
  * reorganisation is one more round over a shorter history, and a round may be repeated.
  */
 export class ConsentMirroring implements ChainShare {
-  readonly #outbox: Outbox
   readonly #links: ConsentLinks
-  readonly #rounds: Rounds
-  readonly #outside = AsyncLocalStorage.snapshot()
-  /** One fold at a time, so that two do not write the same version. */
-  #last: Promise<unknown> = Promise.resolve()
+  readonly #rounds: PatientRounds
 
   constructor(
     private readonly parts: GatewayParts,
@@ -44,18 +33,22 @@ export class ConsentMirroring implements ChainShare {
     private readonly clock: () => number,
     onProblem: (error: unknown) => void,
   ) {
-    this.#outbox = new Outbox(database, clock)
     this.#links = new ConsentLinks(database)
-    this.#rounds = new Rounds((stopping) => this.#round(stopping), onProblem)
+    const fold = {
+      kind: KIND,
+      what: 'Consent',
+      tell: (patients: readonly PatientId[]) => this.#tell(patients),
+      due: (now: number) => this.#links.ended(now),
+    }
+    this.#rounds = new PatientRounds(database, clock, fold, onProblem)
   }
 
   start(): void {
     this.#rounds.poke()
   }
 
-  async stop(): Promise<void> {
-    await this.#rounds.stop()
-    await this.#last
+  stop(): Promise<void> {
+    return this.#rounds.stop()
   }
 
   /** After the mirror of consent, whose events the rounds read. */
@@ -92,45 +85,17 @@ export class ConsentMirroring implements ChainShare {
     if (rowCount > 0) this.#rounds.poke()
   }
 
-  async rollback(tx: Sql, block: number): Promise<void> {
-    const { rowCount } = await tx.query(
-      `INSERT INTO outbox (kind, key, payload, due)
-       SELECT $1, patient || ':undone:' || gen_random_uuid(), jsonb_build_object('patient', patient, 'block', $2::bigint), $3
-       FROM (SELECT DISTINCT payload->>'patient' AS patient FROM outbox
-             WHERE kind = $1 AND (payload->>'block')::bigint > $2) AS gone`,
-      [KIND, block, this.clock()],
-    )
-    if (rowCount > 0) this.#rounds.poke()
+  rollback(tx: Sql, block: number): Promise<void> {
+    return this.#rounds.rollback(tx, block)
   }
 
   /** The Consents of these patients say what the mirror of the ledger holds now. */
   settle(patients: readonly PatientId[]): Promise<void> {
-    const settled = this.#last.then(() => this.#outside(() => this.#settle(patients)))
-    this.#last = settled.catch(() => undefined)
-    return settled
-  }
-
-  async #round(stopping: AbortSignal): Promise<number> {
-    while (!stopping.aborted) {
-      const items = await this.#outbox.claim(KIND, BATCH, LEASE_MS)
-      if (items.length === 0) break
-      await this.settle([...new Set(items.map(({ payload }) => (payload as { patient: PatientId }).patient))])
-      await this.#outbox.complete(items.map(({ id }) => id))
-    }
-    const now = Math.floor(this.clock() / 1000)
-    const { patients, next } = await this.#links.ended(now)
-    if (patients.length > 0) await this.settle(patients)
-    return next === null ? LOOK_EVERY_MS : Math.min(LOOK_EVERY_MS, Math.max(0, next * 1000 - this.clock()))
-  }
-
-  async #settle(patients: readonly PatientId[]): Promise<void> {
-    for (let attempt = 1; !(await this.#attempt(patients)); attempt++) {
-      if (attempt === ATTEMPTS) throw new ConsentryError('conflict', 'Other writers keep changing the same Consent.')
-    }
+    return this.#rounds.settle(patients)
   }
 
   /** @returns false when another writer was faster */
-  async #attempt(patients: readonly PatientId[]): Promise<boolean> {
+  async #tell(patients: readonly PatientId[]): Promise<boolean> {
     const parts = this.parts
     const histories = await consentHistory(this.database, patients)
     const finalized = await this.#finalized()

@@ -1,12 +1,8 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
-import { Rounds } from '../../audit/rounds.js'
 import { consentHistory } from '../../consent/ledger-grants.js'
 import type { ConsentMirror } from '../../consent/mirror.js'
 import type { PartyId, PatientId } from '../../consent/permit.js'
-import { ConsentryError } from '../../errors.js'
 import type { ChainStep } from '../../ledger/sink.js'
 import type { Database, Sql } from '../../records/database.js'
-import { Outbox } from '../../records/outbox.js'
 import type { ChainShare } from '../chain-sink.js'
 import type { GatewayParts } from '../parts.js'
 import type { PatientReference } from './emergency-resources.js'
@@ -15,14 +11,11 @@ import { requestNotices } from './request-notices.js'
 import { emergencyNotices, evidenceAt } from './emergency-notices.js'
 import { openNotices, patientReferences, writeNotices } from './notice-writing.js'
 import { type Notices, type OpenReviews, typeOf } from './notices.js'
+import { PatientRounds } from './patient-rounds.js'
 import type { LedgerAddress } from './resource.js'
 import type { NoticeContext, NoticeHistory, ToldNotice } from './told-notice.js'
 
 const KIND = 'notice'
-const BATCH = 100
-const LEASE_MS = 30_000
-const LOOK_EVERY_MS = 5_000
-const ATTEMPTS = 5
 /** A grant answers a request, so it is told where one may be open. */
 const GRANT = 'ConsentGranted'
 const EVENTS: ReadonlySet<string> = new Set([
@@ -50,16 +43,21 @@ export interface NoticeMirroringParts {
  * reorganisation is one more round over another history, and a round may be repeated.
  */
 export class NoticeMirroring implements ChainShare {
-  readonly #outbox: Outbox
-  readonly #rounds: Rounds
-  readonly #outside = AsyncLocalStorage.snapshot()
-  /** One fold at a time, so that two do not write the same version. */
-  #last: Promise<unknown> = Promise.resolve()
+  readonly #rounds: PatientRounds
   #reviews: OpenReviews = { open: 0, overdue: 0 }
 
   constructor(private readonly given: NoticeMirroringParts) {
-    this.#outbox = new Outbox(given.database, given.parts.clock)
-    this.#rounds = new Rounds((stopping) => this.#round(stopping), given.onProblem)
+    const { database, parts, notices, onProblem } = given
+    const fold = {
+      kind: KIND,
+      what: 'notice',
+      tell: (patients: readonly PatientId[]) => this.#tell(patients),
+      due: (now: number) => notices.due(now),
+      afterwards: async (now: number) => {
+        this.#reviews = await notices.openReviews(now)
+      },
+    }
+    this.#rounds = new PatientRounds(database, parts.clock, fold, onProblem)
   }
 
   /** As of the last round. */
@@ -71,9 +69,8 @@ export class NoticeMirroring implements ChainShare {
     this.#rounds.poke()
   }
 
-  async stop(): Promise<void> {
-    await this.#rounds.stop()
-    await this.#last
+  stop(): Promise<void> {
+    return this.#rounds.stop()
   }
 
   /** After the mirror of consent, whose events the rounds read. */
@@ -107,47 +104,17 @@ export class NoticeMirroring implements ChainShare {
     if (rowCount > 0) this.#rounds.poke()
   }
 
-  async rollback(tx: Sql, block: number): Promise<void> {
-    const { rowCount } = await tx.query(
-      `INSERT INTO outbox (kind, key, payload, due)
-       SELECT $1, patient || ':undone:' || gen_random_uuid(), jsonb_build_object('patient', patient, 'block', $2::bigint), $3
-       FROM (SELECT DISTINCT payload->>'patient' AS patient FROM outbox
-             WHERE kind = $1 AND (payload->>'block')::bigint > $2) AS gone`,
-      [KIND, block, this.given.parts.clock()],
-    )
-    if (rowCount > 0) this.#rounds.poke()
+  rollback(tx: Sql, block: number): Promise<void> {
+    return this.#rounds.rollback(tx, block)
   }
 
   /** The notices of these patients say what the mirror of the ledger holds now. */
   settle(patients: readonly PatientId[]): Promise<void> {
-    const settled = this.#last.then(() => this.#outside(() => this.#settle(patients)))
-    this.#last = settled.catch(() => undefined)
-    return settled
-  }
-
-  async #round(stopping: AbortSignal): Promise<number> {
-    while (!stopping.aborted) {
-      const items = await this.#outbox.claim(KIND, BATCH, LEASE_MS)
-      if (items.length === 0) break
-      await this.settle([...new Set(items.map(({ payload }) => (payload as { patient: PatientId }).patient))])
-      await this.#outbox.complete(items.map(({ id }) => id))
-    }
-    const { notices, parts } = this.given
-    const now = Math.floor(parts.clock() / 1000)
-    const { patients, next } = await notices.due(now)
-    if (patients.length > 0) await this.settle(patients)
-    this.#reviews = await notices.openReviews(now)
-    return next === null ? LOOK_EVERY_MS : Math.min(LOOK_EVERY_MS, Math.max(0, next * 1000 - parts.clock()))
-  }
-
-  async #settle(patients: readonly PatientId[]): Promise<void> {
-    for (let attempt = 1; !(await this.#attempt(patients)); attempt++) {
-      if (attempt === ATTEMPTS) throw new ConsentryError('conflict', 'Other writers keep changing the same notice.')
-    }
+    return this.#rounds.settle(patients)
   }
 
   /** @returns false when another writer was faster */
-  async #attempt(patients: readonly PatientId[]): Promise<boolean> {
+  async #tell(patients: readonly PatientId[]): Promise<boolean> {
     const { parts, notices } = this.given
     const histories = await this.#histories(patients)
     const context = await this.#context(histories)
