@@ -1,21 +1,11 @@
-import { randomBytes } from 'node:crypto'
 import { ConsentMirror } from '../../src/consent/mirror.js'
-import { ownProfiles } from '../../src/fhir/profiles.js'
-import { Sensitivity } from '../../src/fhir/sensitivity.js'
-import { Access } from '../../src/gateway/access.js'
-import { Bodies } from '../../src/gateway/bodies.js'
-import { CapsuleKeys } from '../../src/gateway/capsule-keys.js'
-import { Conformance } from '../../src/gateway/conformance.js'
 import { ConsentLinks } from '../../src/gateway/consent/links.js'
 import { NoticeMirroring } from '../../src/gateway/consent/notice-mirroring.js'
 import { Notices } from '../../src/gateway/consent/notices.js'
-import { Custody, CustodyPolicies } from '../../src/gateway/custody.js'
 import type { GatewayParts } from '../../src/gateway/parts.js'
-import { Patients } from '../../src/gateway/patients.js'
 import type { Hex } from '../../src/ledger/hex.js'
-import { BlindIndex } from '../../src/records/blind-index.js'
-import { DirectSealer } from '../../src/vault/sealing-thread.js'
 import { hospital, type Hospital } from '../audit/support/hospital.js'
+import { atHead, partsOf } from './hospital-parts.js'
 
 export const REVIEW_SECONDS = 3_600
 
@@ -45,51 +35,7 @@ export class NoticeHospital {
     // The clock is the instance's, which is made last.
     const made: { hospital?: NoticeHospital } = {}
     const clock = (): number => Date.now() + (made.hospital?.ahead ?? 0)
-    const master = randomBytes(32)
-    const custody = new Custody(master)
-    const patients = new Patients(h.database, { admit: async () => undefined }, custody)
-    await patients.link(
-      [h.patient, h.custodial].map((patient, i) => ({
-        localId: `p${i}`,
-        patient,
-        wrappedRoot: custody.create(patient),
-      })),
-    )
-    const policies = new CustodyPolicies(custody, randomBytes(32), (p) => patients.wrappedRoot(p), {
-      policyKey: () => Promise.reject(new Error('shared by nobody')),
-    })
-    const author = { id: Buffer.from(h.entity.slice(2), 'hex'), key: h.author }
-    const keys = new CapsuleKeys(h.database, h.entity, master, policies, clock)
-    const bodies = new Bodies(h.entity, new DirectSealer(author), keys, h.blocks, async () => [
-      h.author.publicKey.toBytes(),
-    ])
-    const freshness = () => ({ confirmedAt: clock(), limitMs: 60_000 })
-    const parts: GatewayParts = {
-      entity: h.entity,
-      baseUrl: 'https://hospital.example/fhir',
-      version: 'test',
-      tokenUrl: '',
-      clock,
-      access: new Access(new ConsentMirror(h.database), freshness, clock),
-      records: h.records,
-      sensitivity: new Sensitivity([]),
-      index: new BlindIndex(new Uint8Array(32)),
-      bodies,
-      patients,
-      consents: new ConsentLinks(h.database),
-      conformance: new Conformance(ownProfiles(), null),
-      audit: h.trail,
-      committed: () => undefined,
-      limits: {
-        pageSize: 10,
-        maxPageSize: 10,
-        maxBundleEntries: 10,
-        maxIncluded: 10,
-        maxCounted: 10,
-        maxIncludeRounds: 2,
-        maxChain: 2,
-      },
-    }
+    const parts = await partsOf(h, clock)
     made.hospital = new NoticeHospital(h, parts, new Notices(h.database))
     return made.hospital
   }
@@ -110,11 +56,7 @@ export class NoticeHospital {
   /** The follower arrives at the head, and the rounds after it are done. */
   async mirrored(over: Partial<GatewayParts> = {}): Promise<void> {
     const mirroring = this.mirroring(over)
-    await this.h.follow([mirroring], async () => {
-      const { rows } = await this.h.database.query<{ hash: Buffer }>('SELECT hash FROM chain_cursor')
-      const block = (await this.h.node.rpc.send('eth_getBlockByNumber', ['latest', false])) as { hash: string }
-      return rows[0] !== undefined && `0x${rows[0].hash.toString('hex')}` === block.hash
-    })
+    await this.h.follow([mirroring], () => atHead(this.h))
     await this.rounds(mirroring)
   }
 
