@@ -27,7 +27,6 @@ export async function parseInTurns(
   const make = async (of: JsonPlan): Promise<JsonValue> => {
     if ('value' in of) return piece(at(of.value))
     // One piece comes after the other: together they would be one turn.
-
     if ('list' in of) {
       const list: JsonValue[] = []
       for (const each of of.list) {

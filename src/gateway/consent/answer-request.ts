@@ -2,7 +2,6 @@ import { requireWriteScope } from '../../auth/allows.js'
 import { type LedgerRequest, ledgerRequests } from '../../consent/access-requests.js'
 import type { Party } from '../../consent/parties.js'
 import { ConsentryError } from '../../errors.js'
-import type { Call } from '../../ledger/contracts.js'
 import { relayCall, signerOf, typedData, walletPayload } from '../../ledger/typed-data.js'
 import type { AuditedHandler } from '../audited.js'
 import type { InteractionRequest, InteractionResponse } from '../interaction.js'
@@ -11,17 +10,16 @@ import type { GatewayParts } from '../parts.js'
 import type { Trail } from '../trail.js'
 import { requireOwnClient } from './asked-patient.js'
 import { namedTerms, narrowed } from './asked-terms.js'
-import { type Authorisation, authorisationOf, openAuthorisation } from './authorisation.js'
+import { type Authority, authorityIfGiven, openAuthorisation } from './authorisation.js'
 import type { AccessParts } from './break-glass.js'
+import { carryOut } from './carry-out.js'
+import { dataToSign } from './data-to-sign.js'
 import { type LoadedNotice, loadNotice, noticeResponse } from './loaded-notice.js'
 import { proposeAnswer } from './proposed-answer.js'
 import { SIGNING_SECONDS } from './request.js'
 import { sendGrant } from './sign.js'
-import { requireSigner, signatureOf } from './signature.js'
+import { requireSigner } from './signature.js'
 import { prepare, preparedKey } from './to-sign.js'
-
-/** What an answer is given: nothing (then it is told what to sign), a signature, or a document that authorises the wallet service. */
-type By = ReturnType<typeof signatureOf>['by'] | null
 
 /**
  * `Task/[id]/$accept`: the patient gives what was asked for, or less of it. Without signature and authorisation a Consent of these terms is
@@ -31,10 +29,10 @@ export function accept(parts: GatewayParts, access: AccessParts): AuditedHandler
   return async (request, trail) => {
     const input = operationInput(request)
     const named = namedTerms(input)
-    const { by, authorised } = byWhom(parts, request)
-    const { loaded, asked, patient } = await openRequest(parts, access, request, trail, authorised)
+    const authority = authorityIfGiven(parts, request)
+    const { loaded, asked, patient } = await openRequest(parts, access, request, trail, authority)
     const { consent } = access
-    if (by !== null && by.signature !== null) {
+    if (authority !== null && authority.signature !== null) {
       if (Object.keys(named).length > 0) {
         throw new ConsentryError(
           'invalid',
@@ -42,15 +40,15 @@ export function accept(parts: GatewayParts, access: AccessParts): AuditedHandler
         )
       }
       const { row, grant } = await preparedAnswer(parts, access, loaded)
-      requireSigner(patient, signerOf(typedData(consent.contracts, 'Grant', grant), by.signature))
-      await sendGrant(consent, row.id, grant, relayCall(consent.contracts, 'Grant', grant, by.signature))
+      requireSigner(patient, signerOf(typedData(consent.contracts, 'Grant', grant), authority.signature))
+      await sendGrant(consent, row.id, grant, relayCall(consent.contracts, 'Grant', grant, authority.signature))
       return answered(parts, access, request, loaded)
     }
     const terms = narrowed(asked.terms, named, Math.floor(parts.clock() / 1000))
     const proposal = await proposeAnswer(parts, access, request, trail, patient, loaded, asked, terms)
     const grant = await prepare(parts, consent, proposal)
-    if (by === null) {
-      return toSign(JSON.stringify(walletPayload(typedData(consent.contracts, 'Grant', grant))), [
+    if (authority === null) {
+      return dataToSign(walletPayload(typedData(consent.contracts, 'Grant', grant)), [
         { name: 'consent', valueReference: { reference: `Consent/${proposal.row.id}` } },
       ])
     }
@@ -62,21 +60,22 @@ export function accept(parts: GatewayParts, access: AccessParts): AuditedHandler
 /** `Task/[id]/$refuse`: the patient says no. Without signature and authorisation the data to sign is answered. */
 export function refuse(parts: GatewayParts, access: AccessParts): AuditedHandler {
   return async (request, trail) => {
-    const { by, deadline, authorised } = byWhom(parts, request)
-    const { loaded, asked, patient } = await openRequest(parts, access, request, trail, authorised)
+    const authority = authorityIfGiven(parts, request)
+    const { loaded, asked, patient } = await openRequest(parts, access, request, trail, authority)
     const message = {
       patient: patient.id,
       request: asked.request,
-      deadline: deadline ?? Math.floor(parts.clock() / 1000) + SIGNING_SECONDS,
+      deadline: authority?.deadline ?? Math.floor(parts.clock() / 1000) + SIGNING_SECONDS,
     }
     const data = typedData(access.contracts, 'RefuseAccess', message)
-    if (by === null) return toSign(JSON.stringify(walletPayload(data)), [])
-    if (by.signature !== null) requireSigner(patient, signerOf(data, by.signature))
-    await send(
+    if (authority === null) return dataToSign(walletPayload(data))
+    const { signature } = authority
+    if (signature !== null) requireSigner(patient, signerOf(data, signature))
+    await carryOut(
       access,
-      by.signature === null
+      signature === null
         ? access.contracts.write('ConsentRegistry', 'refuseAccess', asked.request)
-        : relayCall(access.contracts, 'RefuseAccess', message, by.signature),
+        : relayCall(access.contracts, 'RefuseAccess', message, signature),
     )
     return answered(parts, access, request, loaded)
   }
@@ -97,17 +96,9 @@ export function withdraw(parts: GatewayParts, access: AccessParts): AuditedHandl
     ) {
       throw new ConsentryError('forbidden', 'A request is withdrawn by the party that made it.')
     }
-    await send(access, access.contracts.write('ConsentRegistry', 'withdrawRequest', asked.request))
+    await carryOut(access, access.contracts.write('ConsentRegistry', 'withdrawRequest', asked.request))
     return answered(parts, access, request, loaded)
   }
-}
-
-function byWhom(parts: GatewayParts, request: InteractionRequest) {
-  const input = operationInput(request)
-  const given = input.strings('signature').length + input.references('authorisation').length > 0
-  const { by, deadline } = given ? signatureOf(request) : { by: null as By, deadline: null }
-  const authorised = by !== null && by.signature === null ? authorisationOf(parts, request, by.authorisation) : null
-  return { by, deadline, authorised }
 }
 
 /** The request, disclosed to the caller and still open on the ledger; an answer is the patient's own hospital's to take. */
@@ -116,11 +107,12 @@ async function openRequest(
   access: AccessParts,
   request: InteractionRequest,
   trail: Trail,
-  authorised: Authorisation | null,
+  authority: Authority | null,
 ): Promise<{ loaded: LoadedNotice; asked: LedgerRequest; patient: Party }> {
   requireWriteScope(request.principal, 'Task', 'update')
   requireOwnClient(parts, request, 'does it')
   const loaded = await loadNotice(parts, access, request, trail, 'request', async ({ patient: id }) => {
+    const authorised = authority?.authorised ?? null
     if (authorised === null) return
     const held = await access.mirror.party(id)
     if (held !== null) await openAuthorisation(parts, request, trail, held, null, authorised)
@@ -142,16 +134,6 @@ async function preparedAnswer(parts: GatewayParts, { consent }: AccessParts, { n
   const grant = row ? await consent.prepared.find(preparedKey(row)) : null
   if (row && grant !== null) return { row, grant }
   throw new ConsentryError('conflict', 'Ask for the data to sign first: $accept without a signature.')
-}
-
-function toSign(payload: string, more: readonly object[]): InteractionResponse {
-  const parameter = [...more, { name: 'typedData', valueString: payload }]
-  return { status: 200, headers: {}, body: { resourceType: 'Parameters', parameter } }
-}
-
-async function send(access: AccessParts, call: Call): Promise<void> {
-  const receipt = await (await access.sender.send(call)).wait()
-  await access.follower.reached(receipt.blockNumber)
 }
 
 /** The Task, and the Consent with it, as the ledger's answer has left them. */

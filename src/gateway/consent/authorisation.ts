@@ -6,11 +6,14 @@ import { ConsentryError } from '../../errors.js'
 import { storedResource } from '../../fhir/stored-resource.js'
 import { parseReference } from '../../fhir/references.js'
 import type { StoredVersion } from '../../records/types.js'
+import type { Hex } from '../../ledger/hex.js'
 import type { InteractionRequest } from '../interaction.js'
+import { operationInput } from '../operation-input.js'
 import type { GatewayParts } from '../parts.js'
 import { requireInsideScope } from '../scope-filter.js'
 import type { Trail } from '../trail.js'
 import { GRANT_PROFILE } from './codes.js'
+import { signatureOf } from './signature.js'
 
 /** The document in which the patient authorises what the wallet service is asked to sign. */
 export interface Authorisation {
@@ -43,6 +46,29 @@ export function authorisationOf(parts: GatewayParts, request: InteractionRequest
     code: 'value',
     ...AT,
   })
+}
+
+/** By whom the patient's word is given: its own signature, or the wallet service on a document. */
+export interface Authority {
+  /** `null`: the wallet service signs. */
+  readonly signature: Hex | null
+  /** Of the signature; seconds since the epoch. */
+  readonly deadline: number | null
+  readonly authorised: Authorisation | null
+}
+
+/** @throws ConsentryError as `signatureOf` and `authorisationOf` */
+export function authorityOf(parts: GatewayParts, request: InteractionRequest): Authority {
+  const { by, deadline } = signatureOf(request)
+  const authorised = by.signature === null ? authorisationOf(parts, request, by.authorisation) : null
+  return { signature: by.signature, deadline, authorised }
+}
+
+/** `null`: neither is given, so the data to sign is asked for. */
+export function authorityIfGiven(parts: GatewayParts, request: InteractionRequest): Authority | null {
+  const input = operationInput(request)
+  const given = input.strings('signature').length + input.references('authorisation').length > 0
+  return given ? authorityOf(parts, request) : null
 }
 
 /**

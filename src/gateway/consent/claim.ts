@@ -12,6 +12,8 @@ import type { GatewayParts } from '../parts.js'
 import { askedPatient, requireNotices, requireOwnClient } from './asked-patient.js'
 import { authorisationOf, openAuthorisation } from './authorisation.js'
 import type { AccessParts } from './break-glass.js'
+import { carryOut } from './carry-out.js'
+import { dataToSign } from './data-to-sign.js'
 import { SIGNING_SECONDS } from './request.js'
 import { signatureOf } from './signature.js'
 
@@ -40,19 +42,13 @@ export function claim(parts: GatewayParts, access: AccessParts): AuditedHandler 
       deadline: BigInt(asked?.deadline ?? Math.floor(parts.clock() / 1000) + SIGNING_SECONDS),
     }
     if (asked === null) {
-      const valueString = JSON.stringify(walletPayload(typedData(access.contracts, 'ChangeController', message)))
-      const parameter = [{ name: 'typedData', valueString }]
-      return { status: 200, headers: {}, body: { resourceType: 'Parameters', parameter } }
+      return dataToSign(walletPayload(typedData(access.contracts, 'ChangeController', message)))
     }
     // A contract wallet signs as it likes (ERC-1271), so the contract judges the signature.
     const call = relayCall(access.contracts, 'ChangeController', message, asked.signature)
-    const receipt = await access.sender
-      .send(call)
-      .then((sent) => sent.wait())
-      .catch((error: unknown) => {
-        throw error instanceof ContractRefusal && error.is('NotAuthorised') ? notTheWallets() : error
-      })
-    await access.follower.reached(receipt.blockNumber)
+    await carryOut(access, call).catch((error: unknown) => {
+      throw error instanceof ContractRefusal && error.is('NotAuthorised') ? notTheWallets() : error
+    })
     const custodian = await access.reader.read('IdentityRegistry', 'custodianOf', id)
     const parameter = [
       { name: 'controller', valueString: await access.reader.read('IdentityRegistry', 'controllerOf', id) },

@@ -6,10 +6,12 @@ import { recordAccess } from '../disclose.js'
 import { operationInput } from '../operation-input.js'
 import type { GatewayParts } from '../parts.js'
 import { askedPatient, requireNotices, requireOwnClient } from './asked-patient.js'
-import { authorisationOf, openAuthorisation } from './authorisation.js'
+import { authorityIfGiven, openAuthorisation } from './authorisation.js'
 import type { AccessParts } from './break-glass.js'
+import { carryOut } from './carry-out.js'
+import { dataToSign } from './data-to-sign.js'
 import { SIGNING_SECONDS } from './request.js'
-import { requireSigner, signatureOf } from './signature.js'
+import { requireSigner } from './signature.js'
 
 /**
  * `Patient/[id]/$emergency-veto`: the patient forbids emergency access, or allows it again. Without a signature and an authorisation it answers
@@ -22,34 +24,29 @@ export function emergencyVeto(parts: GatewayParts, access: AccessParts): Audited
     const input = operationInput(request)
     const [vetoed] = input.booleans('vetoed')
     if (vetoed === undefined) throw new ConsentryError('internal', 'The definition lets vetoed be absent.')
-    const asksForData = input.strings('signature').length === 0 && input.references('authorisation').length === 0
-    const { by, deadline } = asksForData ? { by: null, deadline: null } : signatureOf(request)
-    const authorised = by !== null && by.signature === null ? authorisationOf(parts, request, by.authorisation) : null
+    const authority = authorityIfGiven(parts, request)
     const { id } = await askedPatient(parts, request, trail)
     await requireNotices(parts, request, id)
     const patient = await access.mirror.party(id)
     if (patient === null) throw new ConsentryError('conflict', 'The patient is not known to the ledger.')
-    if (authorised !== null) await openAuthorisation(parts, request, trail, patient, null, authorised)
+    if (authority?.authorised) await openAuthorisation(parts, request, trail, patient, null, authority.authorised)
     // Durable before the ledger is told.
     await recordAccess(parts, request, trail, { interaction: '$emergency-veto' })
     const message = {
       patient: id,
       vetoed,
       nonce: await access.reader.read('ConsentRegistry', 'revocationNonce', id),
-      deadline: deadline ?? Math.floor(parts.clock() / 1000) + SIGNING_SECONDS,
+      deadline: authority?.deadline ?? Math.floor(parts.clock() / 1000) + SIGNING_SECONDS,
     }
     const data = typedData(access.contracts, 'EmergencyVeto', message)
-    if (by === null) {
-      const parameter = [{ name: 'typedData', valueString: JSON.stringify(walletPayload(data)) }]
-      return { status: 200, headers: {}, body: { resourceType: 'Parameters', parameter } }
-    }
-    if (by.signature !== null) requireSigner(patient, signerOf(data, by.signature))
+    if (authority === null) return dataToSign(walletPayload(data))
+    const { signature } = authority
+    if (signature !== null) requireSigner(patient, signerOf(data, signature))
     const call =
-      by.signature === null
+      signature === null
         ? access.contracts.write('ConsentRegistry', 'setEmergencyVeto', id, vetoed)
-        : relayCall(access.contracts, 'EmergencyVeto', message, by.signature)
-    const receipt = await (await access.sender.send(call)).wait()
-    await access.follower.reached(receipt.blockNumber)
+        : relayCall(access.contracts, 'EmergencyVeto', message, signature)
+    await carryOut(access, call)
     const parameter = [
       { name: 'vetoed', valueBoolean: await access.reader.read('ConsentRegistry', 'emergencyVetoed', id) },
     ]

@@ -13,6 +13,7 @@ import type { GatewayParts } from '../parts.js'
 import { askedPatient, requireNotices, requireOwnClient } from './asked-patient.js'
 import { namedTerms } from './asked-terms.js'
 import { type AccessParts, granteeOf } from './break-glass.js'
+import { carryOut } from './carry-out.js'
 import { noticeResponse } from './loaded-notice.js'
 import { type NewNotice, patientReferences, writeNotices } from './notice-writing.js'
 import { type Notice, noticeId } from './notices.js'
@@ -82,8 +83,7 @@ export function requestAccess(parts: GatewayParts, access: AccessParts): Audited
     await writeOrConflict(parts, [told('sent', null)], [occurrence(request, now, what)])
     try {
       const call = access.contracts.write('ConsentRegistry', 'requestAccess', terms)
-      const receipt = await (await access.sender.send(call)).wait()
-      await access.follower.reached(receipt.blockNumber)
+      await carryOut(access, call)
     } catch (error) {
       if (error instanceof ContractRefusal) {
         await writeOrConflict(parts, [told('refused', { version: 1, lastUpdated: now })], null)

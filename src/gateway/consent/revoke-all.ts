@@ -6,9 +6,10 @@ import { recordAccess, trace } from '../disclose.js'
 import { missing, withoutExistence } from '../missing.js'
 import type { GatewayParts } from '../parts.js'
 import { requireInsideScope } from '../scope-filter.js'
-import { authorisationOf, openAuthorisation } from './authorisation.js'
+import { authorityOf, openAuthorisation } from './authorisation.js'
+import { carryOut } from './carry-out.js'
 import { type ConsentParts, SIGNING_SECONDS } from './request.js'
-import { requireSigner, signatureOf } from './signature.js'
+import { requireSigner } from './signature.js'
 
 /**
  * `Patient/[id]/$revoke-all`: a new epoch of the patient, in which nothing that was granted so far counts, to whomever: the care grant of
@@ -16,8 +17,7 @@ import { requireSigner, signatureOf } from './signature.js'
  */
 export function revokeAll(parts: GatewayParts, consent: ConsentParts): AuditedHandler {
   return async (request, trail) => {
-    const { by, deadline } = signatureOf(request)
-    const authorised = by.signature === null ? authorisationOf(parts, request, by.authorisation) : null
+    const { signature, deadline, authorised } = authorityOf(parts, request)
     requireWriteScope(request.principal, 'Consent', 'update')
     const filters = requireScope(request.principal, 'Patient', 'read')
     const name = `Patient/${request.id}`
@@ -35,7 +35,6 @@ export function revokeAll(parts: GatewayParts, consent: ConsentParts): AuditedHa
       nonce: await consent.reader.read('ConsentRegistry', 'revocationNonce', patient.id),
       deadline: deadline ?? Math.floor(parts.clock() / 1000) + SIGNING_SECONDS,
     }
-    const { signature } = by
     if (signature !== null) {
       requireSigner(patient, signerOf(typedData(consent.contracts, 'RevokeAll', message), signature))
     }
@@ -44,8 +43,7 @@ export function revokeAll(parts: GatewayParts, consent: ConsentParts): AuditedHa
       signature === null
         ? consent.contracts.write('ConsentRegistry', 'revokeAll', patient.id)
         : relayCall(consent.contracts, 'RevokeAll', message, signature)
-    const receipt = await (await consent.sender.send(call)).wait()
-    await consent.follower.reached(receipt.blockNumber)
+    await carryOut(consent, call)
     await consent.rotate(patient.id)
     await consent.mirroring.settle([patient.id])
     const issue = [{ severity: 'information', code: 'informational', diagnostics: TOLD }]

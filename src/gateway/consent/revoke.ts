@@ -3,9 +3,10 @@ import { ConsentryError } from '../../errors.js'
 import { relayCall, type Revocation, signerOf, typedData } from '../../ledger/typed-data.js'
 import type { AuditedHandler } from '../audited.js'
 import type { GatewayParts } from '../parts.js'
-import { authorisationOf } from './authorisation.js'
+import { authorityOf } from './authorisation.js'
+import { carryOut } from './carry-out.js'
 import { type ConsentParts, load, settled, SIGNING_SECONDS } from './request.js'
-import { requireSigner, signatureOf } from './signature.js'
+import { requireSigner } from './signature.js'
 
 /**
  * `Consent/[id]/$revoke`: takes back what the grant that the Consent stands for gave, by the terms that were signed. A
@@ -13,9 +14,7 @@ import { requireSigner, signatureOf } from './signature.js'
  */
 export function revoke(parts: GatewayParts, consent: ConsentParts): AuditedHandler {
   return async (request, trail) => {
-    const { by, deadline } = signatureOf(request)
-    const { signature } = by
-    const authorised = by.signature === null ? authorisationOf(parts, request, by.authorisation) : null
+    const { signature, deadline, authorised } = authorityOf(parts, request)
     const asked = await load(parts, consent, request, trail, authorised)
     const revocation = await revocationOf(parts, consent, await signedTerms(consent, asked.row.id), deadline)
     const { patient, grantee, labels, actions } = revocation
@@ -26,8 +25,7 @@ export function revoke(parts: GatewayParts, consent: ConsentParts): AuditedHandl
       signature === null
         ? consent.contracts.write('ConsentRegistry', 'revoke', patient, grantee, labels, actions)
         : relayCall(consent.contracts, 'Revocation', revocation, signature)
-    const receipt = await (await consent.sender.send(call)).wait()
-    await consent.follower.reached(receipt.blockNumber)
+    await carryOut(consent, call)
     await consent.rotate(asked.patient.id)
     return settled(parts, consent, request, asked)
   }

@@ -4,9 +4,10 @@ import { ContractRefusal } from '../../ledger/refusal.js'
 import { type Grant, relayCall, signerOf, typedData } from '../../ledger/typed-data.js'
 import type { AuditedHandler } from '../audited.js'
 import type { GatewayParts } from '../parts.js'
-import { authorisationOf } from './authorisation.js'
+import { authorityOf } from './authorisation.js'
+import { carryOut } from './carry-out.js'
 import { type ConsentParts, load, settled } from './request.js'
-import { requireSigner, signatureOf } from './signature.js'
+import { requireSigner } from './signature.js'
 import { prepare, preparedKey, requireProposed } from './to-sign.js'
 
 /**
@@ -15,9 +16,7 @@ import { prepare, preparedKey, requireProposed } from './to-sign.js'
  */
 export function sign(parts: GatewayParts, consent: ConsentParts): AuditedHandler {
   return async (request, trail) => {
-    const { by } = signatureOf(request)
-    const { signature } = by
-    const authorised = by.signature === null ? authorisationOf(parts, request, by.authorisation) : null
+    const { signature, authorised } = authorityOf(parts, request)
     const asked = await load(parts, consent, request, trail, authorised)
     requireProposed(asked)
     // Before the ledger is told: the Consent that says so must be ours to change.
@@ -39,8 +38,7 @@ export function sign(parts: GatewayParts, consent: ConsentParts): AuditedHandler
 export async function sendGrant(consent: ConsentParts, consentId: string, grant: Grant, call: Call): Promise<void> {
   const key = await consent.links.propose(consentId, grant)
   try {
-    const receipt = await (await consent.sender.send(call)).wait()
-    await consent.follower.reached(receipt.blockNumber)
+    await carryOut(consent, call)
   } catch (error) {
     if (error instanceof ContractRefusal) await consent.links.withdraw(consentId, key)
     throw error

@@ -11,6 +11,7 @@ import { type Grant, typedData, walletPayload } from '../../ledger/typed-data.js
 import type { StoredVersion } from '../../records/types.js'
 import type { AuditedHandler } from '../audited.js'
 import type { GatewayParts } from '../parts.js'
+import { dataToSign } from './data-to-sign.js'
 import { type Asked, type ConsentParts, load, SIGNING_SECONDS } from './request.js'
 import { type GrantTerms, grantTerms } from './terms.js'
 
@@ -22,8 +23,7 @@ export function toSign(parts: GatewayParts, consent: ConsentParts): AuditedHandl
     const asked = await load(parts, consent, request, trail, null)
     requireProposed(asked)
     const payload = walletPayload(typedData(consent.contracts, 'Grant', await prepare(parts, consent, asked)))
-    const parameter = [{ name: 'typedData', valueString: JSON.stringify(payload) }]
-    return { status: 200, headers: {}, body: { resourceType: 'Parameters', parameter } }
+    return dataToSign(payload)
   }
 }
 
