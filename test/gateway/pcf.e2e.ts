@@ -4,6 +4,7 @@ import { ANY_ENTITY } from '../../src/consent/parties.js'
 import type { Hex } from '../../src/ledger/hex.js'
 import type { Resource } from '../../src/fhir/types.js'
 import { hasSharedData, listShared, readShared } from '../support/shared-data.js'
+import { eventually } from '../ledger/support/eventually.js'
 import { ConsentGateway } from './consent-gateway.js'
 
 /*
@@ -179,6 +180,10 @@ describe.skipIf(!hasSharedData)('the example Consents of IHE PCF', () => {
     await gateway.register('other', { entity: other })
     expect((await gateway.ask('GET', `/Patient/${patient}`, undefined, { as: 'other' })).status).toBe(403)
     await gateway.registerClinic(other)
+    // The mirror hears of it some moments later.
+    await eventually(
+      async () => (await gateway.ask('GET', `/Patient/${patient}`, undefined, { as: 'other' })).status,
+    ).toBe(200)
     expect(await found(patient, 'other')).toEqual(NORMAL.toSorted())
   })
 
