@@ -3,10 +3,11 @@ import { Cursors } from './cursor.js'
 import { IndexNames } from './index-names.js'
 import { IndexWriter } from './index-writer.js'
 import { KeyedTokens } from './keyed-tokens.js'
+import { Memory } from './memory.js'
 import { OrderPreserving } from './order-preserving.js'
 import { SealedTexts } from './sealed-texts.js'
 import type { IndexValue } from './search-query.js'
-import type { IndexEntries, RowFacts } from './types.js'
+import type { IndexEntries, Name, RowFacts } from './types.js'
 import { WellKnown, type WellKnownValues } from './well-known.js'
 
 /** What a record is, who wrote it, what it refers to (`Type/id`), and when care was given. */
@@ -17,12 +18,16 @@ export interface FactValues {
   readonly care: { readonly lo: number; readonly hi: number } | null
 }
 
+/** Opened names that are remembered, twice as many at most: some 10 MB. */
+const NAMES = 40_000
+
 /**
  * Turns what search parameters find into what the database may hold, and what is asked into what is looked for. One key, from which
  * those of tokens, of order and of page links are derived.
  */
 export class BlindIndex extends IndexNames {
   readonly #writer: IndexWriter
+  readonly #names = new Memory<Name>(NAMES)
   /** Seals page links. */
   readonly cursors: Cursors
 
@@ -43,6 +48,14 @@ export class BlindIndex extends IndexNames {
 
   entries(type: string, values: Iterable<IndexValue>): IndexEntries {
     return this.#writer.entries(type, values)
+  }
+
+  /** What a token stands for, as `token_name` has it. Names never change, so each is opened once. @throws Error for what was not sealed about it */
+  name(token: bigint, sealed: Uint8Array): Name {
+    return this.#names.of(String(token), () => {
+      const [system, code] = JSON.parse(this.texts.open(token, sealed)) as [string | null, string]
+      return { system, code }
+    })
   }
 
   /** @param care milliseconds since the epoch */

@@ -3,8 +3,7 @@ import { int8Array } from './array-parameter.js'
 import type { BlindIndex } from './blind-index.js'
 import type { Database } from './database.js'
 import { Parameters } from './parameters.js'
-import { type Name, nameOf } from './token-names.js'
-import type { RowFilter } from './types.js'
+import type { Name, RowFilter } from './types.js'
 
 export interface NamesSeenQuery {
   readonly type: string
@@ -44,6 +43,6 @@ export async function namesSeen(
   }
   return rows.map(({ token, parameter, sealed }) => ({
     param: byKey.get(parameter) ?? '',
-    ...nameOf(index, token, sealed),
+    ...index.name(token, sealed),
   }))
 }

@@ -2,18 +2,12 @@ import { ConsentryError } from '../errors.js'
 import { byteaArray, int8Array } from './array-parameter.js'
 import type { BlindIndex } from './blind-index.js'
 import type { Sql } from './database.js'
-import type { IndexEntries, NameEntry } from './types.js'
+import type { IndexEntries, Name, NameEntry } from './types.js'
 
 /** Tokens that are known to be kept; a client may make up as many codes as it likes. */
 const REMEMBERED = 200_000
 /** Different values that one search may be ordered by; some 20 ms of the main thread. */
 const MOST = 20_000
-
-/** A value of a search parameter: a code with its system, or a URL alone. */
-export interface Name {
-  readonly system: string | null
-  readonly code: string
-}
 
 /** Places of values in their order, from 0, by token. */
 export type Ranks = ReadonlyMap<bigint, number>
@@ -67,14 +61,9 @@ export async function namesOf(
     [int8Array(parameters)],
   )
   const names = new Map(parameters.map((parameter) => [parameter, new Map<bigint, Name>()]))
-  for (const { parameter, token, sealed } of rows) names.get(parameter)?.set(token, nameOf(index, token, sealed))
+  for (const { parameter, token, sealed } of rows) names.get(parameter)?.set(token, index.name(token, sealed))
   for (const { size } of names.values()) if (size > MOST) throw tooMany()
   return names
-}
-
-export function nameOf(index: BlindIndex, token: bigint, sealed: Uint8Array): Name {
-  const [system, code] = JSON.parse(index.texts.open(token, sealed)) as [string | null, string]
-  return { system, code }
 }
 
 /** By code, and by system where two systems have the same. */

@@ -170,12 +170,16 @@ export interface IndexEntries {
   readonly names: readonly NameEntry[]
 }
 
-export interface NameEntry {
+/** A value of a search parameter: a code with its system, or a URL alone. */
+export interface Name {
+  readonly system: string | null
+  readonly code: string
+}
+
+export interface NameEntry extends Name {
   readonly token: bigint
   /** Token of type and parameter. */
   readonly parameter: bigint
-  readonly system: string | null
-  readonly code: string
 }
 
 export interface ReferenceEntry {

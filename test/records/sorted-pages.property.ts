@@ -2,7 +2,6 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { RecordStore } from '../../src/records/record-store.js'
 import type { IndexValue, SearchQuery, SortKey } from '../../src/records/search-query.js'
-import { nameOf } from '../../src/records/token-names.js'
 import type { RowFilter } from '../../src/records/types.js'
 import { ENGINES, type OpenDatabase } from './open.js'
 import { EVERYTHING, index, version } from './versions.js'
@@ -175,7 +174,7 @@ describe.each(ENGINES)('an order by codes, identifiers, URLs and references on $
     expect(rows).toHaveLength(1)
     const [{ token, sealed } = { token: 0n, sealed: Buffer.alloc(0) }] = rows
     expect(sealed.toString('latin1')).not.toMatch(/known|names/)
-    expect(nameOf(index, token, sealed)).toEqual({ system: 'http://names.example', code: 'known-code-77' })
-    expect(() => nameOf(index, token + 1n, sealed)).toThrow()
+    expect(index.name(token, sealed)).toEqual({ system: 'http://names.example', code: 'known-code-77' })
+    expect(() => index.name(token + 1n, sealed)).toThrow()
   })
 })
