@@ -10,13 +10,20 @@ export interface LedgerEmergency {
   /** Seconds since the epoch: when it ends by itself. */
   readonly to: number
   readonly place: LedgerPlace
+  /** How many before it the same party gave the very same hash for: what tells them apart. */
+  readonly again: number
 }
 
 /** Every breaking of the glass in a patient's history, in the order of the chain. */
 export function ledgerEmergencies(events: readonly LedgerConsentEvent[]): LedgerEmergency[] {
+  const before = new Map<string, number>()
   return events.flatMap(({ args, ...place }): LedgerEmergency[] => {
     if (place.name !== 'GlassBroken') return []
     const { to } = unpackWord(BigInt(String(args['consent'])))
-    return [{ grantee: String(args['grantee']) as PartyId, reasonHash: String(args['reasonHash']), to, place }]
+    const [grantee, reasonHash] = [String(args['grantee']) as PartyId, String(args['reasonHash'])]
+    const key = `${grantee}|${reasonHash}`
+    const again = before.get(key) ?? 0
+    before.set(key, again + 1)
+    return [{ grantee, reasonHash, to, place, again }]
   })
 }

@@ -27,6 +27,7 @@ const NAMES = 40_000
  */
 export class BlindIndex extends IndexNames {
   readonly #writer: IndexWriter
+  readonly #ids: Uint8Array
   readonly #names = new Memory<Name>(NAMES)
   /** Seals page links. */
   readonly cursors: Cursors
@@ -44,6 +45,13 @@ export class BlindIndex extends IndexNames {
     )
     this.#writer = new IndexWriter(this)
     this.cursors = new Cursors(derive(key, 'cursors'))
+    this.#ids = derive(key, 'ids')
+  }
+
+  /** A logical id in the form of a UUID, the same for the same parts: nobody without the key knows it before it is told. */
+  logicalId(...parts: readonly string[]): string {
+    const hex = createHmac('sha256', this.#ids).update(JSON.stringify(parts)).digest('hex')
+    return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)].join('-')
   }
 
   entries(type: string, values: Iterable<IndexValue>): IndexEntries {

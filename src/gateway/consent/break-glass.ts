@@ -67,7 +67,7 @@ export function breakGlass(parts: GatewayParts, access: AccessParts): AuditedHan
     const patient = await askedPatient(parts, request, trail)
     const grantee = await granteeOf(parts, access, principal)
     const about = { grantee, reasonHash: reasonHashOf(reason) }
-    const ids = emergencyIds(patient.id, about)
+    const ids = emergencyIds(parts, patient.id, about)
     const home = (await parts.patients.wrappedRoot(patient.id)) !== null
     const at = parts.clock()
     const from = Math.floor(at / 1000)
@@ -162,11 +162,14 @@ class Emergency {
       ours: new Set<PartyId>(),
       now: Math.floor(parts.clock() / 1000),
       reviewSeconds: access.emergency.reviewSeconds,
+      index: parts.index,
     }
     await this.tell({ ...facts, state: 'open', to: emergency.to, evidence: evidenceAt(context, emergency.place) }, null)
     const home = this.notices.length > 1
     await access.notices.keep(
-      this.notices.map((notice) => toldEmergency(context, { patient, home }, notice, emergency).notice),
+      this.notices.map(
+        (notice) => toldEmergency(context, { patient, home, notices: this.notices }, notice, emergency).notice,
+      ),
     )
     return emergency.to
   }
@@ -201,9 +204,9 @@ function brokenIn(contracts: Contracts, receipt: Receipt, now: number) {
     const { grantee, consent, reasonHash } = event.args
     const { from, to } = unpackWord(BigInt(consent))
     const { blockNumber, blockHash, transactionHash, logIndex } = log
-    // The contract writes the time of the block into the word.
+    // The contract writes the time of the block into the word; the salt makes the hash one that nobody gave before.
     const place = { name: event.name, blockNumber, blockHash, blockTime: from, transactionHash, logIndex }
-    return { grantee, reasonHash, to, place }
+    return { grantee, reasonHash, to, place, again: 0 }
   }
   throw new ConsentryError('internal', `A transaction at ${now} broke no glass.`)
 }

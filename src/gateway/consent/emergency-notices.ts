@@ -3,7 +3,7 @@ import type { LedgerPlace } from '../../consent/ledger-grants.js'
 import type { PartyId, PatientId } from '../../consent/permit.js'
 import { PARTY_SYSTEM } from './codes.js'
 import { alarm, type EmergencyFacts, reviewTask } from './emergency-resources.js'
-import { type Notice, noticeId } from './notices.js'
+import { type Notice, noticeId, type NoticeNames } from './notices.js'
 import { digestOf, type NoticeContext, type NoticeHistory, type ToldNotice } from './told-notice.js'
 
 /** What a notice of an emergency keeps of it. Seconds since the epoch. */
@@ -12,16 +12,28 @@ export interface EmergencyAbout {
   readonly reasonHash: string
   readonly from: number
   readonly to: number
+  /** As in `LedgerEmergency`; absent: 0. */
+  readonly again?: number
 }
 
+type Named = Pick<EmergencyAbout, 'grantee' | 'reasonHash' | 'again'>
+
+/** @param notices what is kept of the patient: a notice keeps its name */
 export function emergencyIds(
+  names: NoticeNames,
   patient: PatientId,
-  { grantee, reasonHash }: Pick<EmergencyAbout, 'grantee' | 'reasonHash'>,
-) {
-  return {
-    reviewId: noticeId('review', patient, grantee, reasonHash),
-    alarmId: noticeId('alarm', patient, grantee, reasonHash),
-  }
+  about: Named,
+  notices: readonly Notice[] = [],
+): { readonly reviewId: string; readonly alarmId: string } {
+  const { grantee, reasonHash, again = 0 } = about
+  const idOf = (kind: 'review' | 'alarm'): string =>
+    notices.find((notice) => notice.kind === kind && isAbout(notice, about))?.id ??
+    noticeId(names, kind, patient, grantee, reasonHash, ...(again === 0 ? [] : [String(again)]))
+  return { reviewId: idOf('review'), alarmId: idOf('alarm') }
+}
+
+function isAbout({ about }: Notice, { grantee, reasonHash, again = 0 }: Named): boolean {
+  return about['grantee'] === grantee && about['reasonHash'] === reasonHash && (about['again'] ?? 0) === again
 }
 
 /**
@@ -33,7 +45,7 @@ export function emergencyNotices(context: NoticeContext, history: NoticeHistory)
   const known = new Map(notices.map((notice) => [notice.id, notice]))
   const onLedger = ledgerEmergencies(events)
   const seen = onLedger.flatMap((emergency) => {
-    const { reviewId, alarmId } = emergencyIds(patient, emergency)
+    const { reviewId, alarmId } = emergencyIds(context, patient, emergency, notices)
     return [
       ...(context.ours.has(emergency.grantee) ? [{ id: reviewId, kind: 'review' as const, emergency }] : []),
       ...(home ? [{ id: alarmId, kind: 'alarm' as const, emergency }] : []),
@@ -57,7 +69,7 @@ export function evidenceAt({ ledger }: Pick<NoticeContext, 'ledger'>, place: Led
 
 export function toldEmergency(
   context: NoticeContext,
-  { patient, home }: Pick<NoticeHistory, 'patient' | 'home'>,
+  { patient, home, notices }: Pick<NoticeHistory, 'patient' | 'home' | 'notices'>,
   notice: Notice,
   emergency: LedgerEmergency | null,
 ): ToldNotice {
@@ -71,11 +83,12 @@ export function toldEmergency(
           reasonHash: emergency.reasonHash,
           from: emergency.place.blockTime,
           to: emergency.to,
+          ...(emergency.again === 0 ? {} : { again: emergency.again }),
         }
   const due = about.from + context.reviewSeconds
   const overdue = notice.kind === 'review' && notice.doneAt === null && due <= context.now
   const state = emergency === null ? 'undone' : 'open'
-  const ids = emergencyIds(patient, about)
+  const ids = emergencyIds(context, patient, about, notices)
   const facts: EmergencyFacts = {
     ...about,
     person: notice.person,
@@ -119,8 +132,8 @@ const UNDONE = {
 } as const
 
 function fresh(id: string, kind: 'review' | 'alarm', patient: PatientId, emergency: LedgerEmergency): Notice {
-  const { grantee, reasonHash, to, place } = emergency
-  const about = { grantee, reasonHash, from: place.blockTime, to }
+  const { grantee, reasonHash, to, place, again } = emergency
+  const about = { grantee, reasonHash, from: place.blockTime, to, ...(again === 0 ? {} : { again }) }
   const at = place.blockTime * 1000
   return { id, kind, patient, at, about, person: null, consentId: null, told: null, until: null, doneAt: null }
 }

@@ -192,7 +192,7 @@ export class NoticeMirroring implements ChainShare {
       ({ kind, parent }) => kind === 'practitioner' && parent === entity,
     )
     const ours = new Set([entity, ...practitioners.map(({ id }) => id)])
-    return { entity, ledger, ours, now: Math.floor(parts.clock() / 1000), reviewSeconds }
+    return { entity, ledger, ours, now: Math.floor(parts.clock() / 1000), reviewSeconds, index: parts.index }
   }
 }
 

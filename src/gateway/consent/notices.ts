@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto'
 import type { PatientId } from '../../consent/permit.js'
+import type { BlindIndex } from '../../records/blind-index.js'
 import type { Database } from '../../records/database.js'
 
 /** `request`: of access. `review`, `alarm`: of an emergency access, for the privacy officer and for the patient. */
@@ -43,12 +43,16 @@ export interface OpenReviews {
 const DAY_MS = 86_400_000
 const COLUMNS = 'id, kind, patient, at, about, person, consent_id, told, until, done_at'
 
-/** The logical id of a notice: the same whoever writes it first, a request or the follower. In the form of a UUID. */
-export function noticeId(kind: NoticeKind, ...about: readonly string[]): string {
-  const hex = createHash('sha256')
-    .update([kind, ...about].join('|').toLowerCase())
-    .digest('hex')
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)].join('-')
+/**
+ * The logical id of a notice: the same whoever writes it first, a request or the follower. Whoever causes the event knows all that it is about
+ * beforehand, so it is keyed: nobody can take the name, or leave a deleted resource under it, before the notice is there.
+ */
+export function noticeId({ index }: NoticeNames, kind: NoticeKind, ...about: readonly string[]): string {
+  return index.logicalId('notice', kind, ...about.map((each) => each.toLowerCase()))
+}
+
+export interface NoticeNames {
+  readonly index: Pick<BlindIndex, 'logicalId'>
 }
 
 export const typeOf = (kind: NoticeKind): 'Task' | 'Communication' => (kind === 'alarm' ? 'Communication' : 'Task')

@@ -36,7 +36,7 @@ export async function proposeAnswer(
   { terms: { grantee }, request: asked }: LedgerRequest,
   given: AskedTerms,
 ): Promise<Asked> {
-  const id = noticeId('request', asked, 'answer')
+  const id = notice.consentId ?? noticeId(parts, 'request', asked, 'answer')
   const [linked] = await access.consent.links.of([id])
   if (linked?.version != null) throw new ConsentryError('conflict', 'This request has been answered on the ledger.')
   const [previous] = await parts.records.read([{ type: 'Consent', id }])

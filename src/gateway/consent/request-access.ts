@@ -44,7 +44,7 @@ export function requestAccess(parts: GatewayParts, access: AccessParts): Audited
     const terms = { ...asked, patient: patient.id, grantee, reasonHash: requestReasonHash(text, salt) }
     await requireRoom(access, terms)
     const request_ = requestId(terms)
-    const id = noticeId('request', request_)
+    const id = noticeId(parts, 'request', request_)
     const about = { grantee, request: request_ }
     const kept = { person: null, consentId: null, told: null, until: null, doneAt: null }
     const notice: Notice = { id, kind: 'request', patient: patient.id, at: now, about, ...kept }

@@ -18,14 +18,20 @@ export function requestNotices(
   { patient, home, events, notices }: NoticeHistory,
   links: readonly ConsentLink[],
 ): ToldNotice[] {
-  const known = new Map(notices.map((notice) => [notice.id, notice]))
+  const known = new Map(
+    notices.flatMap((notice) => (notice.kind === 'request' ? [[notice.about['request'], notice]] : [])),
+  )
   const told = ledgerRequests(patient, events, context.now)
     .filter(({ terms }) => home || context.ours.has(terms.grantee))
     .map((each) => {
-      const id = noticeId('request', each.request)
       const key = each.grant === null ? null : grantKey(each.grant)
       const link = links.find((linked) => linked.key === key)
-      return toldRequest(context, known.get(id) ?? fresh(id, each), each, link?.consentId ?? null)
+      return toldRequest(
+        context,
+        known.get(each.request) ?? fresh(noticeId(context, 'request', each.request), each),
+        each,
+        link?.consentId ?? null,
+      )
     })
   const present = new Set(told.map(({ notice }) => notice.id))
   const gone = notices.filter(({ id, kind, told: said }) => kind === 'request' && said !== null && !present.has(id))

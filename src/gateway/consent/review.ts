@@ -10,7 +10,7 @@ import { ACCESS_STATE, coded, REVIEW_OUTCOME, REVIEW_OUTCOMES } from './access-c
 import { type AccessParts, personOf } from './break-glass.js'
 import { loadNotice, noticeResponse } from './loaded-notice.js'
 import { writeNotices } from './notice-writing.js'
-import type { Person } from './notices.js'
+import type { Notice, Person } from './notices.js'
 
 const COMMENT = 2_000
 
@@ -31,7 +31,7 @@ export function review(parts: GatewayParts, access: AccessParts): AuditedHandler
       )
     }
     const reviewer = personOf(request.principal)
-    requireOther(notice.person, reviewer)
+    requireOther(notice, reviewer)
     const now = parts.clock()
     const done: Resource = {
       ...resource,
@@ -62,12 +62,13 @@ export function review(parts: GatewayParts, access: AccessParts): AuditedHandler
 }
 
 /** @throws ConsentryError `forbidden` for the person who broke the glass, and where that cannot be told apart */
-export function requireOther(breaker: Person | null, reviewer: Person): void {
-  // Broken without this gateway: by whom, the ledger alone says, and it was none of our clients.
-  if (breaker === null) return
-  const practitioners = breaker.practitioner !== undefined && reviewer.practitioner !== undefined
-  const same = practitioners ? breaker.practitioner === reviewer.practitioner : breaker.client === reviewer.client
-  if (!same) return
+export function requireOther({ person, about }: Pick<Notice, 'person' | 'about'>, reviewer: Person): void {
+  const { practitioner } = reviewer
+  // Whoever has a wallet may have broken it without this gateway: then the ledger alone says who it was.
+  const breaker = person?.practitioner ?? about['grantee']
+  const same = (practitioner !== undefined && practitioner === breaker) || person?.client === reviewer.client
+  const others = person?.practitioner !== undefined && practitioner !== undefined && practitioner !== breaker
+  if (!same || others) return
   throw new ConsentryError(
     'forbidden',
     'An emergency access is reviewed by a second person: by another practitioner, or with a client of another registration, than broke the glass.',

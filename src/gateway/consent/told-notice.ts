@@ -5,7 +5,7 @@ import type { Resource } from '../../fhir/types.js'
 import type { Occurrence } from '../../audit/occurrence.js'
 import type { PatientReference } from './emergency-resources.js'
 import type { LedgerAddress } from './resource.js'
-import type { Notice } from './notices.js'
+import type { Notice, NoticeNames } from './notices.js'
 
 /** What is to be told of one notice, from the ledger. */
 export interface ToldNotice {
@@ -24,7 +24,7 @@ export interface ToldNotice {
 }
 
 /** What is known when the notices of a patient are told. */
-export interface NoticeContext {
+export interface NoticeContext extends NoticeNames {
   readonly entity: PartyId
   readonly ledger: LedgerAddress
   /** Our own entity and its practitioners. */
