@@ -139,12 +139,12 @@ class Planner {
         throw fault('ifNoneExist belongs to POST [type] alone.', `${at}.request.ifNoneExist`)
       // some clients write the whole URL, Patient?identifier=…
       const query = ifNoneExist.slice(ifNoneExist.indexOf('?') + 1)
-      return this.#lookup(type ?? '', query, undefined, `${at}.request.ifNoneExist`)
+      return this.#condition(type ?? '', query, undefined, `${at}.request.ifNoneExist`)
     }
     const conditional = interaction === 'update' || interaction === 'patch' || interaction === 'delete'
     if (!conditional || id !== undefined) return undefined
     const text = params.map(([name, value]) => `${name}=${value}`).join('&')
-    return this.#lookup(type ?? '', text, params, `${at}.request.url`)
+    return this.#condition(type ?? '', text, params, `${at}.request.url`)
   }
 
   #readReferences(resource: Resource, at: string): void {
@@ -157,6 +157,11 @@ class Planner {
         throw fault('Entries of a batch stand alone: refer to another entry in a transaction.', expression, 'not-found')
       }
     }
+  }
+
+  /** What a condition of an entry finds; that of a batch is asked when it is carried out. @returns its key */
+  #condition(type: string, text: string, params: EntryRequest['params'] | undefined, expression: string): string {
+    return this.kind === 'batch' ? `${type}?${text}` : this.#lookup(type, text, params, expression)
   }
 
   #lookup(type: string, text: string, params: EntryRequest['params'] | undefined, expression: string): string {

@@ -22,7 +22,8 @@ export interface ResolveOptions {
  *
  * In a transaction ids are given first, then every reference to another entry (by `fullUrl`) and every
  * conditional reference is rewritten; a conditional reference may find what the transaction itself writes. In
- * a batch each entry stands alone and is its own error.
+ * a batch each entry stands alone and is its own error: what its condition finds is asked when it is carried out, since an entry before
+ * it, or somebody else, may have made that.
  *
  * @throws ConsentryError for a transaction, with one issue per fault: `precondition-failed` for a condition
  * with several matches, `malformed` (duplicate) for two entries with one identity, `invalid` for a reference
@@ -35,7 +36,7 @@ export function resolveBundle(
 ): ResolvedBundle {
   const faults = new Faults(plan.kind)
   const decided = plan.entries.map((entry) =>
-    entry instanceof ConsentryError ? entry : faults.guard(() => decide(entry, found, newId)),
+    entry instanceof ConsentryError ? entry : faults.guard(() => decide(plan.kind, entry, found, newId)),
   )
   if (plan.kind === 'transaction') requireDistinctIdentities(decided, faults)
   faults.throwAll()
@@ -47,9 +48,15 @@ export function resolveBundle(
   return { kind: plan.kind, entries, order: plan.order }
 }
 
-function decide(entry: EntryPlan, found: ReadonlyMap<string, readonly string[]>, newId: () => string): ResolvedEntry {
+function decide(
+  kind: BundlePlan['kind'],
+  entry: EntryPlan,
+  found: ReadonlyMap<string, readonly string[]>,
+  newId: () => string,
+): ResolvedEntry {
   const { interaction, index } = entry
   if (!['create', 'update', 'patch', 'delete'].includes(interaction)) return { ...entry, action: 'ask' }
+  if (entry.condition !== undefined && kind === 'batch') return { ...entry, action: 'ask' }
   if (entry.condition === undefined) {
     const id = interaction === 'create' ? newId() : entry.id
     return withIdentity(entry, interaction as ResolvedEntry['action'], id ?? '')
