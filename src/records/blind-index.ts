@@ -60,7 +60,7 @@ export class BlindIndex extends IndexNames {
 
   /** What a token stands for, as `token_name` has it. Names never change, so each is opened once. @throws Error for what was not sealed about it */
   name(token: bigint, sealed: Uint8Array): Name {
-    return this.#names.of(String(token), () => {
+    return this.#names.of([String(token)], () => {
       const [system, code] = JSON.parse(this.texts.open(token, sealed)) as [string | null, string]
       return { system, code }
     })

@@ -37,7 +37,7 @@ export class IndexNames {
   }
 
   token(kind: Kind, type: string, param: string, value: string): bigint {
-    return this.tokens.of(`${kind}|${type}|${param}|${value}`)
+    return this.tokens.of(kind, type, param, value)
   }
 
   /**

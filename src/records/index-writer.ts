@@ -6,7 +6,6 @@ import { type IndexNames, referenceParameter } from './index-names.js'
 import { Memory } from './memory.js'
 import type { CanonicalAmount, IndexValue } from './search-query.js'
 import { CONTAINING, LONGEST_PART, LONGEST_PREFIX, partsOf, prefixesOf } from './string-parts.js'
-import { pair } from './token-kind.js'
 import type { IndexEntries, NameEntry, OrderedEntry, ReferenceEntry } from './types.js'
 
 /**
@@ -31,6 +30,10 @@ const LONGEST_REMEMBERED = 64
 const LONGEST_NAME = 2_000
 
 const NOTHING = new Uint8Array()
+
+/** Names of lists of codes that are kept. */
+const LISTS = { '': 'code', 'identifier-': 'identifier' }
+const LISTS_WITHOUT_SYSTEM = { '': 'bare code', 'identifier-': 'bare identifier' }
 
 /** Writes what search parameters find as what the database may hold. */
 export class IndexWriter {
@@ -183,8 +186,8 @@ export class IndexWriter {
     system: string | undefined,
     code: string,
   ): readonly bigint[] {
-    const name = `${prefix}code|${type}|${param}|${pair(system ?? '-', code)}|${system === undefined}`
-    return this.#remembered(code, name, () => {
+    const kind = (system === undefined ? LISTS_WITHOUT_SYSTEM : LISTS)[prefix]
+    return this.#remembered([kind, type, param, system ?? '', code], () => {
       const exact = this.names.exactCode(prefix, type, param, system ?? '', code)
       if (this.names.wellKnown.hasCode(system, code)) return [exact]
       return [
@@ -195,15 +198,13 @@ export class IndexWriter {
     })
   }
 
-  #remembered(text: string, name: string, make: () => readonly bigint[]): readonly bigint[] {
-    return text.length > LONGEST_REMEMBERED || name.length > 4 * LONGEST_REMEMBERED
-      ? make()
-      : this.#lists.of(name, make)
+  #remembered(names: readonly string[], make: () => readonly bigint[]): readonly bigint[] {
+    return names.some(({ length }) => length > LONGEST_REMEMBERED) ? make() : this.#lists.of(names, make)
   }
 
   #tokensOfString(type: string, value: Extract<IndexValue, { kind: 'string' }>, lean: boolean): readonly bigint[] {
     const { param, normal, word } = value
-    return this.#remembered(normal, `string|${type}|${param}|${word === true}|${pair(normal, value.value)}`, () => {
+    return this.#remembered([word === true ? 'word' : 'string', type, param, normal, value.value], () => {
       const exact = word ? [] : [this.names.token('exact', type, param, value.value)]
       // a word has no exact token, which would be found by `:exact`
       if (!word && this.names.wellKnown.hasString(value.value)) return exact

@@ -1,6 +1,7 @@
 import { _HMAC } from '@noble/hashes/hmac.js'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { Memory } from './memory.js'
+import type { Kind } from './token-kind.js'
 
 type Keyed = _HMAC<ReturnType<typeof sha256.create>>
 
@@ -28,8 +29,10 @@ export class KeyedTokens {
     this.#scratch = this.#keyed._cloneInto()
   }
 
-  of(text: string): bigint {
-    return text.length > LONGEST ? this.#compute(text) : this.#memory.of(text, () => this.#compute(text))
+  /** Of `kind|type|param|value`, see `Kind`. */
+  of(kind: Kind, type: string, param: string, value: string): bigint {
+    const compute = (): bigint => this.#compute(`${kind}|${type}|${param}|${value}`)
+    return value.length > LONGEST ? compute() : this.#memory.of([kind, type, param, value], compute)
   }
 
   #compute(text: string): bigint {

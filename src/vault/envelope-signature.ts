@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import { inclusionProof, merkleRoot, proofLength, rootReached } from './merkle.js'
+import { merkleTree, proofLength, rootReached } from './merkle.js'
 import { u32 } from './payload.js'
 
 /** Envelopes under one signature: the path of each is then four hashes at most. */
@@ -52,11 +52,11 @@ function signedAlone(map: Uint8Array, sign: (message: Uint8Array) => Uint8Array)
 }
 
 function signedTogether(maps: readonly Uint8Array[], sign: (message: Uint8Array) => Uint8Array): Uint8Array[] {
-  const leaves = maps.map(leafOf)
+  const { root, proofs } = merkleTree(maps.map(leafOf))
   const size = u32(maps.length)
-  const sig = sign(Buffer.concat([TOGETHER_DOMAIN, size, merkleRoot(leaves)]))
+  const sig = sign(Buffer.concat([TOGETHER_DOMAIN, size, root]))
   return maps.map((map, place) => {
-    const path = inclusionProof(leaves, place)
+    const path = proofs[place] as Uint8Array[]
     return Buffer.concat([
       Uint8Array.of(TOGETHER),
       map,

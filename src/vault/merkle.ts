@@ -16,21 +16,17 @@ function rootOf(leaves: readonly Uint8Array[], from: number, to: number): Uint8A
   return nodeHash(rootOf(leaves, from, split), rootOf(leaves, split, to))
 }
 
-/** Inclusion proof (section 2.1.3.1): siblings from the leaf upwards. */
-export function inclusionProof(leaves: readonly Uint8Array[], index: number): Uint8Array[] {
-  const proof: Uint8Array[] = []
-  let [from, to] = [0, leaves.length]
-  while (to - from > 1) {
+/** Root and inclusion proof of every leaf (section 2.1.3.1): siblings from the leaf upwards. Each node is hashed once. */
+export function merkleTree(leaves: readonly Uint8Array[]): { root: Uint8Array; proofs: Uint8Array[][] } {
+  const proofs = leaves.map((): Uint8Array[] => [])
+  const grow = (from: number, to: number): Uint8Array => {
+    if (to - from <= 1) return rootOf(leaves, from, to)
     const split = from + largestPowerBelow(to - from)
-    if (index < split) {
-      proof.unshift(rootOf(leaves, split, to))
-      to = split
-    } else {
-      proof.unshift(rootOf(leaves, from, split))
-      from = split
-    }
+    const [left, right] = [grow(from, split), grow(split, to)]
+    for (let i = from; i < to; i++) proofs[i]?.push(i < split ? right : left)
+    return nodeHash(left, right)
   }
-  return proof
+  return { root: grow(0, leaves.length), proofs }
 }
 
 /** How many siblings an inclusion proof of leaf `index` among `size` has. */

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { anchorLeaf, leafOf } from '../../src/vault/anchor-leaf.js'
 import { blockOf, DAG_CBOR } from '../../src/vault/cid.js'
-import { inclusionProof, merkleRoot, verifyInclusion } from '../../src/vault/merkle.js'
+import { merkleRoot, merkleTree, verifyInclusion } from '../../src/vault/merkle.js'
 
 const leafHash = (data: Uint8Array) => createHash('sha256').update(Uint8Array.of(0)).update(data).digest()
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
@@ -34,8 +34,10 @@ describe('the tree of RFC 9162', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 70 }), fc.nat(), (size, at) => {
         const leaves = Array.from({ length: size }, () => randomBytes(32))
-        const [root, index] = [merkleRoot(leaves), at % size]
-        const [leaf, proof] = [leaves[index]!, inclusionProof(leaves, index)]
+        const { root, proofs } = merkleTree(leaves)
+        const index = at % size
+        const [leaf, proof] = [leaves[index]!, proofs[index]!]
+        expect(hex(root)).toBe(hex(merkleRoot(leaves)))
         expect(verifyInclusion(root, size, index, leaf, proof)).toBe(true)
         expect(verifyInclusion(root, size, index, randomBytes(32), proof)).toBe(false)
         expect(verifyInclusion(randomBytes(32), size, index, leaf, proof)).toBe(false)
