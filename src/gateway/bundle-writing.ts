@@ -85,5 +85,8 @@ function intentOf(entry: ResolvedEntry, claims: ReadonlyMap<string, Claim>): Wri
   const resource = entry.resource as Resource as ValidResource
   const claimed = action === 'create' && claim !== undefined ? { claim } : {}
   const asked = method === 'PUT' ? 'PUT' : 'POST'
-  return [{ entry, intent: { kind: action, method: asked, type, id, resource, at, ...match, ...claimed } }]
+  const unmatched = entry.unmatched === true ? { unmatched: true } : {}
+  return [
+    { entry, intent: { kind: action, method: asked, type, id, resource, at, ...match, ...claimed, ...unmatched } },
+  ]
 }

@@ -16,6 +16,8 @@ export interface PutIntent {
   readonly ifMatch?: number
   /** `If-None-Match: *`: only where nothing is there. */
   readonly ifAbsent?: boolean
+  /** Of a conditional update that matched nothing: the id is the client's own, to create under it and not to write over what it did not mean. */
+  readonly unmatched?: boolean
   /** Version that a patch was applied to: the update is of this one or is made anew. */
   readonly basis?: number
   /** Of a conditional create. */

@@ -9,15 +9,15 @@ import type { GatewayParts } from './parts.js'
  * What must be so of what is there. To be asked after the decision: whoever is denied learns neither that a resource exists
  * nor its version.
  *
- * @throws ConsentryError `precondition-failed` (If-Match, If-None-Match), `conflict` (a patch of an older version, a Consent
- * that stands for a grant), `forbidden` (another entity's record)
+ * @throws ConsentryError `precondition-failed` (If-Match, If-None-Match), `conflict` (a conditional update that would write over
+ * what its condition does not match, a patch of an older version, a Consent that stands for a grant), `forbidden` (another entity's record)
  */
 export async function requirePreconditions(
   parts: GatewayParts,
   intents: readonly Intent[],
   previous: readonly (StoredVersion | null)[],
 ): Promise<void> {
-  for (const check of [checkIfMatch, checkBasis, refuseShared]) {
+  for (const check of [checkIfMatch, checkUnmatched, checkBasis, refuseShared]) {
     intents.forEach((intent, i) => check(intent, previous[i] ?? null))
   }
   await refuseLedgers(parts, intents)
@@ -41,6 +41,16 @@ function checkIfMatch(intent: Intent, previous: StoredVersion | null): void {
     'precondition-failed',
     `If-Match names version ${wanted} of ${intent.type}/${intent.id}; ${found === null ? 'it does not exist' : `the current version is ${found}`}.`,
     { expression: [intent.at] },
+  )
+}
+
+/** R4 says "update as create" and nothing of an id that is taken; R5 does: 409 (https://hl7.org/fhir/R5/http.html#cond-update). */
+function checkUnmatched(intent: Intent, previous: StoredVersion | null): void {
+  if (intent.kind === 'delete' || intent.unmatched !== true || isAbsent(previous)) return
+  throw new ConsentryError(
+    'conflict',
+    `The condition matches nothing, and ${intent.type}/${intent.id} exists: update it by its id, or leave the id out to create another.`,
+    { expression: [`${intent.at}.id`] },
   )
 }
 

@@ -16,7 +16,7 @@ import { write } from './write.js'
 
 /**
  * update, https://hl7.org/fhir/R4/http.html#update; a new id is created under that id (update as create). On the URL of a
- * type it is conditional: one match is updated, none creates, under the id of the resource if it has one.
+ * type it is conditional: one match is updated, none creates, under the id of the resource if it has one and nothing is there.
  */
 export function update(parts: GatewayParts): Handler {
   return audited(parts, async (request, trail) => {
@@ -55,13 +55,13 @@ async function conditionalIntent(
   trail: Trail,
   type: string,
   resource: ValidResource,
-): Promise<Pick<PutIntent, 'kind' | 'id' | 'claim'>> {
+): Promise<Pick<PutIntent, 'kind' | 'id' | 'claim' | 'unmatched'>> {
   const { existing, claim } = await meet(parts, request, trail, type)
   if (existing === undefined) {
     requireWriteScope(request.principal, type, 'create')
     return resource.id === undefined
       ? { kind: 'create', id: randomUUID(), claim }
-      : { kind: 'update', id: resource.id, claim }
+      : { kind: 'update', id: resource.id, claim, unmatched: true }
   }
   if (resource.id !== undefined && resource.id !== existing.id) {
     throw new ConsentryError('malformed', 'The condition matches a resource with another id than this one has.', {

@@ -850,6 +850,18 @@ describe('conditions on a URL', () => {
     expect([other.status, issue(other).expression]).toEqual([400, ['Patient.id']])
     const own = await ask('PUT', url('own'), newPatient('Own', { identifier: identifier('own'), id: 'cond-own' }))
     expect([own.status, own.body.id]).toEqual([201, 'cond-own'])
+    const others = newPatient('Over', { identifier: identifier('elsewhere'), id: 'cond-own' })
+    const taken = await ask('PUT', url('elsewhere'), others)
+    expect([taken.status, issue(taken).expression]).toEqual([409, ['Patient.id']])
+    const entry = [{ resource: others, request: { method: 'PUT', url: url('elsewhere').slice(1) } }]
+    const together = await ask('POST', '', { resourceType: 'Bundle', type: 'transaction', entry })
+    expect([together.status, issue(together).expression]).toEqual([409, ['Bundle.entry[0].resource.id']])
+    expect((await ask('GET', '/Patient/cond-own')).body).toMatchObject({
+      meta: { versionId: '1' },
+      name: [{ family: 'Own' }],
+    })
+    await ask('DELETE', '/Patient/cond-own')
+    expect((await ask('PUT', url('elsewhere'), others)).status).toBe(201)
     await ask('POST', '/Patient', newPatient('Twin', { identifier: identifier('u') }))
     const several = await ask('PUT', url('u'), newPatient('X', { identifier: identifier('u') }))
     expect([several.status, issue(several).code]).toEqual([412, 'multiple-matches'])

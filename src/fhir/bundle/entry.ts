@@ -12,4 +12,6 @@ import type { EntryPlan } from './plan.js'
  */
 export interface ResolvedEntry extends EntryPlan {
   readonly action: 'create' | 'update' | 'existing' | 'delete' | 'patch' | 'nothing' | 'ask'
+  /** Of a conditional update that found nothing: its own id may not be taken. */
+  readonly unmatched?: boolean
 }

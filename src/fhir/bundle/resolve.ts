@@ -87,7 +87,9 @@ function decide(
 function decideUpdate(entry: EntryPlan, id: string | undefined, newId: () => string): ResolvedEntry {
   const own = entry.resource?.id
   if (id === undefined)
-    return own === undefined ? withIdentity(entry, 'create', newId()) : withIdentity(entry, 'update', own)
+    return own === undefined
+      ? withIdentity(entry, 'create', newId())
+      : { ...withIdentity(entry, 'update', own), unmatched: true }
   if (own === undefined || own === id) return withIdentity(entry, 'update', id)
   throw fault(
     'malformed',
