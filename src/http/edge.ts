@@ -161,7 +161,7 @@ async function refuse(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
-  const refusal = refusalOf(error)
+  const refusal = refusalOf(error, request.routeOptions.bodyLimit)
   const { status } = refusal
   const call = request.fhir
   if (refusal.fault) request.log.error({ err: error }, 'a request failed')

@@ -25,8 +25,9 @@ export class HttpRefusal extends ConsentryError {
   }
 }
 
-export function refusalOf(error: unknown): Refusal {
-  const known = asConsentryError(error)
+/** @param bodyBytes the limit that a body that is too large was above */
+export function refusalOf(error: unknown, bodyBytes?: number): Refusal {
+  const known = asConsentryError(error, bodyBytes)
   const status = HTTP_STATUS[known.kind]
   const headers: Record<string, string> = known instanceof HttpRefusal ? { ...known.headers } : {}
   if (known.retryAfterSeconds !== undefined || status === 429 || status === 503)
@@ -66,11 +67,12 @@ const FASTIFY: Readonly<Record<string, readonly [ErrorKind, string]>> = {
   FST_ERR_MAX_PARAM_LENGTH: ['malformed', 'A part of the URL is too long.'],
 }
 
-function asConsentryError(error: unknown): ConsentryError {
+function asConsentryError(error: unknown, bodyBytes: number | undefined): ConsentryError {
   if (error instanceof ConsentryError)
     // The cause of an internal error stays inside.
     return error.kind === 'internal' ? new ConsentryError('internal', UNKNOWN.diagnostics, { cause: error }) : error
   const code = typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : ''
   const [kind, diagnostics] = FASTIFY[code] ?? ['internal', UNKNOWN.diagnostics]
-  return new ConsentryError(kind, diagnostics, { cause: error })
+  const limit = kind === 'too-large' && bodyBytes !== undefined ? `; its limit is ${bodyBytes} bytes, decompressed` : ''
+  return new ConsentryError(kind, `${diagnostics.slice(0, -1)}${limit}.`, { cause: error })
 }

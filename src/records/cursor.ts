@@ -68,7 +68,7 @@ function foreign(): ConsentryError {
   return new ConsentryError(
     'malformed',
     'The page link is not one that this server made for this; start again from the first page.',
-    { code: 'value', expression: ['http.cursor'] },
+    { code: 'value', expression: ['_cursor'] },
   )
 }
 

@@ -199,7 +199,8 @@ describe('a request that cannot be right', () => {
 
   it('a body above the limit is 413, declared or not, compressed or not', async () => {
     const large = JSON.stringify({ note: 'x'.repeat(3000) })
-    await put('/Patient/1').type('application/fhir+json').send(large).expect(413)
+    const refused = await put('/Patient/1').type('application/fhir+json').send(large).expect(413)
+    expect(issue(refused)?.diagnostics).toContain('2000 bytes')
     const headers = { authorization: bearer, 'content-type': 'application/fhir+json' }
     const chunked = new ReadableStream({
       start(controller) {
