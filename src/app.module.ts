@@ -81,6 +81,7 @@ async function assemble(site: Site): Promise<Composition> {
       readBlock: ownBlocks(storage.blocks, shared.kept, vault.author.id),
       checks: [
         { name: 'database', check: async () => void (await storage.database.query('SELECT 1')) },
+        { name: 'blocks', check: () => storage.blocks.requireReady() },
         { name: 'chain', check: async () => ledger.requireFresh() },
       ],
       counts: [

@@ -17,10 +17,9 @@ import { createServer } from './http/server.js'
 
 async function start(config: Config): Promise<void> {
   const port = await freePort(config.host, config.port).catch(async (error: unknown) => {
-    if (!isInUse(error)) throw error
     // Mostly it is this gateway itself, started twice: then the directory is in use, and says so.
-    await (await openDataDirectory(config.dataDirectory)).close()
-    throw new ConfigurationError([inUse(config.host, config.port)])
+    if (codeOf(error) === 'EADDRINUSE') await (await openDataDirectory(config.dataDirectory)).close()
+    throw cannotListen(error, config.host, config.port)
   })
   const localUrl = `http://${urlHost(config.host)}:${port}`
   const publicUrl = config.publicUrl ?? localUrl
@@ -38,7 +37,7 @@ async function start(config: Config): Promise<void> {
   } catch (error) {
     // The chain is a process of its own: it would outlive us.
     await composition.close()
-    throw isInUse(error) ? new ConfigurationError([inUse(config.host, port)]) : error
+    throw cannotListen(error, config.host, port)
   }
 }
 
@@ -90,12 +89,30 @@ async function untilReady(checks: readonly ReadinessCheck[], draining: () => boo
 }
 const LOOK_AGAIN_MS = 20
 
-function isInUse(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'EADDRINUSE'
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : ''
 }
 
-function inUse(host: string, port: number): string {
-  return `PORT ${port} of ${host} is in use by another program: stop it, or choose another (0: any free one).`
+/** By the name of the variable where it is one's fault; any other error as it is. */
+function cannotListen(error: unknown, host: string, port: number): unknown {
+  switch (codeOf(error)) {
+    case 'EADDRINUSE':
+      return new ConfigurationError([
+        `PORT ${port} of ${host} is in use by another program: stop it, or choose another (0: any free one).`,
+      ])
+    case 'EACCES':
+      return new ConfigurationError([
+        `PORT ${port} of ${host} may not be listened on by this user; expected one above 1023.`,
+      ])
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return new ConfigurationError([
+        `HOST ${host} is no address of this machine; expected one, such as 127.0.0.1 or ::.`,
+      ])
+    default:
+      return error
+  }
 }
 
 /** An address to connect to, for an address to listen on. */

@@ -52,6 +52,8 @@ describe('npm start', () => {
     expect(out).toMatch(/^\S+\n$/)
     const answered = await fetch(`${fhir}/Nothing`, { headers: { authorization: `Bearer ${out.trim()}` } })
     expect(answered.status).toBe(404)
+    const ready = await fetch(fhir.replace('/fhir', '/health/ready'))
+    expect(await ready.json()).toEqual({ status: 'ready', parts: { database: 'ok', blocks: 'ok', chain: 'ok' } })
     expect((await run(data, 'cli/token.js', ['nobody'])).err).toContain('no demo client of that name')
     expect((await run(data, 'cli/token.js', [])).err).toContain('usage')
     const ended = await end(child, 'SIGTERM')
@@ -105,5 +107,18 @@ describe('npm start', () => {
     const { code, err } = await run(data, 'main.js', [], { PORT: 'eighty', GRANT_FINALITY: 'soon' })
     expect(code).toBe(1)
     expect(err).toMatch(/^The configuration is not usable:\n {2}PORT .*\n {2}GRANT_FINALITY .*\n$/)
+  })
+
+  it.each([
+    ['HOST', '192.0.2.1', 'no address of this machine'],
+    ['FHIR_PACKAGES', '/nowhere/packages', 'no folder'],
+    ['DATABASE_URL', 'postgres://somebody:secret@127.0.0.1:9/x', 'does not answer (127.0.0.1:9)'],
+    ['IPFS_API_URL', 'http://127.0.0.1:9', 'does not answer (127.0.0.1:9)'],
+  ])('refuses to start on a %s that leads nowhere, by name and in one line', async (name, value, why) => {
+    const { code, out, err } = await run(data, 'main.js', [], { [name]: value, EMBEDDED_PROXIES: '0' })
+    expect([code, out]).toEqual([1, ''])
+    expect(err).toMatch(new RegExp(`^(The configuration is not usable:\n {2})?${name} .*\n$`))
+    expect(err).toContain(why)
+    expect(err).not.toContain('secret')
   })
 })

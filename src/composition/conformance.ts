@@ -1,4 +1,6 @@
 import { requireLabelCode } from '../consent/labels.js'
+import { ConsentryError } from '../errors.js'
+import { PackageError } from '../fhir/package-archive.js'
 import { readPackages } from '../fhir/packages.js'
 import { ownDefinitions, Profiles } from '../fhir/profiles.js'
 import { Sensitivity } from '../fhir/sensitivity.js'
@@ -12,7 +14,16 @@ import type { Site } from './site.js'
 /** What fhir-profiles/ and the configured packages define; packages that cannot be read stop the start. */
 export function readDefinitions({ config }: Site): Resource[] {
   const { packages } = config.conformance
-  return [...ownDefinitions(), ...(packages === null ? [] : readPackages(packages))]
+  return [...ownDefinitions(), ...(packages === null ? [] : configured(packages))]
+}
+
+function configured(packages: string): Resource[] {
+  try {
+    return readPackages(packages)
+  } catch (error) {
+    if (!(error instanceof PackageError)) throw error
+    throw new ConsentryError('invalid', `FHIR_PACKAGES is not usable: ${error.message}`, { cause: error })
+  }
 }
 
 /** Value sets whose codes make records sensitive; one that implies no label that could be granted stops the start. */

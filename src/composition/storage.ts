@@ -3,7 +3,9 @@ import type { Config } from '../config.js'
 import { type DataDirectory, openDataDirectory } from '../embedded/data-directory.js'
 import { type EntityKeys, entityKeys } from '../embedded/entity-keys.js'
 import { startPglite } from '../embedded/pglite.js'
+import { ConsentryError } from '../errors.js'
 import { type Database, openDatabase } from '../records/database.js'
+import { connectionProblem } from '../records/database-errors.js'
 import { GatewayLock } from '../records/gateway-lock.js'
 import type { BlockStore } from '../vault/blocks/block-store.js'
 import { CachedBlockStore } from '../vault/blocks/cached.js'
@@ -51,7 +53,13 @@ async function openRecords(site: Site, directory: DataDirectory): Promise<Databa
       // The way that an operator would end it: what it has begun is answered.
       process.kill(process.pid, 'SIGTERM')
     }
-    await site.opened('database lock', GatewayLock.take({ url, onLost }), (lock) => lock.release())
+    const lock = GatewayLock.take({ url, onLost }).catch((error: unknown) => {
+      const problem = connectionProblem(error)
+      throw problem === undefined
+        ? error
+        : notUsable('DATABASE_URL', problem, new URL(url).host, 'a PostgreSQL that is running')
+    })
+    await site.opened('database lock', lock, (taken) => taken.release())
     return openDatabase({ url, statementSeconds: site.config.statementSeconds })
   }
   const pglite = await startPglite(directory.file('pglite'))
@@ -64,9 +72,19 @@ async function openRecords(site: Site, directory: DataDirectory): Promise<Databa
   return database
 }
 
+/** What the URL of a part leads to. Only its host is said: the rest may have a password. */
+function notUsable(name: string, problem: string, host: string, right: string): ConsentryError {
+  return new ConsentryError('unavailable', `${name} ${problem} (${host}); expected ${right}.`)
+}
+
 async function openBlocks(config: Config, directory: DataDirectory): Promise<BlockStore> {
   if (config.ipfsApiUrl === null) return LocalBlockStore.open(directory.file('blocks'))
   // Its client is a tenth of what a start has to load, and most starts need none.
   const { KuboBlockStore } = await import('../vault/blocks/kubo.js')
-  return new CachedBlockStore(new KuboBlockStore(config.ipfsApiUrl), BLOCK_CACHE_BYTES)
+  const kubo = new KuboBlockStore(config.ipfsApiUrl)
+  await kubo.requireReady().catch(() => {
+    const { host } = new URL(config.ipfsApiUrl as string)
+    throw notUsable('IPFS_API_URL', 'names a node that does not answer', host, 'the RPC API of a Kubo that is running')
+  })
+  return new CachedBlockStore(kubo, BLOCK_CACHE_BYTES)
 }

@@ -19,10 +19,10 @@ const CONFORMANCE: ReadonlySet<string> = new Set([
  * holds (with or without its `package` folder). Read at start, in the order of the names, so that a later version of a
  * canonical is found by its url alone.
  *
- * @throws PackageError naming the package that cannot be used
+ * @throws PackageError naming the package that cannot be used, or when the folder cannot be read
  */
 export function readPackages(folder: string): Resource[] {
-  return readdirSync(folder)
+  return namesIn(folder)
     .sort()
     .flatMap((name) => {
       const path = join(folder, name)
@@ -34,6 +34,14 @@ export function readPackages(folder: string): Resource[] {
         throw new PackageError(`The FHIR package ${name} cannot be used: ${reason}.`, { cause: error })
       }
     })
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder)
+  } catch (error) {
+    throw new PackageError('There is no folder of that name that can be read.', { cause: error })
+  }
 }
 
 /** @throws PackageError */

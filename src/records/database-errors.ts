@@ -37,6 +37,22 @@ export function isUnavailable(error: unknown): boolean {
   return UNAVAILABLE.test(error.code ?? '') || SOCKET.test(error.code ?? '') || LOST.test(error.message)
 }
 
+const NO_DATABASE = '3D000'
+/** Class 28, invalid authorization specification. */
+const NOT_LET_IN = /^28/
+const NO_HOST = /^(ENOTFOUND|EAI_AGAIN)$/
+
+/** Why no session began, of the server that the URL names, for whoever wrote the URL; undefined for what is no matter of the URL. */
+export function connectionProblem(error: unknown): string | undefined {
+  const cause = error instanceof ConsentryError ? error.cause : error
+  if (!isSqlError(cause)) return undefined
+  const code = cause.code ?? ''
+  if (code === NO_DATABASE) return 'names a database that is not there'
+  if (NOT_LET_IN.test(code)) return 'names a user whom the server does not let in, or with another password'
+  if (NO_HOST.test(code)) return 'names a host that is not known'
+  return isUnavailable(cause) ? 'names a server that does not answer' : undefined
+}
+
 /** What callers see. The cause may name ids, never bound values. */
 export function databaseError(error: unknown): ConsentryError {
   if (error instanceof ConsentryError) return error

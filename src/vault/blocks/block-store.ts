@@ -16,6 +16,8 @@ export interface BlockStore {
   has(cids: readonly string[]): Promise<Set<string>>
   /** Forgets blocks for good: what was stored is overwritten or freed when it resolves. Missing ones are no error. */
   delete(cids: readonly string[]): Promise<void>
+  /** @throws ConsentryError `unavailable` when blocks can be neither read nor written now */
+  requireReady(): Promise<void>
   /** CIDs of all blocks, for fsck. */
   list(): AsyncIterable<string>
   close(): Promise<void>

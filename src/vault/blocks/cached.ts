@@ -64,6 +64,10 @@ export class CachedBlockStore implements BlockStore {
     for (const cid of cids) this.#drop(cid)
   }
 
+  requireReady(): Promise<void> {
+    return this.store.requireReady()
+  }
+
   list(): AsyncIterable<string> {
     return this.store.list()
   }

@@ -8,6 +8,8 @@ import { type BlockStore, MAX_STORED_BLOCK } from './block-store.js'
 import { GroupCommit } from './group-commit.js'
 import { inParallel, type KuboLimits, KuboRpc, messageOf, unavailable } from './kubo-rpc.js'
 
+/** How long a node that is ready takes at most to say its version. */
+const READY_MS = 2_000
 /** CIDs in one request. */
 const BATCH = 500
 /** An option of every RPC command that the client's types do not name: ask no other node. */
@@ -65,6 +67,12 @@ export class KuboBlockStore implements BlockStore {
   /** Takes the pins off and removes the blocks, without waiting for the node's garbage collection. Looks through all pins. */
   async delete(cids: readonly string[]): Promise<void> {
     if (cids.length > 0) await this.#writer.do({ delete: cids.map(parseCid) })
+  }
+
+  async requireReady(): Promise<void> {
+    await this.#rpc.ask((client, signal) =>
+      client.version({ signal: AbortSignal.any([signal, AbortSignal.timeout(READY_MS)]) }),
+    )
   }
 
   /** The node names its blocks by hash alone; what a pin or a batch names keeps its codec, the rest is raw. */

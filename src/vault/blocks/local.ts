@@ -115,6 +115,10 @@ export class LocalBlockStore implements BlockStore {
     }
   }
 
+  async requireReady(): Promise<void> {
+    this.#requireOpen()
+  }
+
   #requireOpen(): void {
     if (this.#closed) throw new ConsentryError('unavailable', 'The block store is closed.')
   }

@@ -34,6 +34,7 @@ function watched(): { store: BlockStore; asked: string[][]; gate: { wait: Promis
     },
     has: (cids) => local.has(cids),
     delete: (cids) => local.delete(cids),
+    requireReady: () => local.requireReady(),
     list: () => local.list(),
     close: async () => undefined,
   }

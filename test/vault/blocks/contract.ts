@@ -30,6 +30,10 @@ export function behavesAsBlockStore(store: () => BlockStore): void {
     expect(await store().has(cidsOf(blocks))).toEqual(new Set(cidsOf(blocks)))
   })
 
+  it('is ready while it can be asked', async () => {
+    await expect(store().requireReady()).resolves.toBeUndefined()
+  })
+
   it('takes a block again, twice in one call, and none at all', async () => {
     const [block] = someBlocks(1) as [Block]
     await store().put([block, block])

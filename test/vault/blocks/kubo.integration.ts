@@ -91,6 +91,7 @@ describe('a node that does not serve', () => {
     (store) => store.has([block.cid]),
     (store) => store.delete([block.cid]),
     (store) => listed(store),
+    (store) => store.requireReady(),
   ]
 
   it('is unavailable when it is down', async () => {
