@@ -42,10 +42,11 @@ const INLINE_LABEL = 'http://hl7.org/fhir/uv/security-label-ds4p/StructureDefini
  * `meta.security`, known to us or not, and the confidentiality `R` or `V`. If the record is marked
  * PROCESSINLINELABEL (https://hl7.org/fhir/uv/security-label-ds4p/), so that single elements carry labels, the
  * whole record takes theirs, because it is sealed as one. A coding without a system counts: leaving it out
- * would disclose. A Bundle has the labels of its entries: it is sealed as one too. No code means `general`.
+ * would disclose. A Bundle has the labels of every resource in it, however deep (entries, their outcomes, parameters, Bundles): it is
+ * sealed as one too. No code means `general`.
  */
 export function labelsOf(resource: Resource): string[] {
-  const codes = new Set(resource.resourceType === 'Bundle' ? labelsOfEntries(resource) : [])
+  const codes = new Set(HOLDS_RESOURCES.has(resource.resourceType) ? labelsInside(resource) : [])
   const security: unknown = resource.meta?.security
   if (!Array.isArray(security)) return [...codes]
   for (const coding of security) take(coding, codes)
@@ -54,11 +55,13 @@ export function labelsOf(resource: Resource): string[] {
   return [...codes]
 }
 
-function labelsOfEntries({ entry }: Resource): string[] {
-  if (!Array.isArray(entry)) return []
-  return entry.flatMap((each) => {
-    const { resource } = (each ?? {}) as { resource?: unknown }
-    return isResource(resource) ? labelsOf(resource) : []
+/** What is contained in any other has no label of its own (dom-5). */
+const HOLDS_RESOURCES: ReadonlySet<string> = new Set(['Bundle', 'Parameters'])
+
+function labelsInside(node: object): string[] {
+  return Object.values(node).flatMap((child: unknown) => {
+    if (typeof child !== 'object' || child === null) return []
+    return isResource(child) ? labelsOf(child) : labelsInside(child)
   })
 }
 

@@ -1,4 +1,5 @@
 import { ConsentryError } from '../errors.js'
+import { systemUri } from './system-names.js'
 import type { Coding, Extension, Resource } from './types.js'
 
 /** On a ValueSet: the label that a record gets which has one of its codes. */
@@ -31,7 +32,7 @@ interface Codes {
 /**
  * The part of a security labelling service that looks at codes: a record that has a code of a sensitivity value set, wherever in it, gets
  * that set's label in `meta.security` (https://hl7.org/fhir/R4/security-labels.html), marked with the set. Labels that somebody gave stay;
- * those that were given by a set are given anew at every write, so they follow the sets.
+ * those that were given by a set are given anew at every write, so they follow the sets. A code system is the same under its URI and its OID.
  *
  * A set lists codes, or names them by a pattern (`filter` of `code` by `regex`, the whole code): no code system has to be loaded for it.
  */
@@ -88,8 +89,9 @@ export class Sensitivity {
 
   #collect(node: unknown, bases: Map<string, string>): void {
     if (typeof node !== 'object' || node === null) return
-    const { system, code } = node as { system?: unknown; code?: unknown }
-    if (typeof system === 'string' && typeof code === 'string') {
+    const { system: name, code } = node as { system?: unknown; code?: unknown }
+    if (typeof name === 'string' && typeof code === 'string') {
+      const system = systemUri(name)
       for (const { label, basis, includes, excludes } of this.#bySystem.get(system) ?? []) {
         const named = (codes: readonly Codes[]): boolean => codes.some((c) => c.system === system && c.has(code))
         if (!bases.has(label) && named(includes) && !named(excludes)) bases.set(label, basis)
@@ -122,7 +124,8 @@ function ruleOf(valueSet: Resource, label: string): Rule {
   }
 }
 
-function codesOf({ system, concept, filter, ...others }: Part, at: string): Codes {
+function codesOf({ system: name, concept, filter, ...others }: Part, at: string): Codes {
+  const system = name === undefined ? undefined : systemUri(name)
   const wrong = (): ConsentryError =>
     new ConsentryError(
       'invalid',

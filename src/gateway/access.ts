@@ -1,5 +1,6 @@
 import type { Principal } from '../auth/principal.js'
 import { type Decision, decide, type Denial, type Facts, type Freshness } from '../consent/decide.js'
+import { GENERAL } from '../consent/labels.js'
 import type { ConsentMirror } from '../consent/mirror.js'
 import { ANY_ENTITY, countingParties } from '../consent/parties.js'
 import { type Action, type PartyId, patientsOf, type Permit, type RecordSubject } from '../consent/permit.js'
@@ -7,10 +8,11 @@ import { rowFilter } from '../consent/row-filter.js'
 import { isPurpose, type Purpose, PURPOSES, wordAsked } from '../consent/terms.js'
 import { ConsentryError } from '../errors.js'
 import type { RowFilter } from '../records/types.js'
+import { careWord } from './admission.js'
 import type { ChainConsent } from './chain-consent.js'
 import type { EmergencyAccess } from './consent/emergency-access.js'
 import { orEmergency } from './consent/emergency-filter.js'
-import { type Fulfilling, LaunchContext, type PatientOf } from './launch-context.js'
+import { type Fulfilling, isConfined, LaunchContext, type PatientOf } from './launch-context.js'
 
 /** What was opened under a permit. */
 export interface Disclosed {
@@ -54,6 +56,22 @@ export class Access {
     // What the contract was asked for is asked for again: the mirror does not tell when it changes.
     if (decision === byMirror) this.#decidedAt.set(decision.permit, revision)
     return decision.permit
+  }
+
+  /**
+   * Whether a new patient may be registered for this caller: it could write the Patient by the care grant that comes with the registration,
+   * and by nothing else. Throws as `permit` does.
+   *
+   * @param entity who registers it
+   */
+  async admits(principal: Principal, entity: PartyId): Promise<void> {
+    await this.heard(principal)
+    if (isConfined(principal)) throw outsideLaunch()
+    const facts = await this.facts(principal, 'create', [])
+    const care = careWord(entity, 'create')
+    const somebody = { patient: care.patient, origin: entity, labels: GENERAL, categories: care.categories }
+    const decision = decide({ ...asked(principal, 'create'), subjects: [somebody] }, { ...facts, words: [care] })
+    if ('denial' in decision) throw denied(decision.denial, 'create', principal)
   }
 
   /**

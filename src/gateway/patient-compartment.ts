@@ -41,6 +41,7 @@ export interface Placement {
  * an unknown patient has no consent to ask, and of a deleted one nothing new is said. Each patient of this server whom a resource names
  * besides is to be asked too, wherever it names them.
  *
+ * @param mayAdmit asked before somebody is registered; what it throws ends the write before that
  * @throws ConsentryError `invalid` for a reference to an unknown patient, and for too many patients; `conflict`
  *   for a new Patient whose id another entity's records name.
  */
@@ -48,6 +49,7 @@ export async function patientsOf(
   parts: GatewayParts,
   intents: readonly Intent[],
   previous: readonly (StoredVersion | null)[],
+  mayAdmit: () => Promise<unknown>,
 ): Promise<Placement> {
   const wanted = intents.map((intent) => (intent.kind === 'delete' ? [] : localPatientsOf(intent)))
   const named = intents.map((intent) => (intent.kind === 'delete' ? [] : patientsNamedIn(intent)))
@@ -77,8 +79,14 @@ export async function patientsOf(
     return patient === null ? [] : [{ localId: intent.id, patient }]
   })
   for (const { localId, patient } of linked) known.set(localId, patient)
-  const unregistered = fresh.filter(({ id }) => !known.has(id)).map(({ id }) => id)
+  // Whose registration failed, or was never heard of, is registered again: the ledger skips whom it has.
+  const halfway = [...created.keys()].filter((id) => {
+    const { state, ours } = linkedBefore.get(id) ?? {}
+    return state === 'absent' && ours === true
+  })
+  const unregistered = [...fresh.filter(({ id }) => !known.has(id)).map(({ id }) => id), ...halfway]
   if (unregistered.length > 0) {
+    await mayAdmit()
     const done = await parts.patients.admitNew(unregistered)
     if ('taken' in done) throw takenIds(done.taken, intents)
     for (const [localId, patient] of done.admitted) known.set(localId, patient)

@@ -21,6 +21,8 @@ export interface KnownPatient {
   readonly id: PatientId
   /** `absent`: linked, and never written. */
   readonly state: 'present' | 'deleted' | 'absent'
+  /** We made its root secret, to register it; whether that was done the ledger knows. */
+  readonly ours?: true
 }
 
 /**
@@ -40,17 +42,17 @@ export class Patients {
     const { rows } = await this.sql.query<{
       local_id: string
       patient: Buffer
-      imported: boolean
+      ours: boolean
       deleted: boolean | null
     }>(
-      `SELECT l.local_id, l.patient, r.deleted FROM patient_link l
+      `SELECT l.local_id, l.patient, l.wrapped_root IS NOT NULL AS ours, r.deleted FROM patient_link l
        LEFT JOIN resource r ON r.type = 'Patient' AND r.id = l.local_id WHERE l.local_id = ANY($1::text[])`,
       [localIds],
     )
     return new Map(
-      rows.map(({ local_id, patient, deleted }) => {
+      rows.map(({ local_id, patient, ours, deleted }) => {
         const state = deleted === null ? 'absent' : deleted ? 'deleted' : 'present'
-        return [local_id, { id: hex(patient), state }]
+        return [local_id, { id: hex(patient), state, ...(ours ? { ours } : {}) }]
       }),
     )
   }

@@ -13,7 +13,7 @@ import {
 } from './draft.js'
 import type { Intent } from './intent.js'
 import type { InteractionRequest } from './interaction.js'
-import { isForeign, notForOthers } from './missing.js'
+import { isForeign, notForOthers, withoutExistence } from './missing.js'
 import { occurrence } from './occurrence.js'
 import type { GatewayParts } from './parts.js'
 import { patientsOf, takenIds } from './patient-compartment.js'
@@ -82,11 +82,16 @@ async function attemptWrite(
   if (isForeign(parts, request) && intents.some((intent, i) => isIdle(intent, previous[i] ?? null))) {
     throw notForOthers()
   }
-  const { patients, links, present } = await patientsOf(parts, intents, previous)
+  const { patients, links, present } = await patientsOf(parts, intents, previous, () =>
+    withoutExistence(parts, request, parts.access.admits(request.principal, parts.entity)),
+  )
   const drafts = intendedVersions(parts, trail, intents, previous, patients)
   const referenceTo = await localPatients(parts, drafts)
   for (const patient of drafts.flatMap(patientsConcerned)) trail.concerns(patient, referenceTo(patient))
-  const decided = await decideAll(parts, request, drafts)
+  const deciding = decideAll(parts, request, drafts)
+  // Only of an id that the server gives nobody learns whether it was taken.
+  const named = intents.some(({ kind }) => kind !== 'create')
+  const decided = await (named ? withoutExistence(parts, request, deciding) : deciding)
   await requirePreconditions(parts, intents, previous)
   const taken = links.length > 0 ? await parts.patients.link(links) : []
   if (taken.length > 0) throw takenIds(taken, intents)

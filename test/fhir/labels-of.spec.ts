@@ -43,6 +43,21 @@ describe('labelsOf', () => {
     ])
   })
 
+  it('takes those of whatever else a Bundle holds: outcomes, and what stands in Parameters', () => {
+    const labelled = { resourceType: 'Basic', meta: { security: [{ system: ACT, code: 'HIV' }] } }
+    const parameters = {
+      resourceType: 'Parameters',
+      parameter: [{ name: 'a', part: [{ name: 'b', resource: labelled }] }],
+    }
+    for (const entry of [
+      [{ resource: parameters }],
+      [{ response: { status: '200', outcome: labelled } }],
+      [{ resource: { resourceType: 'Bundle', entry: [{ resource: parameters }] } }],
+    ]) {
+      expect(labelsOf({ resourceType: 'Bundle', entry })).toEqual(['HIV'])
+    }
+  })
+
   it('leaves out handling instructions, which are no class', () => {
     expect(labels({ system: ACT, code: 'NORDSCLCD' }, { system: ACT, code: 'PERSISTLABEL' })).toEqual([])
   })

@@ -45,6 +45,15 @@ describe('a record', () => {
     expect(labels(condition(code))).toEqual(expected)
     expect(labels(condition(code, {}, 'http://hl7.org/fhir/sid/icd-10'))).toEqual(expected)
     expect(labels(condition(code, {}, 'urn:another'))).toEqual([])
+    // As CDA names them.
+    for (const oid of ['90', '3'])
+      expect(labels(condition(code, {}, `urn:oid:2.16.840.1.113883.6.${oid}`))).toEqual(expected)
+  })
+
+  it('has the labels of a set that names its system by OID', () => {
+    const compose = { include: [{ system: 'urn:oid:2.16.840.1.113883.6.96', concept: [{ code: '86406008' }] }] }
+    const site = new Sensitivity([valueSet('HIV', compose)])
+    expect(labels(condition('86406008', {}, SCT), site)).toEqual(['HIV'])
   })
 
   it('says by which set, and keeps what somebody said', () => {

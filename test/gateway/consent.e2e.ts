@@ -33,6 +33,8 @@ afterAll(() => gateway?.close())
 const newPatient = (family = 'Willing') => gateway.create({ resourceType: 'Patient', name: [{ family }] })
 const mayRead = (patientId: string): Promise<boolean> => gateway.mayRead(patientId, clinic)
 
+const modifier = [{ url: 'urn:only-on-weekdays', valueBoolean: true }]
+
 describe('a grant in custody', () => {
   let patient: string
   let form: ReturnType<typeof authorised>
@@ -86,6 +88,17 @@ describe('a grant in custody', () => {
       'Consent.provision.purpose',
     ],
     ['has an exception inside', {}, { provision: [{ type: 'deny' }] }, 422, 'Consent.provision.provision'],
+    // "Applications processing a resource are required to check for modifier extensions": a narrower wish is no wider grant.
+    ['is changed by an extension', { modifierExtension: modifier }, {}, 422, '"Consent.modifierExtension"'],
+    ['permits less by one', {}, { modifierExtension: modifier }, 422, '"Consent.provision.modifierExtension"'],
+    [
+      'names its actor with one',
+      {},
+      { actor: [{ ...actor(clinic), modifierExtension: modifier }] },
+      422,
+      '"Consent.provision.actor[0].modifierExtension"',
+    ],
+    ['is to be read by rules of somebody', { implicitRules: 'urn:rules' }, {}, 422, '"Consent.implicitRules"'],
   ])('is refused of a Consent that %s, and nothing reaches the ledger', async (_, over, provision, status, word) => {
     const { reader } = await gateway.ledger()
     const before = await reader.read('ConsentRegistry', 'grantNonce', await gateway.ledgerId(patient))

@@ -9,16 +9,20 @@ import { Conformance } from '../../src/gateway/conformance.js'
 import { ConsentLinks } from '../../src/gateway/consent/links.js'
 import { Custody, CustodyPolicies } from '../../src/gateway/custody.js'
 import type { GatewayParts } from '../../src/gateway/parts.js'
-import { Patients } from '../../src/gateway/patients.js'
+import { type PatientAdmission, Patients } from '../../src/gateway/patients.js'
 import { BlindIndex } from '../../src/records/blind-index.js'
 import { DirectSealer } from '../../src/vault/sealing-thread.js'
 import type { Hospital } from '../audit/support/hospital.js'
 
 /** The gateway of a hospital whose patients `patient` and `custodial` are `Patient/p0` and `Patient/p1`. */
-export async function partsOf(h: Hospital, clock: () => number): Promise<GatewayParts> {
+export async function partsOf(
+  h: Hospital,
+  clock: () => number,
+  admission: PatientAdmission = { admit: async () => undefined },
+): Promise<GatewayParts> {
   const master = randomBytes(32)
   const custody = new Custody(master)
-  const patients = new Patients(h.database, { admit: async () => undefined }, custody)
+  const patients = new Patients(h.database, admission, custody)
   await patients.link(
     [h.patient, h.custodial].map((patient, i) => ({ localId: `p${i}`, patient, wrappedRoot: custody.create(patient) })),
   )

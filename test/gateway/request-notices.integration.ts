@@ -39,6 +39,7 @@ const state = async (request: Hex) => {
   const task = await found(request)
   return [task?.body.status, task?.body.businessStatus.coding[0].code]
 }
+
 let granted = 0
 async function grant(over: object = {}): Promise<void> {
   const { h } = hospital

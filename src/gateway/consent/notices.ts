@@ -41,6 +41,8 @@ export interface OpenReviews {
 }
 
 const DAY_MS = 86_400_000
+/** After which what was sent to the ledger, and is not seen there, counts no more. */
+const ON_THE_WAY_MS = 600_000
 const COLUMNS = 'id, kind, patient, at, about, person, consent_id, told, until, done_at'
 
 /**
@@ -93,6 +95,35 @@ export class Notices {
         notices.map(({ doneAt }) => doneAt),
       ],
     )
+  }
+
+  /**
+   * Keeps a request of access, if the patient has fewer than `most` of its grantee to answer: those that the ledger has, and those that are on
+   * their way to it. Of several at one moment no more than are left succeed.
+   *
+   * @returns how many there are if that is too many
+   */
+  async takeRequest(request: Notice, most: number): Promise<number | null> {
+    return this.database.transaction(async (tx) => {
+      const about = JSON.stringify({ grantee: request.about['grantee'] })
+      const name = `request of access ${request.patient} ${about}`
+      await tx.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [name])
+      const { rows } = await tx.query<{ open: bigint }>(
+        `SELECT count(*) AS open FROM notice WHERE kind = 'request' AND patient = $1 AND about @> $2::jsonb
+         AND (until IS NOT NULL OR (told IS NULL AND at > $3))`,
+        [bytes(request.patient), about, request.at - ON_THE_WAY_MS],
+      )
+      const open = Number(rows[0]?.open ?? 0)
+      if (open >= most) return open
+      await tx.query(`INSERT INTO notice (id, kind, patient, at, about) VALUES ($1, $2, $3, $4, $5::jsonb)`, [
+        request.id,
+        request.kind,
+        bytes(request.patient),
+        request.at,
+        JSON.stringify(request.about),
+      ])
+      return null
+    })
   }
 
   async answeredWith(id: string, consentId: string): Promise<void> {

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { requireWriteScope } from '../../auth/allows.js'
 import { OPEN_SECONDS, type RequestedTerms } from '../../consent/access-requests.js'
-import type { PatientId } from '../../consent/permit.js'
 import { ALL_CATEGORIES } from '../../consent/terms.js'
 import { ConsentryError } from '../../errors.js'
 import type { OperationInput } from '../../fhir/operation-definition.js'
@@ -42,7 +41,6 @@ export function requestAccess(parts: GatewayParts, access: AccessParts): Audited
     const grantee = await granteeOf(parts, access, request.principal)
     const salt = `0x${randomBytes(32).toString('hex')}`
     const terms = { ...asked, patient: patient.id, grantee, reasonHash: requestReasonHash(text, salt) }
-    await requireRoom(access, terms)
     const request_ = requestId(terms)
     const id = noticeId(parts, 'request', request_)
     const about = { grantee, request: request_ }
@@ -72,7 +70,7 @@ export function requestAccess(parts: GatewayParts, access: AccessParts): Audited
       evidence: null,
       description: `the request is ${state}`,
     })
-    await access.notices.keep([notice])
+    await requireRoom(access, notice)
     trail.touches(`Task/${id}`, 1)
     const what = {
       interaction: '$request-access',
@@ -135,14 +133,12 @@ function reasonOf(input: OperationInput): string {
   })
 }
 
-async function requireRoom({ notices }: AccessParts, { patient, grantee }: { patient: PatientId; grantee: string }) {
-  const open = (await notices.ofPatients([patient])).filter(
-    ({ kind, until, about }) => kind === 'request' && until !== null && about['grantee'] === grantee,
-  )
-  if (open.length < OPEN_AT_A_TIME) return
+async function requireRoom({ notices }: AccessParts, request: Notice): Promise<void> {
+  const open = await notices.takeRequest(request, OPEN_AT_A_TIME)
+  if (open === null) return
   throw new ConsentryError(
     'throttled',
-    `The patient has ${open.length} requests of this party to answer: withdraw one, or wait for an answer.`,
+    `The patient has ${open} requests of this party to answer: withdraw one, or wait for an answer.`,
     { retryAfterSeconds: 3_600 },
   )
 }

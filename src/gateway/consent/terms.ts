@@ -73,9 +73,21 @@ function refuseUnsupported(consent: Resource, provision: Record<string, unknown>
   if (provision['class'] !== undefined) {
     wrong('Consent.provision.class', 'provision.class is not enforced by this server; leave it out.')
   }
+  for (const at of modifiersIn(consent, 'Consent')) {
+    wrong(at, 'An extension that changes what is said is not enforced by this server; leave it out.')
+  }
   if (consent['verification'] !== undefined) {
     wrong('Consent.verification', 'Verification is written by the server from the ledger; leave it out.')
   }
+}
+
+/** Elements of which R4 says that nobody may read past them, https://hl7.org/fhir/R4/extensibility.html#modifierExtension */
+function modifiersIn(node: unknown, at: string): string[] {
+  if (typeof node !== 'object' || node === null) return []
+  return Object.entries(node).flatMap(([name, child]) => {
+    const place = Array.isArray(node) ? `${at}[${name}]` : `${at}.${name}`
+    return name === 'modifierExtension' || name === 'implicitRules' ? [place] : modifiersIn(child, place)
+  })
 }
 
 function patientOf(consent: Resource, wrong: Wrong): string {
