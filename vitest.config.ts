@@ -24,11 +24,8 @@ export default defineConfig({
     pool: 'forks',
     maxWorkers: 2,
     sequence: { sequencer: LongFirst },
-    projects: [
-      // A process of its own for each file: they start servers, threads and other processes.
-      { extends: true, test: { name: 'parts', include: ['test/**/*.{integration,e2e}.ts'] } },
-      // Two processes for all: what they load is loaded twice, not a hundred times.
-      { extends: true, test: { name: 'pure', include: ['test/**/*.{spec,property}.ts'], isolate: false } },
-    ],
+    // Two processes for all files: what they load is loaded and compiled twice, not two hundred times.
+    isolate: false,
+    include: ['test/**/*.{spec,property,integration,e2e}.ts'],
   },
 })

@@ -102,7 +102,9 @@ export class TwoHospitals {
     const { rows } = await database.query<{ name: string }>(
       `SELECT quote_ident(tablename) AS name FROM pg_tables WHERE schemaname = current_schema() AND tablename <> 'migrations'`,
     )
-    await database.query(`TRUNCATE ${rows.map(({ name }) => name).join(', ')}`)
+    // TRUNCATE makes new files for every table and index, which takes ten times as long
+    const each = rows.map(({ name }, i) => `d${i} AS (DELETE FROM ${name})`)
+    await database.query(`WITH ${each.join(', ')} SELECT`)
     const world = new TwoHospitals(database)
     await world.#open()
     return world
