@@ -11,7 +11,7 @@ import type { InteractionRequest } from './interaction.js'
 import { missing, withoutExistence } from './missing.js'
 import { namedValues } from './named-values.js'
 import type { OperationTable } from './operations.js'
-import { pageSize } from './page-size.js'
+import { pageOf, pageSize } from './page-size.js'
 import type { GatewayParts } from './parts.js'
 import { released } from './release.js'
 import type { Trail } from './trail.js'
@@ -63,7 +63,7 @@ function everything(parts: GatewayParts): AuditedHandler {
         resource: bodies[i] as Uint8Array,
         mode: i < page.rows.length ? ('match' as const) : ('include' as const),
       })),
-      { base: request.baseUrl, total: page.total, ...(page.next === null ? {} : { next: page.next }) },
+      { ...pageOf(request), total: page.total, ...(page.next === null ? {} : { next: page.next }) },
     )
     return { status: 200, headers: {}, body }
   }

@@ -10,7 +10,7 @@ import { audited } from './audited.js'
 import { disclose, trace } from './disclose.js'
 import type { Handler, InteractionRequest, InteractionResponse } from './interaction.js'
 import { missing, withoutExistence } from './missing.js'
-import { pageSize } from './page-size.js'
+import { pageOf, pageSize } from './page-size.js'
 import type { GatewayParts } from './parts.js'
 import { cutAsked } from './read-subset.js'
 import { released } from './release.js'
@@ -116,7 +116,7 @@ async function answer(
         ...(row.deleted ? {} : { resource: told(row.type, body.get(row) as Uint8Array) }),
       })),
       {
-        base: request.baseUrl,
+        ...pageOf(request),
         ...(page.total === null ? {} : { total: page.total }),
         ...(page.next === null ? {} : { next: page.next }),
       },

@@ -39,7 +39,7 @@ export type InteractionHeader =
  * - `search-compartment` has `compartment`; its `type` is the searched type, absent for `*`.
  * - `operation` is the name without `$`; level by presence of `type` and `id`.
  * - `params` are decoded, in order, repeated names kept: the query, and the form body of `POST …/_search`.
- *   `_format` and `_pretty` are answered by the edge and never in here.
+ *   `_format` and `_pretty` are answered by the edge and never in here; `representation` has them, for the links of pages.
  * - `transaction` is a Bundle posted to the base, batches too.
  */
 export interface OpenRequest {
@@ -51,6 +51,7 @@ export interface OpenRequest {
   readonly compartment?: { readonly type: string; readonly id: string }
   readonly operation?: string
   readonly params: readonly (readonly [name: string, value: string])[]
+  readonly representation?: readonly (readonly [name: string, value: string])[]
   readonly headers: Readonly<Partial<Record<InteractionHeader, string>>>
   /** The bytes as they came, decompressed, at most the configured size. */
   readonly body?: Uint8Array

@@ -12,7 +12,7 @@ import { disclose, trace } from './disclose.js'
 import { included } from './including.js'
 import type { InteractionRequest, InteractionResponse } from './interaction.js'
 import { mixedPage } from './mixed-page.js'
-import { pageSize } from './page-size.js'
+import { pageOf, pageSize } from './page-size.js'
 import type { GatewayParts } from './parts.js'
 import { scopeClauses } from './scope-filter.js'
 import { searchConditions } from './search-condition.js'
@@ -75,7 +75,7 @@ export async function searchPage(
     { ...query, type: query.path },
     [...definitions, ...entries],
     {
-      base: request.baseUrl,
+      ...pageOf(request),
       ...(page.total === null || (count > 0 && query.total === 'none') ? {} : { total: page.total + own.length }),
       ...(next === null ? {} : { next }),
       ...(page.previous === null || count === 0 ? {} : { previous: page.previous }),

@@ -23,6 +23,8 @@ export interface Call {
   target?: Target
   method: Method
   params: readonly Parameter[]
+  /** `_format` and `_pretty`, which are ours. */
+  representation: readonly Parameter[]
   /** Of the response, unless the interaction names another. */
   contentType: string
   /** `_format` */
@@ -35,7 +37,14 @@ export interface Call {
 
 export function newCall(request: FastifyRequest): Call {
   const method = (request.method === 'HEAD' ? 'GET' : request.method) as Method
-  return { method, params: [], contentType: `${FHIR_JSON}; charset=utf-8`, pretty: false, handed: false }
+  return {
+    method,
+    params: [],
+    representation: [],
+    contentType: `${FHIR_JSON}; charset=utf-8`,
+    pretty: false,
+    handed: false,
+  }
 }
 
 /** Path, negotiation, token, rate, type of the body: everything that can be refused without the body. */
@@ -70,11 +79,12 @@ async function authenticated({ authenticator, rate }: CallOptions, request: Fast
 
 /** Adds search parameters; `_format` and `_pretty` are ours. Returns `_format`. */
 export function takeParameters(call: Call, added: readonly Parameter[]): string | undefined {
-  const all = [...call.params, ...added]
-  call.params = all.filter(([name]) => name !== '_format' && name !== '_pretty')
-  const pretty = all.findLast(([name]) => name === '_pretty')
+  const isOurs = ([name]: Parameter): boolean => name === '_format' || name === '_pretty'
+  call.params = [...call.params, ...added.filter((parameter) => !isOurs(parameter))]
+  call.representation = [...call.representation, ...added.filter(isOurs)]
+  const pretty = call.representation.findLast(([name]) => name === '_pretty')
   if (pretty !== undefined) call.pretty = pretty[1] === 'true'
-  return all.findLast(([name]) => name === '_format')?.[1]
+  return call.representation.findLast(([name]) => name === '_format')?.[1]
 }
 
 function found(match: Match, method: string, types: ReadonlySet<string>): Target {

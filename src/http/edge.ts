@@ -119,6 +119,7 @@ function openRequest(request: FastifyRequest, call: Call, { baseUrl }: EdgeOptio
     ...target,
     method: call.method,
     params: call.params,
+    representation: call.representation,
     headers,
     requestId: request.id,
     clientAddress: request.ip,

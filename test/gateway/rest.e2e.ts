@@ -148,6 +148,23 @@ describe('search', () => {
     expect(seen.length).toBe(days.length)
   })
 
+  it('goes on in the form that the first page was asked in, as do a history and $everything', async () => {
+    const id = await patient('Format')
+    for (const status of ['final', 'amended']) await ask('POST', '/Observation', result(id, { status }))
+    await ask('PUT', `/Patient/${id}`, newPatient('Formatted', { id }))
+    for (const path of [`Observation?patient=${id}`, `Patient/${id}/_history?`, `Patient/${id}/$everything?`]) {
+      const first = await ask('GET', `/${path}&_count=1&_format=xml&_pretty=true`)
+      expect(first.text).toMatch(/^<Bundle xmlns="http:\/\/hl7.org\/fhir">\n/)
+      const next = /<relation value="next"\/>\s*<url value="([^"]*)"/.exec(first.text)?.[1]?.replaceAll('&amp;', '&')
+      expect((await ask('GET', String(next).slice(gateway.fhir.length))).text).toMatch(/^<Bundle [^\n]*>\n/)
+    }
+    const posted = await ask('POST', '/Observation/_search', `patient=${id}&_count=1&_format=json`, {
+      'content-type': 'application/x-www-form-urlencoded',
+    })
+    expect(posted.body.link[0].url).toMatch(/&_count=1&_format=json$/)
+    expect(issue(await ask('GET', '/Observation?_cursor=made-up')).expression).toEqual(['_cursor'])
+  })
+
   it('refuses an unknown parameter, and leaves it out and says so when asked to be lenient', async () => {
     const strict = await ask('GET', '/Patient?colour=blue')
     expect([strict.status, issue(strict).expression]).toEqual([400, ['colour']])

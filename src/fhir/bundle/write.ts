@@ -45,6 +45,8 @@ export interface HistoryEntry {
 export interface Page {
   /** FHIR base without slash at its end. */
   readonly base: string
+  /** `_format` and `_pretty` as they were asked: who follows a link gets the next page in the form of this one. */
+  readonly representation?: readonly (readonly [string, string])[]
   readonly total?: number
   /** Cursor of the next page; absent on the last one. */
   readonly next?: string
@@ -101,7 +103,7 @@ export function responseBundle(kind: 'batch' | 'transaction', results: readonly 
 export function searchsetBundle(
   { type, applied, ignored }: Pick<SearchQuery, 'type' | 'applied' | 'ignored'>,
   found: readonly SearchsetEntry[],
-  { base, total, ...cursors }: Page,
+  { base, total, representation = [], ...cursors }: Page,
   warnings: readonly Issue[] = [],
 ): Uint8Array {
   const entries: Entry[] = found.map(({ type, id, resource, mode = 'match' }) => ({
@@ -117,7 +119,7 @@ export function searchsetBundle(
     resourceType: 'Bundle',
     type: 'searchset',
     ...(total === undefined ? {} : { total }),
-    link: links(type === '' ? base : `${base}/${type}`, applied, cursors),
+    link: links(type === '' ? base : `${base}/${type}`, [...applied, ...representation], cursors),
   }
   return write(head, entries)
 }
@@ -127,7 +129,7 @@ export function historyBundle(
   path: string,
   params: readonly (readonly [string, string])[],
   found: readonly HistoryEntry[],
-  { base, total, next }: Page,
+  { base, total, representation = [], next }: Page,
 ): Uint8Array {
   const entries = found.map(({ type, id, version, lastModified, method, operation, created, resource }) => ({
     before: { fullUrl: `${base}/${type}/${id}` },
@@ -149,7 +151,7 @@ export function historyBundle(
     resourceType: 'Bundle',
     type: 'history',
     ...(total === undefined ? {} : { total }),
-    link: links(`${base}/${path}`, params, next === undefined ? {} : { next }),
+    link: links(`${base}/${path}`, [...params, ...representation], next === undefined ? {} : { next }),
   }
   return write(head, entries)
 }
