@@ -1,5 +1,6 @@
 import 'reflect-metadata'
 import { createServer as createSocketServer } from 'node:net'
+import { relative } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { NestFactory } from '@nestjs/core'
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify'
@@ -75,8 +76,16 @@ async function serve(
   if (!(await untilReady(composition.edge.checks, draining))) return
   process.stdout.write(
     `Consentry is ready: ${publicUrl}${FHIR_BASE}` +
-      (config.auth.issuerUrl === null ? '  (a token: npm run --silent token -- ehr)\n' : '\n'),
+      (config.auth.issuerUrl === null ? `  (a token: ${namedDirectory(config)}npm run --silent token -- ehr)\n` : '\n'),
   )
+}
+
+/** A token is of the gateway of the data directory, so one that is not the usual one has to be named. */
+function namedDirectory({ dataDirectory }: Config): string {
+  const below = relative('.', dataDirectory)
+  if (below === '.consentry') return ''
+  const path = below.startsWith('..') ? dataDirectory : below
+  return `CONSENTRY_DATA=${/^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`} `
 }
 
 /** Where a part is not ready yet, mostly because the chain is still being followed to its head, requests are refused. False on the way down. */

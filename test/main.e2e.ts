@@ -47,6 +47,8 @@ describe('npm start', () => {
   it('says where it is and how to get a token, and the token works', async () => {
     const { child, line, fhir, output } = await gateway()
     expect(line).toMatch(/^Consentry is ready: http:\/\/127\.0\.0\.1:\d+\/fhir .*npm run --silent token -- ehr/)
+    // Of another data directory than the usual one: what the line says is of that one.
+    expect(line).toContain(`(a token: CONSENTRY_DATA=${data} npm run --silent token -- ehr)`)
     const { code, out } = await run(data, 'cli/token.js', ['ehr'])
     expect(code).toBe(0)
     expect(out).toMatch(/^\S+\n$/)

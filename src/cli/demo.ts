@@ -13,6 +13,7 @@ import { exportJWK, generateKeyPair, type JWK } from 'jose'
 import { type ProxyProcess, startProxy } from '../embedded/proxies.js'
 import type { Deployment } from '../ledger/deploy.js'
 import { SecretKey } from '../vault/pre/index.js'
+import { commandLine, UsageError } from './arguments.js'
 import { checkImporter, checkTrail, tamper } from './story/audit.js'
 import { StoryClient } from './story/client.js'
 import { authorisation, grantOf, newResult, signedForm } from './story/consents.js'
@@ -20,6 +21,9 @@ import { gasByContract } from './story/gas.js'
 import { patientRecord } from './story/patient-record.js'
 import { command, type GatewayProcess, startGateway, stopProcess } from './story/processes.js'
 import { expect, StoryFailure, Teller, until } from './story/teller.js'
+
+const USAGE = `usage: npm run demo [-- --json]
+  --json   the measurements instead of the story`
 
 /** Types that the story looks at, by search; all of them are in the patient's compartment. */
 const TYPES = [
@@ -274,7 +278,7 @@ function same(a: Readonly<Record<string, number>>, b: Readonly<Record<string, nu
 }
 
 async function main(): Promise<void> {
-  const json = process.argv.includes('--json')
+  const { json } = commandLine(USAGE, { options: { json: { type: 'boolean', default: false } } }).values
   const teller = new Teller(json)
   const folder = await mkdtemp(join(tmpdir(), 'consentry-demo-'))
   const running: { stop(): Promise<void> }[] = []
@@ -291,4 +295,7 @@ async function main(): Promise<void> {
   }
 }
 
-void main()
+main().catch((error: unknown) => {
+  process.exitCode = 2
+  process.stderr.write(`${error instanceof UsageError ? error.message : String((error as Error).stack)}\n`)
+})

@@ -3,17 +3,21 @@
  * Recomputes the audit log, the anchored batches, the blocks and the mirrors of a gateway from the chain and names what is
  * wrong. Exit code 0: nothing; 1: findings; 2: something could not be checked.
  */
-import { parseArgs } from 'node:util'
 import { type CheckReport, fsck } from '../audit/fsck/fsck.js'
 import { ConfigurationError, readConfig } from '../config.js'
 import { ConsentryError } from '../errors.js'
+import { commandLine, UsageError } from './arguments.js'
 import { CannotCheck, openMaterial } from './fsck/open-material.js'
+
+const USAGE = `usage: npm run fsck [-- --json]
+  With the gateway stopped, on the data directory and the parts that the gateway is configured with.
+  Exit code 0: nothing is wrong; 1: something is; 2: something could not be checked.`
 
 /** Findings of one check that are printed for a person; the rest is counted. `--json` gives all. */
 const PRINTED = 50
 
 async function main(): Promise<number> {
-  const { values } = parseArgs({ options: { json: { type: 'boolean', default: false } } })
+  const { values } = commandLine(USAGE, { options: { json: { type: 'boolean', default: false } } })
   const config = readConfig()
   const opened = await openMaterial(config)
   const reports: CheckReport[] = []
@@ -50,8 +54,8 @@ main().then(
     process.exitCode = code
   },
   (error: unknown) => {
-    const told = error instanceof CannotCheck || error instanceof ConsentryError || error instanceof ConfigurationError
-    console.error(told ? error.message : error)
+    const told = [CannotCheck, ConsentryError, ConfigurationError, UsageError].some((kind) => error instanceof kind)
+    console.error(told ? (error as Error).message : error)
     process.exitCode = 2
   },
 )

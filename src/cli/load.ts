@@ -3,9 +3,9 @@
  * Loads FHIR Bundles and ndjson, also .gz, into a running gateway; src/cli/load/README.md says how it resumes.
  */
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import { readConfig } from '../config.js'
 import { demoClientFile, type DemoClient } from '../embedded/demo-clients.js'
+import { commandLine } from './arguments.js'
 import { GatewayClient, readJson } from './load/gateway-client.js'
 import { Journal } from './load/journal.js'
 import { Loader } from './load/loader.js'
@@ -23,7 +23,7 @@ const USAGE = `usage: npm run load -- <files or folders> [options]
   --client <file>      id, scopes and privateKey (JWK) of the client (the demo client ehr)`
 
 async function main(): Promise<boolean> {
-  const { positionals, values } = parseArgs({
+  const { positionals, values } = commandLine(USAGE, {
     allowPositionals: true,
     options: {
       url: { type: 'string' },

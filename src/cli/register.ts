@@ -8,6 +8,7 @@ import { LedgerReader } from '../ledger/reads.js'
 import { Rpc } from '../ledger/rpc.js'
 import { TransactionSender } from '../ledger/sender.js'
 import { Keystore } from '../vault/keystore.js'
+import { commandLine } from './arguments.js'
 
 const USAGE = `Registers an entity or a proxy on the ledger, with the administrator's key of this data directory.
 
@@ -19,7 +20,7 @@ A gateway or proxy prints this line when it starts unregistered.`
 const DEVELOPMENT_CHAIN = 31_337
 
 async function main(): Promise<void> {
-  const [kind, text] = process.argv.slice(2)
+  const [kind, text] = commandLine(USAGE, { allowPositionals: true }).positionals
   if ((kind !== 'entity' && kind !== 'proxy') || text === undefined) {
     process.stderr.write(`${USAGE}\n`)
     process.exit(2)

@@ -4,16 +4,16 @@
  */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import { readConfig } from '../config.js'
 import { demoClientFile, type DemoClient } from '../embedded/demo-clients.js'
 import { RUNNING_FILE, type RunningGateway } from '../embedded/running.js'
 import { requestToken } from './access-token.js'
+import { commandLine } from './arguments.js'
 
 const USAGE = `usage: npm run --silent token -- <ehr|wallet|emergency|privacy|auditor> [--purpose TREAT] [--scope "system/Patient.rs"]`
 
 async function main(): Promise<string> {
-  const { positionals, values } = parseArgs({
+  const { positionals, values } = commandLine(USAGE, {
     allowPositionals: true,
     options: { purpose: { type: 'string', multiple: true }, scope: { type: 'string' } },
   })

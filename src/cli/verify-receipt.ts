@@ -5,7 +5,6 @@
  */
 import { hash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { parseArgs } from 'node:util'
 import { canonicalJson } from '../audit/canonical-json.js'
 import { labelCodeOf } from '../consent/labels.js'
 import type { ConsentReceipt } from '../consent/receipt.js'
@@ -14,19 +13,20 @@ import { ACTIONS } from '../consent/terms.js'
 import { ConsentryError } from '../errors.js'
 import { receiptCode } from '../gateway/consent/receipt-code.js'
 import { requireSaysNoMore } from '../gateway/consent/receipt-consent.js'
+import { commandLine, UsageError } from './arguments.js'
 import { askChain } from './receipt/ask-chain.js'
 import { receiptFrom } from './receipt/receipt-from.js'
 
 const USAGE =
-  'npm run --silent verify-receipt -- <file> [--code <what the QR code says>] [--rpc <URL of a node>] [--json]'
+  'usage: npm run --silent verify-receipt -- <file> [--code <what the QR code says>] [--rpc <URL of a node>] [--json]'
 
 async function main(): Promise<number> {
-  const { values, positionals } = parseArgs({
+  const { values, positionals } = commandLine(USAGE, {
     allowPositionals: true,
     options: { code: { type: 'string' }, rpc: { type: 'string' }, json: { type: 'boolean', default: false } },
   })
   const [file] = positionals
-  if (file === undefined || positionals.length > 1) throw new TypeError(USAGE)
+  if (file === undefined || positionals.length > 1) throw new UsageError(USAGE)
   const value = receiptFrom(await readFile(file === '-' ? '/dev/stdin' : file, 'utf8'))
   const verdict = verifyReceipt(value)
   const receipt = value as ConsentReceipt // verified
@@ -76,7 +76,7 @@ main().then(
     process.exitCode = code
   },
   (error: unknown) => {
-    const told = error instanceof ConsentryError || error instanceof TypeError || (error as { code?: string }).code
+    const told = error instanceof ConsentryError || error instanceof UsageError || (error as { code?: string }).code
     console.error(told ? (error as Error).message : error)
     const refuted = error instanceof ConsentryError && error.kind === 'integrity'
     process.exitCode = refuted ? 1 : 2
