@@ -3,6 +3,7 @@ import { Wallet } from 'ethers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { canonicalJson } from '../../src/audit/canonical-json.js'
 import type { Hex } from '../../src/ledger/hex.js'
+import { EMERGENCY_REASONS } from '../../src/gateway/consent/access-codes.js'
 import { eventually } from '../ledger/support/eventually.js'
 import { run } from '../support/gateway.js'
 import { type Answer, ConsentGateway, observation } from './consent-gateway.js'
@@ -210,6 +211,14 @@ describe('breaking the glass is refused', () => {
   ])('for %s', async (_, given, status) => {
     const refused = await breaks('any', { as: 'emergency' }, ...given)
     expect([refused.status, refused.body.resourceType], refused.text).toEqual([status, 'OperationOutcome'])
+  })
+
+  it('for a reason, with all that it lacks at once; the definition says what that is', async () => {
+    const refused = await breaks('any', { as: 'emergency' }, reason({ coding: undefined, text: 'help' }))
+    expect(refused.body.issue.map(({ code }: { code: string }) => code)).toEqual(['code-invalid', 'required'])
+    const { body } = await gateway.ask('GET', '/OperationDefinition/Patient-break-glass')
+    const { documentation } = body.parameter.find(({ name }: { name: string }) => name === 'reason')
+    for (const said of [...EMERGENCY_REASONS, '10 to 1000 letters']) expect(documentation).toContain(said)
   })
 
   it('by GET, and of whom nobody knows', async () => {

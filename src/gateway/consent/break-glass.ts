@@ -6,7 +6,7 @@ import type { consentHistory } from '../../consent/ledger-grants.js'
 import type { ConsentMirror } from '../../consent/mirror.js'
 import type { PartyId, PatientId } from '../../consent/permit.js'
 import { unpackWord } from '../../consent/word.js'
-import { ConsentryError } from '../../errors.js'
+import { ConsentryError, type Issue } from '../../errors.js'
 import type { Contracts } from '../../ledger/contracts.js'
 import type { ChainFollower } from '../../ledger/follower.js'
 import type { Receipt } from '../../ledger/receipt.js'
@@ -253,25 +253,21 @@ function reasonOf(request: InteractionRequest): EmergencyReason {
   const codings = Array.isArray(reason['coding']) ? (reason['coding'] as { system?: unknown; code?: unknown }[]) : []
   const [coding] = codings
   const code = EMERGENCY_REASONS.find((known) => coding?.system === EMERGENCY_REASON && coding.code === known)
-  const at = ['Parameters.parameter:reason']
-  if (code === undefined || codings.length !== 1) {
-    throw new ConsentryError(
-      'invalid',
-      `The reason needs one code of ${EMERGENCY_REASON}: ${EMERGENCY_REASONS.join(', ')}.`,
-      {
-        code: 'code-invalid',
-        expression: at,
-      },
-    )
-  }
   const text = typeof reason['text'] === 'string' ? reason['text'].trim() : ''
-  if (text.length < 10 || text.length > TEXT) {
-    throw new ConsentryError('invalid', `The reason needs a text of 10 to ${TEXT} letters that says why.`, {
-      code: 'required',
-      expression: at,
-    })
+  const expression = ['Parameters.parameter:reason']
+  // All of it at once: whoever asks has no time to be told one thing after the other.
+  const issues: Issue[] = []
+  if (code === undefined || codings.length !== 1) {
+    const diagnostics = `The reason needs one code of ${EMERGENCY_REASON}: ${EMERGENCY_REASONS.join(', ')}.`
+    issues.push({ severity: 'error', code: 'code-invalid', diagnostics, expression })
   }
-  return { code, text, salt: `0x${randomBytes(32).toString('hex')}` }
+  if (text.length < 10 || text.length > TEXT) {
+    const diagnostics = `The reason needs a text of 10 to ${TEXT} letters that says why.`
+    issues.push({ severity: 'error', code: 'required', diagnostics, expression })
+  }
+  const [first] = issues
+  if (first !== undefined) throw new ConsentryError('invalid', first.diagnostics, { issues })
+  return { code: code as EmergencyReason['code'], text, salt: `0x${randomBytes(32).toString('hex')}` }
 }
 
 function answerOf(ids: ReturnType<typeof emergencyIds>, home: boolean, grantee: PartyId, to: number): object {
