@@ -122,6 +122,25 @@ describe('breaking the glass while the mirror stands still', () => {
   })
 })
 
+describe('an attempt that cannot be written down', () => {
+  it('opens nothing and uses nothing', async () => {
+    const { h } = hospital
+    const { rows: before } = await h.database.query(`SELECT id FROM notice WHERE person IS NOT NULL`)
+    const commit = h.records.commit.bind(h.records)
+    const send = h.operator.send.bind(h.operator)
+    let sent = 0
+    const sender = { send: (call: Parameters<typeof send>[0]) => (sent++, send(call)) } as AccessParts['sender']
+    h.records.commit = () => Promise.reject(new ConsentryError('unavailable', 'The database is away.'))
+    try {
+      await expect(asks('p1', { sender }, 'unlucky')).rejects.toThrow('away')
+    } finally {
+      h.records.commit = commit
+    }
+    expect(sent).toBe(0)
+    expect((await h.database.query(`SELECT id FROM notice WHERE person IS NOT NULL`)).rows).toEqual(before)
+  })
+})
+
 describe('the limit of a person', () => {
   const review = (client: string, at: number): Notice & { person: { client: string } } => ({
     id: randomId().slice(2, 38),

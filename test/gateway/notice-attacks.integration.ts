@@ -9,7 +9,7 @@ import type { InteractionRequest } from '../../src/gateway/interaction.js'
 import { update } from '../../src/gateway/update.js'
 import type { Hex } from '../../src/ledger/hex.js'
 import { randomId, ZERO } from '../ledger/support/consortium.js'
-import { NoticeHospital } from './notice-hospital.js'
+import { NoticeHospital, REVIEW_SECONDS } from './notice-hospital.js'
 
 /*
  * Who breaks the glass on the ledger, with a wallet of its own or as another entity, chooses the reason's hash, so it knows beforehand what the
@@ -142,6 +142,34 @@ describe('a reason whose hash was used before', () => {
     await breakGlass(h.custodial, reasonHash)
     await hospital.mirrored()
     expect([(await reviewOf(reasonHash)).length, (await alarmOf(reasonHash)).length]).toEqual([2, 2])
+  })
+})
+
+describe('a notice whose block is lost or altered', () => {
+  it('is told anew from the ledger, and keeps back none of the others', async () => {
+    const { h } = hospital
+    const lost = randomId()
+    await breakGlass(h.custodial, lost)
+    await hospital.mirrored()
+    const [review] = await reviewOf(lost)
+    const { rows } = await h.database.query<{ cid: string }>(
+      `SELECT v.cid FROM resource r JOIN resource_version v ON v.resource_pk = r.pk WHERE r.id = $1`,
+      [review?.id],
+    )
+    await h.blocks.delete(rows.map(({ cid }) => cid))
+    await expect(hospital.told(h.custodial, 'Task')).rejects.toThrow('missing')
+    // Both have something new to be told in one round: the emergency is overdue, and the other patient's glass is broken.
+    const other = randomId()
+    await breakGlass(h.patient, other)
+    hospital.ahead = (REVIEW_SECONDS + 60) * 1000
+    try {
+      await hospital.mirrored()
+    } finally {
+      hospital.ahead = 0
+    }
+    expect((await hospital.told(h.patient, 'Task')).map(({ body }) => body.identifier[0].value)).toContain(other)
+    const [anew] = await reviewOf(lost)
+    expect([anew?.version, anew?.body.businessStatus.coding[0].code]).toEqual([2, 'overdue'])
   })
 })
 

@@ -93,15 +93,17 @@ export function breakGlass(parts: GatewayParts, access: AccessParts): AuditedHan
     const said = new Emergency(parts, access, patient.id, home ? [review, warning] : [review])
     trail.touches(`Task/${ids.reviewId}`, 1)
     if (home) trail.touches(`Communication/${ids.alarmId}`, 1)
+    const asked = occurrence(request, at, {
+      interaction: '$break-glass',
+      outcome: '0',
+      outcomeDescription: 'recorded; the ledger is asked next',
+      ...trail.told,
+    })
     // Durable before anything is opened: who asked, why, and that it was asked.
-    await said.tell(facts, [
-      occurrence(request, at, {
-        interaction: '$break-glass',
-        outcome: '0',
-        outcomeDescription: 'recorded; the ledger is asked next',
-        ...trail.told,
-      }),
-    ])
+    await said.tell(facts, [asked]).catch(async (error: unknown) => {
+      await access.notices.giveBack(ids.reviewId)
+      throw error
+    })
     const receipt = await sent(access, patient.id, about, async () => {
       await access.notices.giveBack(ids.reviewId)
       await said.tell({ ...facts, state: 'refused' }, null)

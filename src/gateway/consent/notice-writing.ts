@@ -119,14 +119,14 @@ export async function patientReferences(
 }
 
 /**
- * Notices as they are, by id; one that nobody may read at the moment is missing.
+ * Notices as they are, by id; one that nobody may read at the moment is missing, and of one whose block is lost or altered nothing is left.
  *
  * @throws ConsentryError `unavailable` when the ledger has not been heard of
  */
 export async function openNotices(
   parts: GatewayParts,
   rows: readonly StoredVersion[],
-): Promise<Map<string, { readonly row: StoredVersion; readonly resource: Resource }>> {
+): Promise<Map<string, { readonly row: StoredVersion; readonly resource: Resource | null }>> {
   const present = rows.filter(({ deleted }) => !deleted)
   if (present.length === 0) return new Map()
   const principal = itself(parts)
@@ -135,6 +135,8 @@ export async function openNotices(
     throw error
   })
   if (permit === null) return new Map()
-  const bodies = await parts.bodies.open(permit, present)
-  return new Map(present.map((row, i) => [row.id, { row, resource: storedResource(bodies[i] as Uint8Array) }]))
+  const bodies = await parts.bodies.openSound(permit, present)
+  return new Map(
+    present.map((row, i) => [row.id, { row, resource: bodies[i] ? storedResource(bodies[i]) : null }] as const),
+  )
 }

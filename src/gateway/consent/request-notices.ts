@@ -2,6 +2,7 @@ import { type LedgerRequest, ledgerRequests } from '../../consent/access-request
 import { grantKey } from '../../consent/ledger-grants.js'
 import type { Hex } from '../../ledger/hex.js'
 import { PATIENT_ID_SYSTEM } from '../patient-compartment.js'
+import { ACCESS_STATE, coded } from './access-codes.js'
 import { PARTY_SYSTEM } from './codes.js'
 import { evidenceAt } from './emergency-notices.js'
 import type { ConsentLink } from './links.js'
@@ -81,9 +82,7 @@ function undone(notice: Notice): ToldNotice {
     notice: { ...notice, until: null, told: digestOf('request', 'undone') },
     resource: (base, reference) => {
       const { extension: _, output: __, ...rest } = base ?? { resourceType: 'Task', intent: 'proposal', for: reference }
-      const { coding, ...state } = rest['businessStatus'] as { coding: { system: string }[] }
-      const businessStatus = { ...state, coding: coding.map((each) => ({ ...each, code: 'undone' })) }
-      return { ...rest, status: 'entered-in-error', businessStatus }
+      return { ...rest, status: 'entered-in-error', businessStatus: coded(ACCESS_STATE, 'undone') }
     },
     place: null,
     by: null,

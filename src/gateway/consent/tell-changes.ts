@@ -96,7 +96,7 @@ export async function tellChanges(
 }
 
 /**
- * The Consents as they are; `null` for a new one, and for one that consent has closed to the entity.
+ * The Consents as they are; `null` for a new one, for one that consent has closed to the entity, and for one whose block is lost or altered.
  *
  * @throws ConsentryError `unavailable` when the ledger has not been heard of: then nothing is known to be closed
  */
@@ -107,8 +107,8 @@ async function readable(parts: GatewayParts, changes: readonly Change[]): Promis
   const open = rows.filter((_, i) => permits[i] !== null)
   if (open.length === 0) return changes.map(() => null)
   const permit = await parts.access.permit(itself(parts), 'read', open)
-  const bodies = await parts.bodies.open(permit, open)
-  const found = new Map(open.map((row, i) => [row, storedResource(bodies[i] as Uint8Array)]))
+  const bodies = await parts.bodies.openSound(permit, open)
+  const found = new Map(open.map((row, i) => [row, bodies[i] ? storedResource(bodies[i]) : null]))
   return changes.map(({ row }) => (row === null ? null : (found.get(row) ?? null)))
 }
 
