@@ -42,6 +42,7 @@ export const OPEN_SECONDS = 30 * 86_400
  * The requests of one patient, folded from its events in the order of the chain. A request is answered by the first thing that happens to it
  * in its time: a grant to the grantee of something that it asks for, however it came to the ledger, a refusal or a withdrawal. The
  * contract itself knows no expiry and no answer by a grant: what it says later of a request that is over changes nothing.
+ * Each party may make as many as it likes, so each is held against what may answer it, and not against the whole history.
  *
  * @param now seconds since the epoch
  */
@@ -50,7 +51,14 @@ export function ledgerRequests(
   events: readonly LedgerConsentEvent[],
   now: number,
 ): LedgerRequest[] {
-  const given = grantsGiven(patient, events)
+  const given = Map.groupBy(grantsGiven(patient, events), ({ terms }) => terms.grantee)
+  const closings = Map.groupBy(
+    events.flatMap(({ args, ...place }) => {
+      const state = CLOSING[place.name]
+      return state === undefined ? [] : [{ request: String(args['request']), place, grant: null, state }]
+    }),
+    ({ request }) => request,
+  )
   return events.flatMap(({ args, ...requestedAt }): LedgerRequest[] => {
     if (requestedAt.name !== 'AccessRequested') return []
     const request = String(args['request']) as Hex
@@ -58,16 +66,12 @@ export function ledgerRequests(
     const until = Math.min(terms.to, requestedAt.blockTime + OPEN_SECONDS)
     const inTime = (place: LedgerPlace): boolean => isAfter(place, requestedAt) && place.blockTime < until
     const answers = [
-      ...given.flatMap(({ terms: granted, place }) =>
+      ...(given.get(terms.grantee) ?? []).flatMap(({ terms: granted, place }) =>
         inTime(place) && overlap(granted, terms)
           ? [{ place, grant: granted, state: givesAll(granted, terms) ? ('accepted' as const) : ('narrowed' as const) }]
           : [],
       ),
-      ...events.flatMap(({ args: said, ...place }) => {
-        const state = CLOSING[place.name]
-        const ends = state !== undefined && said['request'] === request && inTime(place)
-        return ends ? [{ place, grant: null, state }] : []
-      }),
+      ...(closings.get(request) ?? []).filter(({ place }) => inTime(place)),
     ].sort((a, b) => (isAfter(a.place, b.place) ? 1 : -1))
     const [answer] = answers
     const common = { request, terms, requestedAt, until }

@@ -146,3 +146,19 @@ describe('the requests of a history', () => {
     )
   })
 })
+
+it('looks at each event some few times, however many requests somebody makes of a patient', () => {
+  const many = 2_000
+  const asked = { grantee: id(2), labels: [id(10)], actions: 1, purposes: 1, categories: 1n, from: NOW, to: END }
+  const { events, now } = eventsOf(Array.from({ length: many }, () => ({ kind: 'request' as const, terms: asked })))
+  let looks = 0
+  const counted = events.map((event) => ({
+    ...event,
+    get args() {
+      looks++
+      return event.args
+    },
+  }))
+  expect(ledgerRequests(PATIENT, counted, now)).toHaveLength(many)
+  expect(looks).toBeLessThan(20 * many)
+})

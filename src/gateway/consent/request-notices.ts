@@ -22,16 +22,16 @@ export function requestNotices(
   const known = new Map(
     notices.flatMap((notice) => (notice.kind === 'request' ? [[notice.about['request'], notice]] : [])),
   )
+  const linked = new Map<string, string>(links.map(({ key, consentId }) => [key, consentId]))
   const told = ledgerRequests(patient, events, context.now)
     .filter(({ terms }) => home || context.ours.has(terms.grantee))
     .map((each) => {
-      const key = each.grant === null ? null : grantKey(each.grant)
-      const link = links.find((linked) => linked.key === key)
+      const consentId = each.grant === null ? undefined : linked.get(grantKey(each.grant))
       return toldRequest(
         context,
         known.get(each.request) ?? fresh(noticeId(context, 'request', each.request), each),
         each,
-        link?.consentId ?? null,
+        consentId ?? null,
       )
     })
   const present = new Set(told.map(({ notice }) => notice.id))
