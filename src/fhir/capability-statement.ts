@@ -32,6 +32,8 @@ export interface Served {
   /** Types whose compartments can be searched. */
   readonly compartments?: readonly string[]
   readonly operations?: readonly ServedOperation[]
+  /** Canonicals of the profiles that a resource of the type is held to if it claims them. */
+  readonly profiles?: (type: string) => readonly string[]
   readonly conditional?: {
     readonly create?: boolean
     readonly update?: boolean
@@ -118,6 +120,7 @@ function resourceOf(type: string, served: Served, reverse: readonly string[]): R
   return {
     type,
     profile: `http://hl7.org/fhir/StructureDefinition/${type}`,
+    ...listOf('supportedProfile', served.profiles?.(type) ?? []),
     interaction: interactions.map(codeOf),
     versioning: served.ifMatchRequired === true ? 'versioned-update' : 'versioned',
     readHistory: has('vread'),

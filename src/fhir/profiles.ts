@@ -44,6 +44,11 @@ export interface Verdict {
   readonly complete: boolean
 }
 
+/** One that a resource can claim: no extension, no data type, no logical model. */
+function isResourceProfile({ kind, derivation, url }: Resource): boolean {
+  return kind === 'resource' && derivation === 'constraint' && typeof url === 'string'
+}
+
 /**
  * Profiles (https://hl7.org/fhir/R4/profiling.html) compiled from StructureDefinitions, with the value sets and code
  * systems that came with them, on top of R4's own extensions, profiles and terminology. A resource is validated
@@ -57,6 +62,7 @@ export class Profiles {
   private readonly unknownProfiles: UnknownProfiles
   /** Canonicals by the type that must conform to them. */
   private readonly always = new Map<string, string[]>()
+  private readonly ofType: ReadonlyMap<unknown, readonly Resource[]>
 
   /**
    * @param conformance StructureDefinitions, ValueSets and CodeSystems; others are ignored
@@ -65,7 +71,9 @@ export class Profiles {
   constructor(conformance: readonly Resource[], options: ProfilesOptions = {}) {
     const { unknownProfiles = 'warning', always = [] } = options
     this.unknownProfiles = unknownProfiles
-    this.definitions = new Canonicals(conformance.filter(({ resourceType }) => resourceType === 'StructureDefinition'))
+    const structures = conformance.filter(({ resourceType }) => resourceType === 'StructureDefinition')
+    this.definitions = new Canonicals(structures)
+    this.ofType = Map.groupBy(structures.filter(isResourceProfile), ({ type }) => type)
     this.terminology = new Terminology(conformance, r4Terminology())
     for (const url of always) {
       const type = this.definitionOf(url)?.['type']
@@ -76,6 +84,11 @@ export class Profiles {
 
   has(canonical: string): boolean {
     return this.definitionOf(canonical) !== undefined
+  }
+
+  /** Canonicals of the profiles of a resource type that were loaded here, in the order of the alphabet; R4's own come with every server. */
+  loadedOf(type: string): string[] {
+    return [...new Set((this.ofType.get(type) ?? []).map(({ url }) => String(url)))].toSorted()
   }
 
   /** The profiles of `meta.profile` that are known here. */

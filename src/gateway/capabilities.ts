@@ -92,6 +92,7 @@ function statementOf(parts: GatewayParts, served: FhirInteractions, operations: 
           (operation, i, list) =>
             list.findIndex(({ name, type }) => name === operation.name && type === operation.type) === i,
         ),
+      profiles: (type) => parts.conformance.profiles.loadedOf(type),
       conditional: { create: true, update: true, delete: 'multiple', read: true },
       patchFormats: ['application/json-patch+json', 'application/fhir+json', 'application/fhir+xml'],
       updateCreate: true,

@@ -14,6 +14,7 @@ const ALL: TypeInteraction[] = ['read', 'vread', 'update', 'delete', 'history-in
 const served: Served = {
   interactions: (type) => interactionsFor(type, ALL),
   system: ['transaction', 'batch'],
+  profiles: (type) => (type === 'Patient' ? ['http://example.org/fhir/StructureDefinition/ours'] : []),
   operations: [
     { name: 'graphql', definition: 'http://hl7.org/fhir/OperationDefinition/Resource-graphql' },
     { name: 'verify', definition: 'https://consentry.health/fhir/OperationDefinition/verify', type: 'AuditEvent' },
@@ -56,9 +57,14 @@ describe('capabilityStatement', () => {
     expect(resources).toHaveLength(145)
     const patient = resources.find(({ type }) => type === 'Patient')
     expect(patient?.interaction.map(({ code }) => code)).toEqual(ALL)
-    expect(patient).toMatchObject({ conditionalCreate: true, updateCreate: true })
+    expect(patient).toMatchObject({
+      conditionalCreate: true,
+      updateCreate: true,
+      supportedProfile: ['http://example.org/fhir/StructureDefinition/ours'],
+    })
     const audit = resources.find(({ type }) => type === 'AuditEvent')
     expect(audit?.interaction.map(({ code }) => code)).toEqual(['read', 'vread', 'history-instance', 'search-type'])
+    expect(audit).not.toHaveProperty('supportedProfile')
     expect(audit).toMatchObject({ conditionalCreate: false, updateCreate: false, operation: [{ name: 'verify' }] })
     expect(resources.some(({ type }) => type === 'Parameters')).toBe(false)
   })

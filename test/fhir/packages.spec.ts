@@ -127,6 +127,9 @@ describe.skipIf(!hasSharedData)('packages of others (needs ../shared/data)', () 
       )
     }
     expect(profiles.has(`${patient}|5.0.1`)).toBe(false)
+    expect(profiles.loadedOf('Patient')).toEqual([patient])
+    expect(profiles.loadedOf('Extension')).toEqual([])
+    expect(profiles.loadedOf('Observation').length).toBeGreaterThan(20)
   })
 
   it('have no constraint that is not checked', () => {

@@ -65,6 +65,14 @@ async function patient(family: string): Promise<string> {
   return body.id as string
 }
 
+it('names the profiles that it holds resources to', async () => {
+  const { resource } = (await ask('GET', '/metadata')).body.rest[0]
+  const named = resource.flatMap(({ type, supportedProfile = [] }: { type: string; supportedProfile?: string[] }) =>
+    supportedProfile.map((url) => `${type} ${url.replace('https://consentry.health/fhir/StructureDefinition/', '')}`),
+  )
+  expect(named).toEqual(['Consent consentry-grant', 'Provenance ledger-provenance'])
+})
+
 it('names its version as package.json does', async () => {
   const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }
   expect((await ask('GET', '/metadata')).body.software).toMatchObject({ version })
