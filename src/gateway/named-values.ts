@@ -6,9 +6,9 @@ import type { InteractionRequest } from './interaction.js'
 
 /**
  * The input of an operation as names and values, of the URL and of Parameters alike: "a request with simple parameters may be a GET"
- * (https://hl7.org/fhir/R4/operations.html#request). What is no primitive has an empty value.
+ * (https://hl7.org/fhir/R4/operations.html#request). A Reference is what it refers to.
  *
- * @throws ConsentryError `malformed` for a body that is no Parameters
+ * @throws ConsentryError `malformed` for a body that is no Parameters, and for a value that a URL could not have
  */
 export function namedValues(request: InteractionRequest): (readonly [name: string, value: string])[] {
   return [...request.params, ...inBody(request)]
@@ -23,14 +23,21 @@ function inBody({ body }: InteractionRequest): [string, string][] {
       expression: ['Parameters.parameter'],
     })
   }
-  return (list as JsonObject[]).map((parameter) => {
+  return (list as JsonObject[]).map((parameter, i) => {
     const { name } = parameter
-    const key = Object.keys(parameter).find((each) => each.startsWith('value'))
-    const value = key === undefined ? undefined : parameter[key]
-    return [typeof name === 'string' ? name : '', isNumber(value) ? numberText(value) : primitive(value)]
+    const key = Object.keys(parameter).find((each) => each.startsWith('value')) ?? ''
+    const { reference } = Object(parameter['valueReference']) as { reference?: unknown }
+    const value = simple(reference ?? parameter[key])
+    if (value !== undefined) return [typeof name === 'string' ? name : '', value]
+    throw new ConsentryError(
+      'malformed',
+      'The parameters of this operation have simple values, such as a valueString or valueInteger, or a valueReference with a reference.',
+      { code: 'structure', expression: [`Parameters.parameter[${i}]`] },
+    )
   })
 }
 
-function primitive(value: unknown): string {
-  return typeof value === 'string' || typeof value === 'boolean' ? String(value) : ''
+function simple(value: unknown): string | undefined {
+  if (isNumber(value)) return numberText(value)
+  return typeof value === 'string' || typeof value === 'boolean' ? String(value) : undefined
 }

@@ -122,6 +122,12 @@ describe('Observation/$lastn', () => {
     const posted = await ask('POST', '/Observation/$lastn', { resourceType: 'Parameters', parameter })
     expect(posted.status, posted.text).toBe(200)
     expect(ids(posted.body)).toHaveLength(4)
+    const referring = [{ name: 'patient', valueReference: { reference: 'Patient/p' } }, ...parameter.slice(1)]
+    const referred = await ask('POST', '/Observation/$lastn', { resourceType: 'Parameters', parameter: referring })
+    expect(ids(referred.body), referred.text).toEqual(ids(posted.body))
+    const coded = [...parameter, { name: 'code', valueCoding: { code: '8867-4' } }]
+    const refused = await ask('POST', '/Observation/$lastn', { resourceType: 'Parameters', parameter: coded })
+    expect([refused.status, refused.body.issue[0].expression]).toEqual([400, ['Parameters.parameter[3]']])
     const entry = [{ request: { method: 'GET', url: 'Observation/$lastn?patient=p&category=vital-signs' } }]
     const batch = await ask('POST', '', { resourceType: 'Bundle', type: 'batch', entry })
     expect(batch.body.entry[0].response.status, batch.text).toMatch(/^200/)
