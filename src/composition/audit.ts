@@ -37,7 +37,7 @@ export async function composeAudit(
       reader,
       sender,
       seal,
-      onProblem: site.problem('the audit log has a problem and tries again'),
+      onProblem: site.standingProblem('the audit log has a problem and tries again'),
     },
     embedded === null ? HEADS : HEADS_OF_OUR_OWN_CHAIN,
   )
@@ -47,7 +47,7 @@ export async function composeAudit(
     records,
     trail,
     contracts,
-    onProblem: site.problem('mirroring the ledger into the trail has a problem and tries again'),
+    onProblem: site.standingProblem('mirroring the ledger into the trail has a problem and tries again'),
   })
   return { trail, log, ledgerMirror }
 }

@@ -36,7 +36,7 @@ export function readSensitivity(definitions: readonly Resource[]): Sensitivity {
 /** Our profiles and those of the configured packages. */
 export function composeConformance(site: Site, definitions: readonly Resource[]): Conformance {
   const { packages, profiles, unknownProfiles, terminologyUrl, terminologyTimeoutMs } = site.config.conformance
-  const onProblem = site.problem('the terminology server has a problem')
+  const onProblem = site.standingProblem('the terminology server has a problem')
   const server =
     terminologyUrl === null
       ? null

@@ -74,7 +74,7 @@ export function composeExchange(
     audit: trail,
     forgetKeys: () => capsuleKeys.forgetAll(),
   })
-  const onProblem = site.problem('the exchange has a problem and tries again')
+  const onProblem = site.standingProblem('the exchange has a problem and tries again')
   const worker = new ExchangeWorker(new Outbox(database), feeds, policies, importing, purging, onProblem)
   return { worker, answers }
 }

@@ -73,7 +73,7 @@ export function composeGateway(
     contracts,
     sender,
     feedTagsOf(keys.id, policies),
-    site.problem('anchoring has a problem and tries again'),
+    site.standingProblem('anchoring has a problem and tries again'),
   )
   const consents = new ConsentLinks(database)
   const parts: GatewayParts = {
@@ -109,7 +109,7 @@ export function composeGateway(
     address,
     documents,
     clock,
-    site.problem('mirroring the ledger as Consents has a problem and tries again'),
+    site.standingProblem('mirroring the ledger as Consents has a problem and tries again'),
   )
   const notices = new Notices(database)
   const reviewSeconds = config.emergency.reviewHours * 3_600
@@ -121,7 +121,7 @@ export function composeGateway(
     mirror,
     ledger: address,
     reviewSeconds,
-    onProblem: site.problem('telling of requests and emergencies has a problem and tries again'),
+    onProblem: site.standingProblem('telling of requests and emergencies has a problem and tries again'),
   })
   const graphql = graphqlEngine(site)
   const graphqlAt = released(

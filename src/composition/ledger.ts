@@ -32,7 +32,7 @@ export async function composeLedger(site: Site, storage: Storage, { database, mi
   const { directory, keystore, keys } = storage
   const chain = await site.opened(
     'ledger',
-    openLedger(config, directory, keystore, keys, site.publicUrl, site.problem('the ledger has a problem')),
+    openLedger(config, directory, keystore, keys, site.publicUrl, site.standingProblem('the ledger has a problem')),
     (ledger) => ledger.close(),
   )
   const { contracts, sender } = chain
@@ -45,7 +45,7 @@ export async function composeLedger(site: Site, storage: Storage, { database, mi
     sink,
     startBlock: chain.deployment.block,
     grantTag: config.chain.grantFinality,
-    onProblem: site.problem('following the chain has a problem and goes on'),
+    onProblem: site.standingProblem('following the chain has a problem and goes on'),
     ...(chain.embedded === null ? {} : { shorterChainMs: 0 }),
   })
   const freshness = (): Freshness => ({

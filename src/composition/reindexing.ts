@@ -53,7 +53,7 @@ export async function composeReindexing(
     reindex,
     audit: trail,
     patients,
-    onProblem: site.problem('indexing older records has a problem and tries again'),
+    onProblem: site.standingProblem('indexing older records has a problem and tries again'),
   }
   return new Reindexing(parts, unfinished, ready)
 }

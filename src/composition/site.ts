@@ -1,6 +1,7 @@
 import type { Config } from '../config.js'
 import type { Part } from '../http/drain.js'
 import { FHIR_BASE } from '../http/mount.js'
+import { StandingProblem } from './standing-problem.js'
 
 /** What the composed parts need to know of the process they run in. */
 export interface Surroundings {
@@ -37,6 +38,14 @@ export class Site {
   /** What a part calls with a problem that it goes on after. */
   problem(what: string): (error: unknown) => void {
     return (error) => this.onFault(what, error)
+  }
+
+  /** The same for a part that tries again for as long as the problem lasts. */
+  standingProblem(what: string): (error: unknown) => void {
+    const problem = new StandingProblem(this.clock, (error, again) =>
+      this.onFault(again === 0 ? what : `${what}; it came ${again} times more since it was told last`, error),
+    )
+    return (error) => problem.hear(error)
   }
 
   async opened<T>(name: string, part: Promise<T>, close: (part: T) => Promise<unknown>): Promise<T> {

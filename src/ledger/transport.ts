@@ -17,8 +17,11 @@ export interface Transport {
 /** What a caller is told to wait before it asks a silent node again, in seconds. */
 const RETRY_AFTER = 2
 
+/** The message names the node, for the operator; what a client is told does not: where our parts are is nobody's business. */
 export function silent(host: string, what: string, cause?: unknown): ConsentryError {
+  const diagnostics = 'The Ethereum node of this server does not answer as it should; try again later.'
   return new ConsentryError('unavailable', `The Ethereum node at ${host} ${what}.`, {
+    issues: [{ severity: 'error', code: 'transient', diagnostics }],
     retryAfterSeconds: RETRY_AFTER,
     cause,
   })

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
+import type { ConsentryError } from '../../src/errors.js'
 import { Rpc } from '../../src/ledger/rpc.js'
 
 const MOST = 100_000
@@ -37,6 +38,13 @@ async function node(bytes: number): Promise<string> {
   await new Promise<void>((resolve) => server?.listen(0, '127.0.0.1', resolve))
   return `127.0.0.1:${(server.address() as AddressInfo).port}`
 }
+
+it.each(['http', 'ws'])('a node that is down over %s is named to the operator, and to no client', async (scheme) => {
+  rpc = new Rpc(`${scheme}://127.0.0.1:9`, { timeoutMs: 5_000 })
+  const refused = await rpc.send('eth_anything').catch((error: unknown) => error)
+  expect(refused).toMatchObject({ kind: 'unavailable', message: expect.stringContaining('127.0.0.1:9') as string })
+  expect(JSON.stringify((refused as ConsentryError).issues)).not.toContain('127.0.0.1')
+})
 
 describe.each(['http', 'ws'])('an answer of a node over %s', (scheme) => {
   const ask = async (bytes: number) => {
