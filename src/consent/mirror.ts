@@ -4,9 +4,11 @@ import type { Sql } from '../records/database.js'
 import type { GrantWord } from './decide.js'
 import { grantRows, type StoredEvent } from './grant-rows.js'
 import { foldParty, type Party, partyOf } from './parties.js'
-import type { Action, PartyId, PatientId } from './permit.js'
+import { consentHistory } from './ledger-grants.js'
+import type { PartyId, PatientId } from './permit.js'
 import { policiesOf } from './policy-rows.js'
-import { actionMask, actionNumber, type WordAction } from './terms.js'
+import { actionNumber, type WordAction } from './terms.js'
+import { writableUntil } from './write-history.js'
 
 type Contracts = 'IdentityRegistry' | 'ConsentRegistry'
 
@@ -63,17 +65,10 @@ export class ConsentMirror {
     }))
   }
 
-  /**
-   * Whether the patient ever gave one of these parties one of these actions, under whatever label and purpose, taken back since or not: what was
-   * written while it might be written stays.
-   */
-  async everGranted(patient: PatientId, grantees: readonly PartyId[], actions: readonly Action[]): Promise<boolean> {
-    const { rows } = await this.sql.query(
-      `SELECT FROM ledger_event WHERE contract = 'ConsentRegistry' AND subject = $1 AND name = 'ConsentGranted'
-         AND args ->> 'grantee' = ANY($2::text[]) AND (args ->> 'actions')::bigint & $3 <> 0 LIMIT 1`,
-      [bytes(patient), grantees, actionMask(actions)],
-    )
-    return rows.length > 0
+  /** Until when one of these parties might write of the patient: what was written until then stays. As `writableUntil` says it. */
+  async writableUntil(patient: PatientId, parties: readonly PartyId[]): Promise<number | null> {
+    const histories = await consentHistory(this.sql, [patient])
+    return writableUntil(histories.get(patient) ?? [], parties)
   }
 
   /** @param now seconds since the epoch */

@@ -17,6 +17,8 @@ export interface FeedItem {
   readonly leaf: Buffer
   readonly patient: PatientId
   readonly labels: bigint
+  /** Seconds since the epoch; `null`: read before this was kept. */
+  readonly anchoredAt: number | null
   /** In the order of the envelope's capsules. */
   readonly policies: readonly SharedPolicy[]
 }
@@ -35,6 +37,7 @@ interface Row {
   readonly cid: string
   readonly leaf: Buffer
   readonly tags: Buffer[]
+  readonly anchored_at: bigint | null
 }
 
 type Known = ReadonlyMap<string, { readonly policy: SharedPolicy; readonly author: PartyId }>
@@ -55,7 +58,7 @@ export class FeedItems {
     const known = await this.#tags()
     if (known.size === 0) return []
     const { rows } = await this.sql.query<Row>(
-      `SELECT origin, root, leaf_index, cid, leaf, tags FROM feed_item
+      `SELECT origin, root, leaf_index, cid, leaf, tags, anchored_at FROM feed_item
        WHERE state = 'seen' AND tags <@ $1::bytea[] AND (origin, root, leaf_index) > ($3, $4, $5)
        ORDER BY origin, root, leaf_index LIMIT $2`,
       [
@@ -100,7 +103,10 @@ export class FeedItems {
   }
 }
 
-function itemOf({ origin: party, root, leaf_index: leafIndex, cid, leaf, tags }: Row, known: Known): FeedItem[] {
+function itemOf(
+  { origin: party, root, leaf_index: leafIndex, cid, leaf, tags, ...row }: Row,
+  known: Known,
+): FeedItem[] {
   const matches = tags.flatMap((tag) => known.get(tag.toString('hex')) ?? [])
   const origin: PartyId = `0x${party.toString('hex')}`
   const patient = matches[0]?.policy.patient
@@ -108,7 +114,9 @@ function itemOf({ origin: party, root, leaf_index: leafIndex, cid, leaf, tags }:
     matches.length === tags.length && matches.every((m) => m.author === origin && m.policy.patient === patient)
   if (!one || patient === undefined) return []
   const policies = matches.map(({ policy }) => policy)
-  return [{ origin, root, leafIndex, cid, leaf, patient, labels: labelBits(policies.map((p) => p.label)), policies }]
+  const labels = labelBits(policies.map((p) => p.label))
+  const anchoredAt = row.anchored_at === null ? null : Number(row.anchored_at)
+  return [{ origin, root, leafIndex, cid, leaf, patient, labels, anchoredAt, policies }]
 }
 
 function bytes(value: string): Buffer {

@@ -11,6 +11,15 @@ import type { RemoteBlocks } from './remote-blocks.js'
 /** Kinds of outbox items that the ledger's events make for the exchange. */
 export type ExchangeWork = 'manifest' | 'package' | 'purge'
 
+/** A batch of another entity as the ledger tells it. */
+export interface AnchoredManifest {
+  readonly origin: PartyId
+  readonly root: string
+  readonly digest: string
+  /** Time of the block, seconds since the epoch; absent in what waits from before this was kept. */
+  readonly at?: number | null
+}
+
 /**
  * What the ledger tells a grantee: batches of others, grants to it, revocations. Each becomes an outbox item in the
  * transaction that moves the cursor, so none is lost and none is done twice.
@@ -40,7 +49,7 @@ export class Feeds {
    * Reads one anchored batch of another entity into `feed_item`: digest, root and author key must be those of the ledger.
    * @throws ConsentryError `unavailable` while the block cannot be had, `integrity` for a manifest that is not the anchored one
    */
-  async readManifest({ origin, root, digest }: { origin: PartyId; root: string; digest: string }): Promise<void> {
+  async readManifest({ origin, root, digest, at = null }: AnchoredManifest): Promise<void> {
     const party = await this.mirror.party(origin)
     const cid = rawCid(Buffer.from(digest.slice(2), 'hex'))
     const blocks = await this.remote.get([cid], party?.endpoint ? [party.endpoint] : [])
@@ -58,8 +67,8 @@ export class Feeds {
     )
     const tagged = manifest.entries.map((entry, index) => ({ ...entry, index })).filter(({ tags }) => tags.length > 0)
     await this.sql.query(
-      `INSERT INTO feed_item (origin, root, leaf_index, cid, leaf, tags, state)
-       SELECT $1, $2, i.leaf_index, i.cid, i.leaf, ARRAY(SELECT decode(t, 'hex') FROM unnest(string_to_array(i.tags, ',')) t), 'seen'
+      `INSERT INTO feed_item (origin, root, leaf_index, cid, leaf, tags, state, anchored_at)
+       SELECT $1, $2, i.leaf_index, i.cid, i.leaf, ARRAY(SELECT decode(t, 'hex') FROM unnest(string_to_array(i.tags, ',')) t), 'seen', $7
        FROM unnest($3::int[], $4::text[], $5::bytea[], $6::text[]) AS i(leaf_index, cid, leaf, tags)
        ON CONFLICT DO NOTHING`,
       [
@@ -69,6 +78,7 @@ export class Feeds {
         tagged.map((entry) => entry.cid),
         tagged.map(({ leaf }) => Buffer.from(leaf)),
         tagged.map(({ tags }) => tags.map((tag) => Buffer.from(tag).toString('hex')).join(',')),
+        at,
       ],
     )
   }
@@ -84,6 +94,7 @@ export class Feeds {
   #workOf({
     name,
     args,
+    block,
     transactionHash,
     logIndex,
   }: ChainEvent): { kind: ExchangeWork; key: string; payload: unknown }[] {
@@ -92,7 +103,11 @@ export class Feeds {
       case 'RecordsAnchored':
         if (args['entity'] === this.entity) return []
         return [
-          { kind: 'manifest', key, payload: { origin: args['entity'], root: args['root'], digest: args['manifest'] } },
+          {
+            kind: 'manifest',
+            key,
+            payload: { origin: args['entity'], root: args['root'], digest: args['manifest'], at: block.timestamp },
+          },
         ]
       case 'ConsentGranted':
         if (args['grantee'] !== this.entity || /^0x0*$/.test(args['packageHash'] as string)) return []

@@ -17,18 +17,36 @@ export interface DecisionParts {
   readonly mirror: ConsentMirror
 }
 
+/** What of an item the decision looks at. */
+export interface Offered {
+  readonly labels: bigint
+  /** By the ledger, seconds since the epoch; `null`: not known. */
+  readonly anchoredAt: number | null
+}
+
+/** What may be imported of an author's items of a patient. */
+export interface Importable {
+  /** By set of labels. */
+  readonly openings: ReadonlyMap<bigint, Opening>
+  readonly holds: (item: Offered) => boolean
+}
+
+const NOTHING: Importable = { openings: new Map(), holds: () => false }
+
 /**
- * Whether we may open what an author wrote of a patient, and it may have written: for each set of labels the permit, or nothing. Which categories a record has is
+ * Whether we may open what an author wrote of a patient, and it might write when it did: for each set of labels the permit, or nothing. Which categories a record has is
  * known only once it is open: one that is granted opens it, and the record is decided anew whenever it is read.
  */
 export async function decideImport(
   { entity, clock, freshness, mirror }: DecisionParts,
   patient: PatientId,
   origin: PartyId,
-  labelSets: ReadonlySet<bigint>,
-): Promise<Map<bigint, Opening>> {
+  items: readonly Offered[],
+): Promise<Importable> {
   const now = clock()
-  if (!(await mayHaveWritten(mirror, patient, origin))) return new Map()
+  const until = await mightWriteUntil(mirror, patient, origin)
+  if (until === null) return NOTHING
+  const labelSets = new Set(items.map(({ labels }) => labels))
   const facts: Facts = {
     now,
     freshness: freshness(),
@@ -50,18 +68,29 @@ export async function decideImport(
       }
     }
   }
-  return openings
+  return {
+    openings,
+    holds: ({ labels, anchoredAt }) => openings.has(labels) && (anchoredAt ?? 0) <= until + ANCHORING_SECONDS,
+  }
 }
 
 /**
- * Who holds a patient's policy key can seal under it, so each that the patient shares with could put into everybody's record of the patient
- * what it likes. An author is whom the patient let write: the entity that registered the patient, or one that was ever granted to, itself or
- * through a practitioner.
+ * What was written while it might be is anchored some time after, when its author's node is back. Nobody else can tell when it was written, so
+ * whose permission has ended has this long for what it still had to anchor.
  */
-async function mayHaveWritten(mirror: ConsentMirror, patient: PatientId, origin: PartyId): Promise<boolean> {
+const ANCHORING_SECONDS = 86_400
+
+/**
+ * Who holds a patient's policy key can seal under it, so each that the patient shares with could put into everybody's record of the patient
+ * what it likes. An author is whom the patient lets write: the entity that registered the patient, or one that is granted to, itself or
+ * through a practitioner; and of one to whom that was granted once, what it anchored until then.
+ *
+ * @returns seconds since the epoch; `null`: it never might
+ */
+async function mightWriteUntil(mirror: ConsentMirror, patient: PatientId, origin: PartyId): Promise<number | null> {
   const registered = await mirror.party(patient)
-  if (registered?.parent === origin) return true
+  if (registered?.parent === origin) return Infinity
   const practitioners = await mirror.partiesOfKind('practitioner')
   const parties = [origin, ...practitioners.filter(({ parent }) => parent === origin).map(({ id }) => id)]
-  return mirror.everGranted(patient, parties, ['create', 'update'])
+  return mirror.writableUntil(patient, parties)
 }

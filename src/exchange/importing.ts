@@ -5,7 +5,7 @@ import { type CommitParts, Committing } from './committing.js'
 import { type FeedItem, FeedItems, type Mark } from './feed-items.js'
 import type { ForeignBlocks } from './foreign-blocks.js'
 import { type ForeignRecordParts, ForeignRecords, type Opened, type Outcome } from './foreign-records.js'
-import { type DecisionParts, decideImport, type Opening } from './import-decision.js'
+import { type DecisionParts, decideImport } from './import-decision.js'
 import type { PatientTurns } from './patient-turns.js'
 
 const OF_ANOTHER =
@@ -67,15 +67,11 @@ export class Importing {
   /** Items of one patient and author. */
   async #import(batch: readonly FeedItem[]): Promise<ImportRound> {
     const { patient, origin } = batch[0] as FeedItem
-    const openings = await this.#decide(patient, origin, batch)
-    const permitted = batch.filter(({ labels }) => openings.has(labels))
+    const { openings, holds } = await decideImport(this.parts, patient, origin, batch)
+    const permitted = batch.filter(holds)
     if (permitted.length === 0) return { imported: 0, refused: 0 }
     const opened = await this.#foreign.open(patient, origin, permitted, openings)
     return await this.parts.turns.take(patient, () => this.#settle(patient, origin, opened))
-  }
-
-  #decide(patient: PatientId, origin: PartyId, items: readonly FeedItem[]): Promise<Map<bigint, Opening>> {
-    return decideImport(this.parts, patient, origin, new Set(items.map(({ labels }) => labels)))
   }
 
   /** Writes what came of items that are still shared, and nothing of the others: a purge was here for them, or will be. */
@@ -118,15 +114,14 @@ export class Importing {
   }
 
   async #stillShared(patient: PatientId, origin: PartyId, outcomes: readonly Outcome[]): Promise<Outcome[]> {
-    const openings = await this.#decide(
+    const { holds } = await decideImport(
+      this.parts,
       patient,
       origin,
       outcomes.map(({ item }) => item),
     )
     const shared = new Set((await this.parts.policies.all()).map(nameOf))
-    return outcomes.filter(
-      ({ item }) => openings.has(item.labels) && item.policies.every((policy) => shared.has(nameOf(policy))),
-    )
+    return outcomes.filter(({ item }) => holds(item) && item.policies.every((policy) => shared.has(nameOf(policy))))
   }
 }
 

@@ -1,7 +1,7 @@
 import { ConsentryError } from '../errors.js'
 import type { PatientId } from '../consent/permit.js'
 import type { Outbox } from '../records/outbox.js'
-import type { ExchangeWork, Feeds } from './feeds.js'
+import type { AnchoredManifest, ExchangeWork, Feeds } from './feeds.js'
 import type { Importing } from './importing.js'
 import { Loop } from './loop.js'
 import type { SharedPolicies } from './policies.js'
@@ -63,9 +63,7 @@ export class ExchangeWorker {
     const packages = await this.#work('package', (payload: { patient: PatientId; digest: string }) =>
       this.policies.readPackage(payload),
     )
-    const manifests = await this.#work('manifest', (payload: { origin: PatientId; root: string; digest: string }) =>
-      this.feeds.readManifest(payload),
-    )
+    const manifests = await this.#work('manifest', (payload: AnchoredManifest) => this.feeds.readManifest(payload))
     const { imported, refused } = await this.importing.round()
     return packages + manifests + imported + refused > 0
   }

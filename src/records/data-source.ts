@@ -17,6 +17,7 @@ import { Notices1763602000000 } from '../../migrations/1763602000000-notices.js'
 import { Policies1763602100000 } from '../../migrations/1763602100000-policies.js'
 import { TokenNames1763602200000 } from '../../migrations/1763602200000-token-names.js'
 import { SeveralPatients1763602300000 } from '../../migrations/1763602300000-several-patients.js'
+import { AnchoredAt1763602400000 } from '../../migrations/1763602400000-anchored-at.js'
 import { ENTITIES } from './entities/index.js'
 
 export interface ConnectionOptions {
@@ -91,6 +92,7 @@ export function dataSourceOptions(options: ConnectionOptions): DataSourceOptions
       Policies1763602100000,
       TokenNames1763602200000,
       SeveralPatients1763602300000,
+      AnchoredAt1763602400000,
     ],
     migrationsTransactionMode: 'all',
     // an idle connection that breaks is replaced; whoever uses one hears of it from the statement

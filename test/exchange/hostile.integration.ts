@@ -88,6 +88,44 @@ it('a hospital that the patient only lets read puts nothing into the record else
   expect(await ids()).toEqual(['planted', 'sound'])
 })
 
+it.each<[string, (grantee: `0x${string}`) => Promise<void>, number | undefined]>([
+  [
+    'was taken back',
+    (grantee) =>
+      world.happen(['ConsentRevoked', { patient: world.patient, grantee, label: labelId('general'), actions: 2 }]),
+    undefined,
+  ],
+  ['has ended', async () => undefined, 3_600],
+])(
+  'a hospital whose permission to write %s plants nothing from then on, and what it wrote before stays',
+  async (_, stop, seconds) => {
+    const c = { id: randomId(), key: SecretKey.random() }
+    const readers = { label: labelId('general'), actions: 1, consent: `${(1n << 80n) - 1n}`, packageHash: randomId() }
+    await world.happen(world.entity(c.id, c.key, world.endpoint))
+    await world.happen(['ConsentGranted', { patient: world.patient, grantee: c.id, ...readers }])
+    await world.letWrite(c.id, seconds === undefined ? undefined : Math.floor(world.now / 1000) + seconds)
+    await world.grant()
+    await world.publish([{ id: 'before', resource: observation('before') }], c)
+    await world.work()
+    await stop(c.id)
+    // It still may anchor what it had written.
+    world.now += 3 * 3_600_000
+    await world.publish([{ id: 'late', resource: observation('late') }], c)
+    await world.work()
+    expect(await ids()).toEqual(['before', 'late'])
+    world.now += 2 * 86_400_000
+    await world.publish([{ id: 'planted', resource: observation('planted') }], c)
+    await world.publish([{ id: 'before', version: 2, resource: observation('before', 2) }], c)
+    await world.publish([{ id: 'sound', resource: observation('sound') }])
+    for (let round = 0; round < 2; round++) await world.work()
+    expect(await ids()).toEqual(['before', 'late', 'sound'])
+    expect(await world.count('resource', `id = 'before' AND version = 1`)).toBe(1)
+    await world.letWrite(c.id)
+    await world.work()
+    expect(await ids()).toEqual(['before', 'late', 'planted', 'sound'])
+  },
+)
+
 it('a package that names other addresses of proxies has nobody called there', async () => {
   const called: string[] = []
   const inside = createServer((request, response) => {

@@ -10,7 +10,7 @@ import { AuditTrail } from '../../src/audit/audit-trail.js'
 import { type LabelCode, labelId } from '../../src/consent/labels.js'
 import { ConsentMirror } from '../../src/consent/mirror.js'
 import { ALL_CATEGORIES, OPEN_END } from '../../src/consent/terms.js'
-import { Feeds } from '../../src/exchange/feeds.js'
+import { type AnchoredManifest, Feeds } from '../../src/exchange/feeds.js'
 import { feedTag } from '../../src/exchange/feed-tag.js'
 import { sealPackage } from '../../src/exchange/grant-package.js'
 import { Granting } from '../../src/exchange/granting.js'
@@ -318,8 +318,8 @@ export class TwoHospitals {
   }
 
   /** The patient lets another hospital write. */
-  async letWrite(grantee: Hex): Promise<void> {
-    const consent = (BigInt(OPEN_END) << 40n) | (1n << 80n) | (ALL_CATEGORIES << 112n)
+  async letWrite(grantee: Hex, to = OPEN_END): Promise<void> {
+    const consent = (BigInt(to) << 40n) | (1n << 80n) | (ALL_CATEGORIES << 112n)
     const grant = { patient: this.patient, grantee, label: labelId('general'), actions: 2, packageHash: NONE }
     await this.happen(['ConsentGranted', { ...grant, consent }])
   }
@@ -389,7 +389,7 @@ export class TwoHospitals {
     const handlers = {
       purge: (p: { patient: Hex }) => this.purging.purge(p.patient),
       package: (p: { patient: Hex; digest: string }) => this.policies.readPackage(p),
-      manifest: (p: { origin: Hex; root: string; digest: string }) => this.feeds.readManifest(p),
+      manifest: (p: AnchoredManifest) => this.feeds.readManifest(p),
     }
     for (const [kind, handle] of Object.entries(handlers)) {
       for (const { id, payload } of await this.outbox.claim(kind, 100, 0)) {

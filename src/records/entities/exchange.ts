@@ -106,6 +106,10 @@ export class FeedItemEntity {
 
   @Column({ type: 'text', nullable: true })
   reason!: string | null
+
+  /** Seconds since the epoch; `null`: read before this was kept. */
+  @Column({ name: 'anchored_at', type: 'bigint', nullable: true })
+  anchoredAt!: bigint | null
 }
 
 /** A policy key that a patient's grant package gave us, and the proxies that re-encrypt under it. */
