@@ -378,7 +378,7 @@ describe('the patient’s own application', () => {
       entity: keys.id,
       role: 'patient',
       patient,
-      scopes: 'patient/*.rs patient/Task.u',
+      scopes: 'patient/*.rs patient/Task.cu',
     })
     await writeFile(join(gateway.data, 'clients.json'), JSON.stringify([registration]))
     await eventually(async () => {
@@ -409,6 +409,9 @@ describe('the patient’s own application', () => {
       expect([name, (await on(foreign, name, [], 'phone')).status]).toEqual([name, 403])
     }
     expect((await on(own, 'withdraw', [], 'phone')).status).toBe(403)
+    const inOurName = parameters(code('label', 'general'), code('purpose', 'TREAT'), period(Date.now() + MONTH), reason)
+    const forged = await gateway.ask('POST', `/Patient/${patient}/$request-access`, inOurName, phone)
+    expect([forged.status, issues(forged)]).toEqual([403, expect.stringContaining('in the name of who asks')])
     const { signature, deadline } = await signed(wallet, await on(own, 'refuse', [], 'phone'))
     const done = await on(own, 'refuse', [signature, deadline], 'phone')
     expect([done.status, done.body.status], done.text).toEqual([200, 'rejected'])

@@ -6,6 +6,7 @@ import { ConsentryError } from '../../errors.js'
 import type { OperationInput } from '../../fhir/operation-definition.js'
 import { ContractRefusal } from '../../ledger/refusal.js'
 import type { AuditedHandler } from '../audited.js'
+import { isConfined } from '../launch-context.js'
 import { occurrence } from '../occurrence.js'
 import { operationInput } from '../operation-input.js'
 import type { GatewayParts } from '../parts.js'
@@ -31,6 +32,12 @@ export function requestAccess(parts: GatewayParts, access: AccessParts): Audited
   return async (request, trail) => {
     requireWriteScope(request.principal, 'Task', 'create')
     requireOwnClient(parts, request, 'asks for it')
+    if (isConfined(request.principal)) {
+      throw new ConsentryError(
+        'forbidden',
+        'A request is made in the name of who asks, and not by the patient’s own application.',
+      )
+    }
     const input = operationInput(request)
     const now = parts.clock()
     const seconds = Math.floor(now / 1000)
