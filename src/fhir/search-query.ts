@@ -133,6 +133,7 @@ function contextFor(params: Params, options: SearchOptions): ClauseContext {
     base: options.base,
     budget: { values: limits.values, steps: limits.steps, references: limits.references },
     depth: limits.depth,
+    limits,
     terminology: options.terminology ?? r4Terminology,
     now: options.now ?? Date.now(),
     servedCodes,
@@ -218,6 +219,10 @@ class Search {
     if (result !== undefined) {
       result(value, this.#results, this.type)
       return true
+    }
+    const [code = '', modifier] = name.split(':')
+    if (modifier !== undefined && Object.hasOwn(RESULT_PARAMETERS, code)) {
+      throw new Refusal('not-supported', `has no modifier${code.endsWith('include') ? ' but :iterate' : ''}`)
     }
     const special = Object.hasOwn(SPECIAL_PARAMETERS, name) ? SPECIAL_PARAMETERS[name] : parseClause
     const clause = special?.(this.type, name, value, context)

@@ -233,7 +233,7 @@ describe('parseSearch: what is refused', () => {
       'too-costly',
       'too many references',
     ],
-    ['Patient', 'link.link.link.link.link.link.name=x', 'too-costly', 'chained through too many'],
+    ['Patient', 'link.link.link.link.link.link.name=x', 'too-costly', 'chained through too many references: 5 at most'],
     ['Patient', 'gender:bogus=x', 'not-supported', ':missing'],
     ['Observation', 'subject:Medication=1', 'not-supported', ':Patient'],
     ['Patient', '_query=x', 'not-supported', 'defines none'],
@@ -251,8 +251,15 @@ describe('parseSearch: what is refused', () => {
     ['Patient', '_total=all', 'value', 'estimate'],
     ['Patient', '_summary=yes', 'value', 'count'],
     ['Patient', '_elements=a b', 'value', 'elements'],
-    ['Patient', '_include=Nonsense:x', 'value', 'Type:parameter'],
-    ['Patient', '_include=Observation:code', 'value', 'no reference'],
+    ['Patient', '_include=Nonsense:x', 'value', 'names Nonsense, which is no resource type of R4'],
+    ['Patient', '_include=Patient', 'value', 'Type:parameter'],
+    ['Patient', '_include=Patient:nonsense', 'value', 'it has general-practitioner, link, organization'],
+    ['Patient', '_include=Patient:link:Nonsense', 'value', 'names Nonsense, which is no resource type of R4'],
+    ['Patient', '_include=Observation:code', 'value', 'no reference of Observation'],
+    ['Patient', '_include:recurse=Patient:link', 'not-supported', 'has no modifier but :iterate'],
+    ['Patient', '_count:exact=1', 'not-supported', '_count:exact has no modifier'],
+    ['Patient', 'name:bogus=x', 'not-supported', 'is a string and has :exact, :contains, :missing'],
+    ['Patient', 'name:text=x', 'not-supported', 'of a string :exact, :contains, :missing are served'],
     ['Patient', 'name:exact:exact=x', 'invalid', 'more than one modifier'],
     ['Patient', 'name.given=x', 'invalid', 'no reference'],
   ])('refuses %s?%s whatever the handling', (type, query, code, words) => {
@@ -297,7 +304,8 @@ describe('parseSearch: what is refused', () => {
   it('keeps to its limits', () => {
     const limits = { parameters: 2, values: 3, length: 50 }
     expect(refusal('Patient', '_id=1&_id=2&_id=3', 'strict', { limits }).issues[0]?.code).toBe('too-costly')
-    expect(refusal('Patient', '_id=1,2&_id=3,4', 'strict', { limits }).issues[0]?.code).toBe('too-costly')
+    const values = refusal('Patient', '_id=1,2&_id=3,4', 'strict', { limits })
+    expect([values.issues[0]?.code, values.message]).toEqual(['too-costly', expect.stringContaining('values, 3.')])
     expect(refusal('Patient', `name=${'x'.repeat(60)}`, 'strict', { limits }).issues[0]?.code).toBe('too-long')
     const deep = 'part-of.'.repeat(40) + 'status'
     expect(refusal('Observation', `${deep}=x`, 'strict', { limits: { steps: 30 } }).issues[0]?.code).toBe('too-costly')
@@ -325,6 +333,7 @@ describe('the form of a query, beyond what is served', () => {
     base: undefined,
     budget: { values: 100, steps: 100, references: 100 },
     depth: 2,
+    limits: { values: 100, references: 100, depth: 2 },
     terminology: r4Terminology,
     now: 0,
     servedCodes: () => [],

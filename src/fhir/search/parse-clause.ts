@@ -7,6 +7,7 @@ import { parseDate, parseNumber, parseQuantity, parseString, parseToken, parseUr
 import type { Clause, CompositeValue, Filter, FilterKind, Modifier, TokenValue } from '../../clauses/clause.js'
 import { parseNear } from './position.js'
 import { printable, Refusal } from './refusal.js'
+import { SERVED } from './served.js'
 import { type SearchParameter, searchParametersOf } from './table.js'
 
 export interface ClauseContext {
@@ -14,8 +15,10 @@ export interface ClauseContext {
   readonly base: string | undefined
   /** What is left of the allowed number of values. */
   readonly budget: { values: number; steps: number; references: number }
-  /** References that one chain may go through. */
+  /** References that one chain may still go through. */
   readonly depth: number
+  /** What budget and depth were at first, for messages. */
+  readonly limits: { readonly values: number; readonly references: number; readonly depth: number }
   readonly terminology: () => CodesOf
   /** Milliseconds since the epoch. */
   readonly now: number
@@ -58,7 +61,7 @@ function parseWords(
   parameter: SearchParameter,
   modifier: string | undefined,
   value: string,
-  { budget }: ClauseContext,
+  { budget, limits }: ClauseContext,
 ): Clause | undefined {
   if (modifier !== undefined) {
     throw new Refusal('not-supported', `has no modifier :${printable(modifier)}; ${parameter.code} has :missing`)
@@ -66,17 +69,24 @@ function parseWords(
   const texts = splitEscaped(value, ',').filter((text) => text.trim() !== '')
   if (texts.length === 0) return undefined
   const spend = (): void => {
-    if (--budget.values < 0) throw new Refusal('too-costly', 'brings the search above the allowed number of values')
+    if (--budget.values < 0) throw tooManyValues(limits)
   }
   const clauses = texts.map((text) => parseFullText(parameter.code, unescape(text), spend))
   return clauses.length === 1 ? clauses[0] : { is: 'any', clauses }
 }
 
 /** Each is a join, whose order the database thinks about: a hundred of them in one search take it half a minute. */
-export function spendReferences(path: string, { budget }: ClauseContext): void {
+export function spendReferences(path: string, { budget, limits }: ClauseContext): void {
   budget.references -= path.match(/\.|_has:/g)?.length ?? 0
   if (budget.references < 0)
-    throw new Refusal('too-costly', 'brings the search above the allowed number of references in chains')
+    throw new Refusal(
+      'too-costly',
+      `brings the search above the ${limits.references} references that its chains may have`,
+    )
+}
+
+export function tooManyValues({ values }: ClauseContext['limits']): Refusal {
+  return new Refusal('too-costly', `brings the search above the allowed number of values, ${values}`)
 }
 
 /** What is asked of the parameter at the end of a path, in each type that the path leads to. */
@@ -115,7 +125,9 @@ function unknownParameter(type: string, code: string, { servedCodes }: ClauseCon
 
 /** One reference further. */
 function deeper(context: ClauseContext): ClauseContext {
-  if (context.depth < 1) throw new Refusal('too-costly', 'is chained through too many references')
+  if (context.depth < 1) {
+    throw new Refusal('too-costly', `is chained through too many references: ${context.limits.depth} at most`)
+  }
   return { ...context, depth: context.depth - 1 }
 }
 
@@ -164,7 +176,7 @@ export function parseMissing({ code, kind }: SearchParameter, value: string): Cl
 
 function badModifier({ code, kind, targets }: SearchParameter, modifier: string): Refusal {
   const types = targets.length > 0 && targets.length < 20 ? targets : []
-  const known = [...MODIFIERS[kind], 'missing', ...types].map((name) => `:${name}`).join(', ')
+  const known = [...(SERVED.modifiers[kind] ?? []), 'missing', ...types].map((name) => `:${name}`).join(', ')
   return new Refusal('not-supported', `has no modifier :${printable(modifier)}; ${code} is a ${kind} and has ${known}`)
 }
 
@@ -188,7 +200,7 @@ export function parseFilter(
   const texts = splitEscaped(value, ',').filter((text) => text !== '')
   if (texts.length === 0) return undefined
   context.budget.values -= texts.length * (known === 'contains' ? PARTS : kind === 'special' ? PLACES : 1)
-  if (context.budget.values < 0) throw new Refusal('too-costly', 'brings the search above the allowed number of values')
+  if (context.budget.values < 0) throw tooManyValues(context.limits)
   const head = { is: 'filter' as const, param, ...(known === undefined ? {} : { modifier: known }) }
   switch (kind) {
     case 'token':

@@ -1,5 +1,5 @@
 import { splitEscaped } from './escape.js'
-import type { ClauseContext } from './parse-clause.js'
+import { type ClauseContext, tooManyValues } from './parse-clause.js'
 import { parseReferenceValue } from './parse-reference-value.js'
 import type { Clause } from '../../clauses/clause.js'
 import { Refusal } from './refusal.js'
@@ -21,7 +21,7 @@ export function parseList(_type: string, _name: string, value: string, context: 
     )
   }
   context.budget.values -= texts.length
-  if (context.budget.values < 0) throw new Refusal('too-costly', 'brings the search above the allowed number of values')
+  if (context.budget.values < 0) throw tooManyValues(context.limits)
   const source = searchParametersOf('List').get('source')
   if (source === undefined) throw new Refusal('not-supported', 'is not served: R4 has no List.source here')
   const ids = texts.map((text) => {

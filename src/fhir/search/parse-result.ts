@@ -113,12 +113,21 @@ function parseInclude(value: string, reverse: boolean, iterate: boolean): Includ
   if (searchParametersOf(source).get(param)?.pending) {
     throw new Refusal('not-supported', `names ${source}.${param}, by which records are still being indexed`)
   }
-  const known = anySource || (isResourceType(source) && (param === '*' || searchParametersOf(source).has(param)))
-  if (!known || param === '' || more.length > 0 || (target !== undefined && !isResourceType(target))) {
+  if (param === '' || more.length > 0) {
     throw new Refusal('value', 'must be Type:parameter or Type:parameter:TargetType of a reference parameter')
   }
+  for (const type of [source, target]) {
+    if (type !== undefined && type !== '*' && !isResourceType(type)) {
+      throw new Refusal('value', `names ${printable(type)}, which is no resource type of R4`)
+    }
+  }
+  if (target === '*') throw new Refusal('value', 'is of every type that is referred to, if it names none')
   if (!anySource && param !== '*' && searchParametersOf(source).get(param)?.kind !== 'reference') {
-    throw new Refusal('value', `names ${source}.${param}, which is no reference`)
+    const references = [...searchParametersOf(source).values()].filter(({ kind }) => kind === 'reference')
+    throw new Refusal(
+      'value',
+      `names ${printable(param)}, which is no reference of ${source}; it has ${references.map(({ code }) => code).join(', ') || 'none'}`,
+    )
   }
   return { reverse, iterate, source, param, ...(target === undefined ? {} : { target }) }
 }

@@ -87,7 +87,7 @@ function requireServedFilter(type: string, { param, kind, modifier }: Filter): v
     modifier !== 'whole' &&
     (!SERVED.modifiers[kind]?.includes(modifier) || (param === '_id' && modifier !== 'not'))
   ) {
-    throw new Refusal('not-supported', `cannot be asked with :${modifier} yet; ${modifiersOf(kind)}`)
+    throw new Refusal('not-supported', `cannot be asked with :${modifier} here; ${modifiersOf(kind)}`)
   }
 }
 
@@ -101,7 +101,7 @@ function requireServedParameter(type: string, param: string): void {
     const leave = param !== '_query'
     throw new Refusal(
       'not-supported',
-      `is a parameter of R4 that is not served yet; served for ${type} are ${served}`,
+      `is a parameter of R4 that is not served; served for ${type} are ${served}`,
       leave,
     )
   }
