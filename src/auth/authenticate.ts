@@ -113,7 +113,7 @@ function principalOf({ claims, expiresAt }: Verified, client: RegisteredClient):
 }
 
 function refusal(diagnostics: string, code: 'login' | 'expired' | 'security' = 'security', cause?: unknown) {
-  return new ConsentryError('unauthenticated', diagnostics, { code, cause })
+  return new ConsentryError('unauthenticated', diagnostics, { code, cause, expression: ['http.authorization'] })
 }
 
 function tokenRefusal(error: unknown, issuer: string, audience: string): ConsentryError {

@@ -87,6 +87,8 @@ export function takeParameters(call: Call, added: readonly Parameter[]): string 
   return call.representation.findLast(([name]) => name === '_format')?.[1]
 }
 
+const PATH = ['http.path']
+
 function found(match: Match, method: string, types: ReadonlySet<string>): Target {
   switch (match.kind) {
     case 'found':
@@ -98,16 +100,20 @@ function found(match: Match, method: string, types: ReadonlySet<string>): Target
     case 'malformed-id':
       throw new ConsentryError('malformed', 'A logical id has 1 to 64 letters, digits, "-" or "." and nothing else.', {
         code: 'value',
+        expression: PATH,
       })
     case 'unknown-type': {
       const near = nearNames(match.type, types)
       const hint = near.length > 0 ? ` Did you mean ${near.join(' or ')}?` : ''
       throw new ConsentryError('not-found', `FHIR R4 has no resource type ${shown(match.type)}.${hint}`, {
         code: 'not-supported',
+        expression: PATH,
       })
     }
     case 'not-found':
-      throw new ConsentryError('not-found', 'There is nothing at this URL; the capabilities are at /metadata.')
+      throw new ConsentryError('not-found', 'There is nothing at this URL; the capabilities are at /metadata.', {
+        expression: PATH,
+      })
   }
 }
 

@@ -18,7 +18,12 @@ export function decompressed(headers: IncomingHttpHeaders, payload: Readable): R
   body.on('error', () => undefined)
   payload.once('error', (error) => body.destroy(error))
   plain.once('error', (cause) =>
-    body.destroy(new ConsentryError('malformed', `The request body is not whole ${coding} data.`, { cause })),
+    body.destroy(
+      new ConsentryError('malformed', `The request body is not whole ${coding} data.`, {
+        cause,
+        expression: ['http.body'],
+      }),
+    ),
   )
   // The limit on the body was reached, or the client went away: stop decompressing.
   body.once('close', () => plain.destroy())

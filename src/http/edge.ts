@@ -100,7 +100,9 @@ function run(options: EdgeOptions, open: OpenRequest, call: Call): Promise<Inter
 function takeForm(call: Call, body: unknown): void {
   if (!(body instanceof Uint8Array)) return
   if (body.length > MOST_FORM_BYTES)
-    throw new ConsentryError('too-large', `A form with search parameters may have ${MOST_FORM_BYTES} bytes.`)
+    throw new ConsentryError('too-large', `A form with search parameters may have ${MOST_FORM_BYTES} bytes.`, {
+      expression: ['http.body'],
+    })
   takeParameters(call, parseParameters(Buffer.from(body).toString('utf8'), 'form'))
 }
 

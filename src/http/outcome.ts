@@ -58,13 +58,25 @@ function challenge(error: ConsentryError, code: string): string {
 }
 
 /** What Fastify itself refuses, in our words. */
-const FASTIFY: Readonly<Record<string, readonly [ErrorKind, string]>> = {
-  FST_ERR_CTP_BODY_TOO_LARGE: ['too-large', 'The request body is larger than this server accepts.'],
-  FST_ERR_CTP_INVALID_CONTENT_LENGTH: ['malformed', 'The request body is not as long as its Content-Length says.'],
-  FST_ERR_CTP_INVALID_MEDIA_TYPE: ['unsupported-media-type', 'The Content-Type header is not a media type.'],
-  FST_ERR_CTP_EMPTY_TYPE: ['unsupported-media-type', 'A request with a body needs a Content-Type header.'],
-  FST_ERR_BAD_URL: ['malformed', 'The URL has a malformed percent-encoding.'],
-  FST_ERR_MAX_PARAM_LENGTH: ['malformed', 'A part of the URL is too long.'],
+const FASTIFY: Readonly<Record<string, readonly [kind: ErrorKind, diagnostics: string, place?: string]>> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: ['too-large', 'The request body is larger than this server accepts.', 'http.body'],
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: [
+    'malformed',
+    'The request body is not as long as its Content-Length says.',
+    'http.content-length',
+  ],
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: [
+    'unsupported-media-type',
+    'The Content-Type header is not a media type.',
+    'http.content-type',
+  ],
+  FST_ERR_CTP_EMPTY_TYPE: [
+    'unsupported-media-type',
+    'A request with a body needs a Content-Type header.',
+    'http.content-type',
+  ],
+  FST_ERR_BAD_URL: ['malformed', 'The URL has a malformed percent-encoding.', 'http.path'],
+  FST_ERR_MAX_PARAM_LENGTH: ['malformed', 'A part of the URL is too long.', 'http.path'],
 }
 
 function asConsentryError(error: unknown, bodyBytes: number | undefined): ConsentryError {
@@ -72,7 +84,10 @@ function asConsentryError(error: unknown, bodyBytes: number | undefined): Consen
     // The cause of an internal error stays inside.
     return error.kind === 'internal' ? new ConsentryError('internal', UNKNOWN.diagnostics, { cause: error }) : error
   const code = typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : ''
-  const [kind, diagnostics] = FASTIFY[code] ?? ['internal', UNKNOWN.diagnostics]
+  const [kind, diagnostics, place] = FASTIFY[code] ?? (['internal', UNKNOWN.diagnostics] as const)
   const limit = kind === 'too-large' && bodyBytes !== undefined ? `; its limit is ${bodyBytes} bytes, decompressed` : ''
-  return new ConsentryError(kind, `${diagnostics.slice(0, -1)}${limit}.`, { cause: error })
+  return new ConsentryError(kind, `${diagnostics.slice(0, -1)}${limit}.`, {
+    cause: error,
+    ...(place === undefined ? {} : { expression: [place] }),
+  })
 }

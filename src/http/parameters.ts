@@ -9,28 +9,33 @@ const MOST = 1000
  * Decodes `a=b&c=d` (a query or a form), in order, repeated names kept. Stricter than the URL standard: a broken
  * percent-encoding is an error and not a literal, because a filter that is silently another one discloses records.
  */
-export function parseParameters(text: string, place: 'query' | 'form'): Parameter[] {
+export function parseParameters(text: string, place: Place): Parameter[] {
   if (text === '') return []
   const pairs = text.split('&').filter((pair) => pair !== '')
-  if (pairs.length > MOST) throw new ConsentryError('malformed', `The ${place} has more than ${MOST} parameters.`)
+  if (pairs.length > MOST) throw refusal(`The ${place} has more than ${MOST} parameters.`, place)
   return pairs.map((pair, i): Parameter => {
     const at = pair.indexOf('=')
-    const name = decode(at < 0 ? pair : pair.slice(0, at), `name of parameter ${i + 1} of the ${place}`)
+    const name = decode(at < 0 ? pair : pair.slice(0, at), `name of parameter ${i + 1} of the ${place}`, place)
     const named = /^[\w.:$-]{1,60}$/.test(name) ? name : `parameter ${i + 1}`
-    return [name, at < 0 ? '' : decode(pair.slice(at + 1), `value of ${named} in the ${place}`)]
+    return [name, at < 0 ? '' : decode(pair.slice(at + 1), `value of ${named} in the ${place}`, place)]
   })
 }
 
-function decode(text: string, place: string): string {
+type Place = 'query' | 'form'
+
+function refusal(diagnostics: string, place: Place): ConsentryError {
+  return new ConsentryError('malformed', diagnostics, { expression: [place === 'query' ? 'http.query' : 'http.body'] })
+}
+
+function decode(text: string, what: string, place: Place): string {
   let decoded: string
   try {
     decoded = decodeURIComponent(text.replaceAll('+', ' '))
   } catch {
-    throw new ConsentryError('malformed', `The ${place} has a malformed percent-encoding.`)
+    throw refusal(`The ${what} has a malformed percent-encoding.`, place)
   }
   // eslint-disable-next-line no-control-regex -- that is what is looked for
-  if (/[\x00-\x08\x0b\x0c\x0e-\x1f]/.test(decoded))
-    throw new ConsentryError('malformed', `The ${place} has a control character.`)
+  if (/[\x00-\x08\x0b\x0c\x0e-\x1f]/.test(decoded)) throw refusal(`The ${what} has a control character.`, place)
   return decoded
 }
 
@@ -57,7 +62,9 @@ export function pathSegments(path: string, prefix: string): string[] {
       try {
         return decodeURIComponent(segment)
       } catch {
-        throw new ConsentryError('malformed', 'The path has a malformed percent-encoding.')
+        throw new ConsentryError('malformed', 'The path has a malformed percent-encoding.', {
+          expression: ['http.path'],
+        })
       }
     })
 }

@@ -145,6 +145,23 @@ describe('without a usable token', () => {
 })
 
 describe('a request that cannot be right', () => {
+  it.each<[string, () => request.Test, number, string]>([
+    ['an id', () => get('/Patient/a_b'), 400, 'http.path'],
+    ['a type', () => get('/Patent/1'), 404, 'http.path'],
+    ['a path', () => get('/Patient/%zz'), 400, 'http.path'],
+    ['a query', () => get('/Patient?name=%zz'), 400, 'http.query'],
+    ['a token', () => request(edge.fhir).get('/Patient/1'), 401, 'http.authorization'],
+    ['a size', () => put('/Patient/1').type('application/fhir+json').send('x'.repeat(3000)), 413, 'http.body'],
+    [
+      'a coding',
+      () => put('/Patient/1').type('application/fhir+json').set('Content-Encoding', 'gzip').send('no'),
+      400,
+      'http.body',
+    ],
+  ])('is told where: %s', async (_, ask, status, place) => {
+    expect(issue(await ask().expect(status))?.expression).toEqual([place])
+  })
+
   it('names near resource types', async () => {
     const response = await get('/Patent/1').expect(404)
     expect(issue(response)?.diagnostics).toContain('Did you mean Patient?')
