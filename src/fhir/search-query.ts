@@ -86,7 +86,7 @@ export function parseSystemSearch(
   handling: Handling = 'strict',
   options: SearchOptions = {},
 ): SystemQuery {
-  const context = contextFor(params, options)
+  const context = { ...contextFor(params, options), several: types.length > 1 }
   const [first = '', ...others] = types
   const { type: _, clauses, ...results } = parseFor(first, params, handling, context)
   requireSortOfSeveral(types, results.sort)

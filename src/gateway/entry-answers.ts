@@ -27,7 +27,8 @@ export class EntryAnswers {
   async ask(entry: ResolvedEntry, asked: ResolvedEntry): Promise<EntryResult> {
     const opened = new Opened()
     this.#opened.set(entry, opened)
-    return resultOf(this.request, await answer({ ...this.request, opened }, asked, this.interactions))
+    const result = resultOf(this.request, await answer({ ...this.request, opened }, asked, this.interactions))
+    return asked.method === 'HEAD' ? withoutResource(result) : result
   }
 
   async settle(results: Map<ResolvedEntry | ConsentryError, EntryResult>): Promise<void> {

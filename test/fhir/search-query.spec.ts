@@ -6,6 +6,7 @@ import {
   parseSearch,
   type SearchOptions,
   type SearchQuery,
+  parseSystemSearch,
 } from '../../src/fhir/search-query.js'
 import { r4Terminology } from '../../src/fhir/terminology.js'
 import { splitEscaped } from '../../src/fhir/search/escape.js'
@@ -293,6 +294,18 @@ describe('parseSearch: what is refused', () => {
       ['_count'],
       ['y'],
     ])
+  })
+
+  it('tells a search of several types that it takes what all of them have', () => {
+    const searching =
+      (...types: string[]) =>
+      () =>
+        parseSystemSearch(types, [['name', 'x']])
+    expect(searching('Patient', 'AdverseEvent')).toThrow(
+      'AdverseEvent has no search parameter name, and a search of several types takes what all of them have: name fewer with _type',
+    )
+    expect(searching('AdverseEvent')).toThrow('AdverseEvent has no search parameter name; served for AdverseEvent')
+    expect(searching('Patient', 'Practitioner')().searched).toHaveLength(2)
   })
 
   it('never repeats a name that is none, and knows its types', () => {

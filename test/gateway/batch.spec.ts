@@ -58,6 +58,13 @@ describe('the entries of a batch', () => {
     expect(atOnce).toBe(8)
   })
 
+  it('are answered without a body for HEAD', async () => {
+    expect(await carriedOut([{ request: { method: 'HEAD', url: 'Observation/h' } }, get('g')])).toEqual([
+      '',
+      'GET Observation/g',
+    ])
+  })
+
   it('wait for those of the methods before: DELETE, POST, PUT and PATCH, GET', async () => {
     const rank = { DELETE: 0, POST: 1, PUT: 2, GET: 3 }
     const post = { request: { method: 'POST', url: 'Observation' }, resource: { resourceType: 'Observation' } }

@@ -22,6 +22,8 @@ export interface ClauseContext {
   readonly terminology: () => CodesOf
   /** Milliseconds since the epoch. */
   readonly now: number
+  /** The search is of several types: it takes what all of them have. */
+  readonly several?: boolean
   /** Codes that this server serves for a type, for the message. */
   readonly servedCodes: (type: string) => readonly string[]
 }
@@ -115,11 +117,17 @@ const OF_R4: Readonly<Record<string, string>> = {
   _has: 'needs the form _has:Type:reference:parameter',
 }
 
-function unknownParameter(type: string, code: string, { servedCodes }: ClauseContext): Refusal {
+function unknownParameter(type: string, code: string, { servedCodes, several }: ClauseContext): Refusal {
+  const all =
+    several === true ? ', and a search of several types takes what all of them have: name fewer with _type' : ''
   const served = `served for ${type} are ${servedCodes(type).join(', ')}`
   const why = Object.hasOwn(OF_R4, code) ? OF_R4[code] : undefined
   return why === undefined
-    ? new Refusal('not-supported', `is unknown: ${type} has no search parameter ${printable(code)}; ${served}`, true)
+    ? new Refusal(
+        'not-supported',
+        `is unknown: ${type} has no search parameter ${printable(code)}${all}; ${served}`,
+        true,
+      )
     : new Refusal('not-supported', why, true)
 }
 
