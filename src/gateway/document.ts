@@ -34,7 +34,7 @@ function document(parts: GatewayParts): AuditedHandler {
     const [row] = await parts.records.read([{ type: 'Composition', id }])
     if (!row) {
       trail.touches(`Composition/${id}`)
-      throw missing(parts, request, `Composition/${id}`)
+      throw await missing(parts, request, `Composition/${id}`)
     }
     await trace(parts, trail, [row])
     const permit = await withoutExistence(parts, request, parts.access.permit(request.principal, 'read', [row]))
@@ -43,10 +43,13 @@ function document(parts: GatewayParts): AuditedHandler {
     const told = { interaction: '$document' }
     const [composition] = await disclose(parts, request, trail, permit, [row], told)
     const first = storedResource(composition as Uint8Array)
-    const rows = await wholeOf(parts, request, referredTo(first, id))
+    const refs = referredTo(first, id)
+    const rows = await presentOf(parts, request, refs)
+    // What is there is decided about before it is said that something is not: what may not be read is no other than what does not exist.
     const others = await parts.access.permit(request.principal, 'read', rows).catch((error: unknown) => {
       throw error instanceof ConsentryError && error.kind === 'forbidden' ? incomplete() : error
     })
+    if (rows.length < refs.length) throw incomplete()
     await trace(parts, trail, rows)
     const bodies = await disclose(parts, request, trail, others, rows, told)
     const resources = [first, ...bodies.map((body) => storedResource(body))]
@@ -76,8 +79,8 @@ function referredTo(composition: Resource, id: string): Ref[] {
   throw new ConsentryError('too-large', `A document is made of at most ${MOST} resources here.`, { code: 'too-costly' })
 }
 
-/** One statement. @throws ConsentryError as `incomplete` */
-async function wholeOf(
+/** Those that are there, in one statement. @throws ConsentryError as `incomplete` for what the token does not reach */
+async function presentOf(
   parts: GatewayParts,
   request: InteractionRequest,
   refs: readonly Ref[],
@@ -86,10 +89,9 @@ async function wholeOf(
     const decision = allows(request.principal, type, 'read')
     return decision.allowed && decision.filters === null
   })
-  const rows = reached ? await parts.records.read(refs) : []
-  const whole = rows.filter((row) => row !== null && !row.deleted) as StoredVersion[] // null is left out
-  if (!reached || whole.length < refs.length) throw incomplete()
-  return whole
+  if (!reached) throw incomplete()
+  const rows = await parts.records.read(refs)
+  return rows.filter((row) => row !== null && !row.deleted) as StoredVersion[] // null is left out
 }
 
 /** "All resources referred to by the Composition SHALL be included" (https://hl7.org/fhir/R4/documents.html#content). The same words whatever is the reason. */

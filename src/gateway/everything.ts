@@ -73,7 +73,7 @@ async function patientOf(parts: GatewayParts, request: InteractionRequest, trail
   const [row] = await parts.records.read([{ type: 'Patient', id: request.id as string }])
   if (!row) {
     trail.touches(`Patient/${request.id}`)
-    throw missing(parts, request, `Patient/${request.id}`)
+    throw await missing(parts, request, `Patient/${request.id}`)
   }
   await trace(parts, trail, [row])
   await withoutExistence(parts, request, parts.access.permit(request.principal, 'read', [row]))

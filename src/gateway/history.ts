@@ -32,7 +32,7 @@ export function historyInstance(parts: GatewayParts): Handler {
       const [current] = await parts.records.read([ref])
       if (!current) {
         trail.touches(`${ref.type}/${ref.id}`)
-        throw missing(parts, request, `${ref.type}/${ref.id}`)
+        throw await missing(parts, request, `${ref.type}/${ref.id}`)
       }
       await trace(parts, trail, [current])
       await withoutExistence(parts, request, parts.access.permit(request.principal, 'read', [current]))

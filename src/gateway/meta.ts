@@ -41,7 +41,7 @@ async function current(parts: GatewayParts, request: InteractionRequest, trail: 
   const [row] = await parts.records.read([ref])
   if (!row) {
     trail.touches(`${ref.type}/${ref.id}`)
-    throw missing(parts, request, `${ref.type}/${ref.id}`)
+    throw await missing(parts, request, `${ref.type}/${ref.id}`)
   }
   await trace(parts, trail, [row])
   const permit = await withoutExistence(parts, request, parts.access.permit(request.principal, 'read', [row]))

@@ -1,3 +1,6 @@
+import { GENERAL } from '../consent/labels.js'
+import type { Action, RecordSubject } from '../consent/permit.js'
+import { categoryBits } from '../consent/terms.js'
 import { ConsentryError } from '../errors.js'
 import type { InteractionRequest } from './interaction.js'
 import { isConfined } from './launch-context.js'
@@ -7,19 +10,46 @@ import type { GatewayParts } from './parts.js'
  * What is said when a resource does not exist. A party of another entity, or the application of one patient, learns nothing from what is missing: to it, a
  * resource that does not exist is one that it may not read.
  */
-export function missing(parts: GatewayParts, request: InteractionRequest, what: string): ConsentryError {
-  return isForeign(parts, request) ? notForOthers() : new ConsentryError('not-found', `${what} does not exist.`)
+export async function missing(parts: GatewayParts, request: InteractionRequest, what: string): Promise<ConsentryError> {
+  return isForeign(parts, request)
+    ? asHidden(parts, request, 'read')
+    : new ConsentryError('not-found', `${what} does not exist.`)
 }
 
 export function isForeign(parts: GatewayParts, request: InteractionRequest): boolean {
   return request.principal.entity !== parts.entity || isConfined(request.principal)
 }
 
+/** In the compartment of a patient who is nobody: the ledger gives no such id. */
+const NOBODYS: RecordSubject = {
+  patient: `0x${'00'.repeat(32)}`,
+  origin: `0x${'00'.repeat(32)}`,
+  labels: GENERAL,
+  categories: categoryBits([]),
+}
+
+/**
+ * How a party is refused what it may not see, of what does not exist: the same is asked as of a record of a patient who has granted nothing, so that
+ * neither the words, nor what holds for the party itself (a mirror that is too old), nor the work that it takes tell the two apart.
+ */
+export async function asHidden(
+  parts: GatewayParts,
+  request: InteractionRequest,
+  action: Action,
+): Promise<ConsentryError> {
+  await parts.patients.localIds([NOBODYS.patient as `0x${string}`])
+  const asked = parts.access.permit(request.principal, action, [NOBODYS])
+  return withoutExistence(parts, request, asked).then(notForOthers, (error: unknown) => {
+    if (error instanceof ConsentryError) return error
+    throw error
+  })
+}
+
 /** The same words whether the resource exists or not. */
-export function notForOthers(): ConsentryError {
+function notForOthers(): ConsentryError {
   return new ConsentryError(
     'forbidden',
-    'No consent of a patient is in force that lets this party read such a resource, or it does not exist.',
+    'No consent of a patient is in force that lets this party do this, or there is no such resource.',
     { code: 'suppressed' },
   )
 }

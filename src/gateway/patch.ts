@@ -123,7 +123,7 @@ async function readable(
   const absent = targets[found.indexOf(null)]
   if (absent === undefined) return rows
   trail.touches(`${absent.type}/${absent.id}`)
-  throw missing(parts, request, `${absent.type}/${absent.id}`)
+  throw await missing(parts, request, `${absent.type}/${absent.id}`)
 }
 
 /** Type and id stay; the rest is what an update would be held to. */

@@ -42,6 +42,8 @@ export interface Placement {
  * besides is to be asked too, wherever it names them.
  *
  * @param mayAdmit asked before somebody is registered; what it throws ends the write before that
+ * @param others for a party of another entity: it registers nobody, and hears nothing of who is known
+ * @returns `null` to such a party, for patients who are not known
  * @throws ConsentryError `invalid` for a reference to an unknown patient, and for too many patients; `conflict`
  *   for a new Patient whose id another entity's records name.
  */
@@ -50,7 +52,8 @@ export async function patientsOf(
   intents: readonly Intent[],
   previous: readonly (StoredVersion | null)[],
   mayAdmit: () => Promise<unknown>,
-): Promise<Placement> {
+  others = false,
+): Promise<Placement | null> {
   const wanted = intents.map((intent) => (intent.kind === 'delete' ? [] : localPatientsOf(intent)))
   const named = intents.map((intent) => (intent.kind === 'delete' ? [] : patientsNamedIn(intent)))
   const asked = new Set([...wanted.flat().map(({ id }) => id), ...named.flat()])
@@ -63,7 +66,7 @@ export async function patientsOf(
     intents.flatMap((intent) => (intent.type === 'Patient' && intent.kind === 'delete' ? [intent.id] : [])),
   )
   const present = new Set<string>()
-  refuseUnknown(wanted, (localId, i) => {
+  const stateOf = (localId: string, i: number): KnownPatient['state'] => {
     if (created.has(localId)) return 'present'
     const { id, state = 'absent' } = linkedBefore.get(localId) ?? {}
     // What is in the compartment can still be corrected, whatever became of the Patient.
@@ -71,7 +74,10 @@ export async function patientsOf(
     if (deleted.has(localId)) return 'deleted'
     if (state === 'present') present.add(localId)
     return state
-  })
+  }
+  const isUnknown = (id: string): boolean => !known.has(id) && !created.has(id)
+  if (others && (unknownAmong(wanted, stateOf).length > 0 || named.flat().some(isUnknown))) return null
+  refuseUnknown(unknownAmong(wanted, stateOf))
 
   const fresh = [...created.values()].filter(({ id }) => !known.has(id))
   const linked = fresh.flatMap((intent) => {
@@ -85,6 +91,7 @@ export async function patientsOf(
     return state === 'absent' && ours === true
   })
   const unregistered = [...fresh.filter(({ id }) => !known.has(id)).map(({ id }) => id), ...halfway]
+  if (unregistered.length > 0 && others) return null
   if (unregistered.length > 0) {
     await mayAdmit()
     const done = await parts.patients.admitNew(unregistered)
@@ -157,16 +164,19 @@ const REASON: Readonly<Record<Exclude<KnownPatient['state'], 'present'>, string>
 }
 
 /** @param stateOf of a Patient, for the intent of that place */
-function refuseUnknown(
+function unknownAmong(
   wanted: readonly LocalPatient[][],
   stateOf: (localId: string, intent: number) => KnownPatient['state'],
-): void {
-  const unknown = wanted.flatMap((patients, i) =>
+): { at: string; what: string }[] {
+  return wanted.flatMap((patients, i) =>
     patients.flatMap(({ id, at }) => {
       const state = stateOf(id, i)
       return state === 'present' ? [] : [{ at, what: `Patient/${id} ${REASON[state]}` }]
     }),
   )
+}
+
+function refuseUnknown(unknown: ReturnType<typeof unknownAmong>): void {
   if (unknown.length > 0) throw unknownPatients(unknown)
 }
 

@@ -23,7 +23,7 @@ function ledgerId(parts: GatewayParts): AuditedHandler {
     const [row] = await parts.records.read([{ type: 'Patient', id: request.id as string }])
     if (row) await trace(parts, trail, [row])
     else trail.touches(`Patient/${request.id}`)
-    if (!row || row.deleted) throw missing(parts, request, `Patient/${request.id}`)
+    if (!row || row.deleted) throw await missing(parts, request, `Patient/${request.id}`)
     const permit = await withoutExistence(parts, request, parts.access.permit(request.principal, 'read', [row]))
     await requireInsideScope(parts, request, row, filters)
     if (row.patient === null) throw new ConsentryError('not-found', `Patient/${request.id} is not known to the ledger.`)

@@ -49,13 +49,14 @@ async function respondWith(
   const type = request.type as string
   const cut = cutAsked(request)
   const filters = requireScope(request.principal, type, interaction)
+  // As in a history: a version is shown to whoever may read it and the resource as it is now.
+  const ref = { type, id: request.id as string }
+  const now = interaction === 'vread' ? await parts.records.read([ref]) : []
   if (row === null) {
     trail.touches(`${type}/${request.id}`)
-    throw missing(parts, request, `${type}/${request.id}${version(request)}`)
+    throw await missing(parts, request, `${type}/${request.id}${version(request)}`)
   }
   await trace(parts, trail, [row])
-  // As in a history: a version is shown to whoever may read it and the resource as it is now.
-  const now = interaction === 'vread' ? await parts.records.read([row]) : []
   const subjects = [row, ...now.filter((each) => each !== null)]
   const permit = await withoutExistence(parts, request, parts.access.permit(request.principal, 'read', subjects))
   await requireInsideScope(parts, request, row, filters)

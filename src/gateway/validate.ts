@@ -130,7 +130,7 @@ async function present(
   const [row] = await parts.records.read([{ type, id }])
   if (row) await trace(parts, trail, [row])
   else trail.touches(`${type}/${id}`)
-  if (!row || row.deleted) throw missing(parts, request, `${type}/${id}`)
+  if (!row || row.deleted) throw await missing(parts, request, `${type}/${id}`)
   return row
 }
 

@@ -30,7 +30,7 @@ function verify(parts: GatewayParts, log: VerifiableLog, contracts: Contracts): 
     const [row] = await parts.records.read([ref])
     if (!row) {
       trail.touches(name)
-      throw missing(parts, request, name)
+      throw await missing(parts, request, name)
     }
     await trace(parts, trail, [row])
     const permit = await withoutExistence(parts, request, parts.access.permit(request.principal, 'read', [row]))

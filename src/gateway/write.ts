@@ -13,7 +13,7 @@ import {
 } from './draft.js'
 import type { Intent } from './intent.js'
 import type { InteractionRequest } from './interaction.js'
-import { isForeign, notForOthers, withoutExistence } from './missing.js'
+import { asHidden, isForeign, withoutExistence } from './missing.js'
 import { occurrence } from './occurrence.js'
 import type { GatewayParts } from './parts.js'
 import { patientsOf, takenIds } from './patient-compartment.js'
@@ -78,20 +78,19 @@ async function attemptWrite(
   beforeCommit?: BeforeCommit,
 ): Promise<Written[] | 'overtaken'> {
   const previous = await previousVersions(parts, intents)
-  // To another entity's party, what does not exist is what it may not touch.
-  if (isForeign(parts, request) && intents.some((intent, i) => isIdle(intent, previous[i] ?? null))) {
-    throw notForOthers()
+  const foreign = isForeign(parts, request)
+  const mayAdmit = () => withoutExistence(parts, request, parts.access.admits(request.principal, parts.entity))
+  const placement = await patientsOf(parts, intents, previous, mayAdmit, foreign)
+  // To another entity's party, what does not exist is what it may not touch: it creates under ids that the server gives.
+  if (placement === null || (foreign && intents.some((intent, i) => isNothing(intent, previous[i] ?? null)))) {
+    for (const { type, id } of intents) trail.touches(`${type}/${id}`)
+    throw await asHidden(parts, request, 'update')
   }
-  const { patients, links, present } = await patientsOf(parts, intents, previous, () =>
-    withoutExistence(parts, request, parts.access.admits(request.principal, parts.entity)),
-  )
+  const { patients, links, present } = placement
   const drafts = intendedVersions(parts, trail, intents, previous, patients)
   const referenceTo = await localPatients(parts, drafts)
   for (const patient of drafts.flatMap(patientsConcerned)) trail.concerns(patient, referenceTo(patient))
-  const deciding = decideAll(parts, request, drafts)
-  // Only of an id that the server gives nobody learns whether it was taken.
-  const named = intents.some(({ kind }) => kind !== 'create')
-  const decided = await (named ? withoutExistence(parts, request, deciding) : deciding)
+  const decided = await withoutExistence(parts, request, decideAll(parts, request, drafts))
   await requirePreconditions(parts, intents, previous)
   const taken = links.length > 0 ? await parts.patients.link(links) : []
   if (taken.length > 0) throw takenIds(taken, intents)
@@ -130,6 +129,11 @@ async function attemptWrite(
   }
   parts.committed()
   return report(intents, drafts, bodies, previous)
+}
+
+/** What the intent names by an id does not exist. */
+function isNothing(intent: Intent, previous: StoredVersion | null): boolean {
+  return isIdle(intent, previous) || (intent.kind === 'update' && previous === null)
 }
 
 /** How the client asked for the version, for the history. */

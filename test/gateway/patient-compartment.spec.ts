@@ -18,7 +18,7 @@ const parts = { patients: { known: async (ids: readonly string[]) => known(ids) 
 const named = async (resource: Omit<Resource, 'id'>) => {
   const type = resource['resourceType'] as string
   const intent = { kind: 'create', type, id: 'x', resource: { id: 'x', ...resource }, at: type } as unknown as PutIntent // what is looked at
-  const { patients } = await patientsOf(parts, [intent], [null], async () => undefined)
+  const { patients = [] } = (await patientsOf(parts, [intent], [null], async () => undefined)) ?? {}
   return { patient: patients[0]?.patient?.id ?? null, others: patients[0]?.others.map((other) => other.id) }
 }
 const of = (reference: string) => ({ reference })

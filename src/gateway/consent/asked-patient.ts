@@ -24,7 +24,7 @@ export async function askedPatient(
     const reference = `Patient/${request.id}`
     trail.touches(reference)
     const known = (await parts.patients.known([request.id])).get(request.id)
-    if (known === undefined || known.state !== 'present') throw missing(parts, request, reference)
+    if (known === undefined || known.state !== 'present') throw await missing(parts, request, reference)
     trail.concerns(known.id, reference)
     return { id: known.id, reference }
   }

@@ -35,7 +35,7 @@ export async function loadNotice(
   const [row] = await parts.records.read([{ type: 'Task', id: request.id as string }])
   if (row) await trace(parts, trail, [row])
   else trail.touches(reference)
-  if (!row || row.deleted) throw missing(parts, request, reference)
+  if (!row || row.deleted) throw await missing(parts, request, reference)
   const permit = await withoutExistence(parts, request, parts.access.permit(request.principal, 'read', [row]))
   await requireInsideScope(parts, request, row, filters)
   const notice = (await notices.of([row.id])).get(row.id)

@@ -51,7 +51,7 @@ function receipt(parts: GatewayParts, { sql, reader, links, documents }: Receipt
     const [row] = await parts.records.read([{ type: 'Consent', id: request.id as string }])
     if (row) await trace(parts, trail, [row])
     else trail.touches(name)
-    if (!row || row.deleted) throw missing(parts, request, name)
+    if (!row || row.deleted) throw await missing(parts, request, name)
     const permit = await withoutExistence(parts, request, parts.access.permit(request.principal, 'read', [row]))
     await requireInsideScope(parts, request, row, filters)
 

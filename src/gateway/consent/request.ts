@@ -70,7 +70,7 @@ export async function load(
   const [row] = await parts.records.read([{ type: 'Consent', id: request.id as string }])
   if (row) await trace(parts, trail, [row])
   else trail.touches(`Consent/${request.id}`)
-  if (!row || row.deleted) throw missing(parts, request, `Consent/${request.id}`)
+  if (!row || row.deleted) throw await missing(parts, request, `Consent/${request.id}`)
   const permit = await withoutExistence(parts, request, parts.access.permit(request.principal, 'read', [row]))
   await requireInsideScope(parts, request, row, filters)
   if (row.source !== null) {

@@ -24,7 +24,7 @@ export function revokeAll(parts: GatewayParts, consent: ConsentParts): AuditedHa
     const [row] = await parts.records.read([{ type: 'Patient', id: request.id as string }])
     if (row) await trace(parts, trail, [row])
     else trail.touches(name)
-    if (!row || row.deleted) throw missing(parts, request, name)
+    if (!row || row.deleted) throw await missing(parts, request, name)
     await withoutExistence(parts, request, parts.access.permit(request.principal, 'read', [row]))
     await requireInsideScope(parts, request, row, filters)
     const patient = row.patient === null ? null : await consent.mirror.party(row.patient)
