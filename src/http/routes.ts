@@ -5,7 +5,7 @@ import type { Interaction } from '../gateway/interaction.js'
  * `[type]` a resource type, `[compartment]` a type with a compartment, `[id]` and `[vid]` logical ids,
  * `$[operation]` an operation name. HEAD is answered from GET. update, patch and delete on `/[type]` are conditional.
  */
-const TABLE: readonly (readonly [path: string, methods: Partial<Record<Method, Interaction>>])[] = [
+export const ROUTES: readonly (readonly [path: string, methods: Partial<Record<Method, Interaction>>])[] = [
   ['/', { GET: 'search-system', POST: 'transaction' }],
   ['/metadata', { GET: 'capabilities' }],
   ['/_search', { POST: 'search-system' }],
@@ -61,7 +61,7 @@ interface Row {
   readonly methods: Partial<Record<Method, Interaction>>
 }
 
-const ROWS: readonly Row[] = TABLE.map(([path, methods]) => ({ pattern: split(path), methods }))
+const ROWS: readonly Row[] = ROUTES.map(([path, methods]) => ({ pattern: split(path), methods }))
 const BY_LENGTH = new Map([0, 1, 2, 3, 4].map((n) => [n, ROWS.filter(({ pattern }) => pattern.length === n)]))
 
 /** `segments`: the decoded parts of the path below the FHIR base, without empty ones at the end. */

@@ -37,6 +37,7 @@ export class ConsentGateway {
   readonly tokens: Record<string, string> = {}
   #running: RunningProcess | undefined
   readonly #clients: object[] = []
+  #administrator: TransactionSender | undefined
   #ledger: { keys: EntityKeys; reader: LedgerReader; sender: TransactionSender; rpc: Rpc } | undefined
 
   private constructor(readonly data: string) {}
@@ -53,6 +54,8 @@ export class ConsentGateway {
   }
 
   async stop(): Promise<void> {
+    await this.#administrator?.close()
+    this.#administrator = undefined
     await this.#ledger?.sender.close()
     await this.#ledger?.rpc.close()
     this.#ledger = undefined
@@ -143,10 +146,7 @@ export class ConsentGateway {
 
   /** Another entity, as the consortium's administrator registers it. */
   async registerClinic(id: Hex): Promise<void> {
-    const { reader, rpc } = await this.ledger()
-    const passphrase = (await readFile(join(this.data, 'passphrase'), 'utf8')).trim()
-    const signer = await administratorKey(await Keystore.open(join(this.data, 'keystore.json'), passphrase))
-    const administrator = new TransactionSender({ rpc, chainId: reader.contracts.chainId, signer })
+    const { reader } = await this.ledger()
     const encryptionKey: Hex = `0x${Buffer.from(SecretKey.random().publicKey.toBytes()).toString('hex')}`
     const registration = {
       id,
@@ -157,8 +157,24 @@ export class ConsentGateway {
       encryptionKey,
       endpoint: 'http://127.0.0.1:1',
     }
-    await (await administrator.send(reader.contracts.write('IdentityRegistry', 'registerEntity', registration))).wait()
-    await administrator.close()
+    await this.administer(reader.contracts.write('IdentityRegistry', 'registerEntity', registration))
+  }
+
+  /** Sends as the consortium's administrator. */
+  async administer(call: Call): Promise<void> {
+    this.#administrator ??= await this.#openAdministrator()
+    await (await this.#administrator.send(call)).wait()
+  }
+
+  async #openAdministrator(): Promise<TransactionSender> {
+    const { reader, rpc } = await this.ledger()
+    const signer = await administratorKey(await this.#keystore())
+    return new TransactionSender({ rpc, chainId: reader.contracts.chainId, signer })
+  }
+
+  async #keystore(): Promise<Keystore> {
+    const passphrase = (await readFile(join(this.data, 'passphrase'), 'utf8')).trim()
+    return Keystore.open(join(this.data, 'keystore.json'), passphrase)
   }
 
   /** The patient takes its key into a wallet of its own: custody ends. */
@@ -204,8 +220,7 @@ export class ConsentGateway {
 
   async #openLedger() {
     const deployment = JSON.parse(await readFile(join(this.data, 'deployment.json'), 'utf8')) as Deployment
-    const passphrase = (await readFile(join(this.data, 'passphrase'), 'utf8')).trim()
-    const keys = await entityKeys(await Keystore.open(join(this.data, 'keystore.json'), passphrase))
+    const keys = await entityKeys(await this.#keystore())
     const rpc = new Rpc(`http://127.0.0.1:${(await this.chain()).port}`)
     const contracts = new Contracts(deployment.chainId, deployment.addresses)
     const sender = new TransactionSender({ rpc, chainId: deployment.chainId, signer: keys.operator })
