@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { readConfig } from '../config.js'
 import { administratorKey } from '../embedded/entity-keys.js'
@@ -28,6 +28,11 @@ async function main(): Promise<void> {
   const request = requestIn(text)
   const config = readConfig()
   const read = (name: string): string => readFileSync(join(config.dataDirectory, name), 'utf8')
+  if (!existsSync(join(config.dataDirectory, 'deployment.json'))) {
+    throw new Error(
+      `Nobody has deployed contracts from ${config.dataDirectory}, so the administrator's key is not there: name the directory that has with CONSENTRY_DATA.`,
+    )
+  }
   const deployment = JSON.parse(read('deployment.json')) as Deployment
   const rpcUrl =
     config.ethRpcUrl ?? `http://127.0.0.1:${(JSON.parse(read('chain/chain.json')) as { port: number }).port}`
@@ -47,13 +52,22 @@ async function main(): Promise<void> {
 
 /** @throws Error for what is not the line that a gateway or proxy prints */
 function requestIn(text: string): RegistrationRequest {
-  const parts = ['id', 'controller', 'encryptionKey', 'endpoint'] as const
   const value = objectIn(text)
-  const missing = parts.filter((part) => typeof value[part] !== 'string')
-  if (missing.length === 0) return value as RegistrationRequest
-  throw new Error(
-    `This is not the line that an unregistered gateway or proxy prints, for it lacks ${missing.join(', ')}: give it as one argument, in quotes.`,
+  const wrong = Object.entries(PARTS).flatMap(([part, form]) =>
+    form.test(String(value[part as keyof RegistrationRequest])) ? [] : part,
   )
+  if (wrong.length === 0) return value as RegistrationRequest
+  throw new Error(
+    `This is not the line that an unregistered gateway or proxy prints, for it has no ${wrong.join(', ')} as that has: give it as one argument, in quotes.`,
+  )
+}
+
+/** A party's id, an address, a compressed point of secp256k1, a URL. */
+const PARTS: Readonly<Record<keyof RegistrationRequest, RegExp>> = {
+  id: /^0x[0-9a-f]{64}$/i,
+  controller: /^0x[0-9a-f]{40}$/i,
+  encryptionKey: /^0x0[23][0-9a-f]{64}$/i,
+  endpoint: /^https?:\/\/\S+$/,
 }
 
 function objectIn(text: string): Partial<Record<keyof RegistrationRequest, unknown>> {

@@ -27,7 +27,10 @@ async function main(): Promise<number> {
   })
   const [file] = positionals
   if (file === undefined || positionals.length > 1) throw new UsageError(USAGE)
-  const value = receiptFrom(await readFile(file === '-' ? '/dev/stdin' : file, 'utf8'))
+  const text = await readFile(file === '-' ? '/dev/stdin' : file, 'utf8').catch((cause: unknown) => {
+    throw new UsageError(`${file} cannot be read.`, { cause })
+  })
+  const value = receiptFrom(text)
   const verdict = verifyReceipt(value)
   const receipt = value as ConsentReceipt // verified
   requireSaysNoMore(receipt, verdict)

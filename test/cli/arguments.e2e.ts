@@ -25,3 +25,21 @@ describe.each(['token', 'load', 'fsck', 'register', 'verify-receipt', 'demo'])('
     expect(await readdir(data)).toEqual([])
   })
 })
+
+describe('what a command is given and cannot use', () => {
+  const party = { id: `0x${'1'.repeat(64)}`, controller: `0x${'2'.repeat(40)}`, endpoint: 'http://127.0.0.1:1' }
+
+  it.each([
+    ['register', ['entity', JSON.stringify(party)], 'it has no encryptionKey as that has'],
+    ['register', ['entity', JSON.stringify({ ...party, id: '0x1', encryptionKey: 'y' })], 'no id, encryptionKey as'],
+    ['register', ['proxy', 'nonsense'], 'no id, controller, encryptionKey, endpoint as'],
+    ['register', ['entity', JSON.stringify({ ...party, encryptionKey: `0x02${'3'.repeat(64)}` })], 'CONSENTRY_DATA'],
+    ['verify-receipt', ['/nowhere/receipt.json'], '/nowhere/receipt.json cannot be read.'],
+  ])('is told by npm run %s in one line: %j', async (program, given, why) => {
+    const { code, out, err } = await run(data, `cli/${program}.js`, given)
+    expect([code === 0, out]).toEqual([false, ''])
+    expect(err).toContain(why)
+    expect(err.trimEnd().split('\n')).toHaveLength(1)
+    expect(err).not.toContain('ENOENT')
+  })
+})
