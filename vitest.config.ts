@@ -23,6 +23,7 @@ export default defineConfig({
     hookTimeout: 180_000,
     pool: 'forks',
     maxWorkers: 2,
+    globalSetup: 'test/support/run.ts',
     sequence: { sequencer: LongFirst },
     // Two processes for all files: what they load is loaded and compiled twice, not two hundred times.
     isolate: false,

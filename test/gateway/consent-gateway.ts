@@ -16,7 +16,7 @@ import { signTypedData, typedData } from '../../src/ledger/typed-data.js'
 import { Keystore } from '../../src/vault/keystore.js'
 import { SecretKey } from '../../src/vault/pre/index.js'
 import { end, type RunningProcess, startGateway, tokenOf } from '../support/gateway.js'
-import { preparedData } from '../support/prepared-data.js'
+import { preparedGateway } from '../support/prepared-data.js'
 
 export interface Answer {
   readonly status: number
@@ -43,7 +43,7 @@ export class ConsentGateway {
   private constructor(readonly data: string) {}
 
   static async open(environment: Record<string, string> = {}): Promise<ConsentGateway> {
-    const gateway = new ConsentGateway(await preparedData('consentry-consent-'))
+    const gateway = new ConsentGateway(await preparedGateway('consentry-consent-'))
     await gateway.start(environment)
     return gateway
   }

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { structures } from '../../src/fhir/definitions/structures.js'
 import { searchParametersOf } from '../../src/fhir/search-parameters.js'
 import { end, type RunningProcess, startGateway, tokenOf } from '../support/gateway.js'
-import { preparedData } from '../support/prepared-data.js'
+import { preparedGateway } from '../support/prepared-data.js'
 import { minimalResource } from '../support/minimal-resource.js'
 
 /*
@@ -146,7 +146,7 @@ const having = (code: Interaction): Declared[] => rest.resource.filter((each) =>
 const stored = (code: Interaction): Declared[] => having(code).filter((each) => has(each, 'update'))
 
 beforeAll(async () => {
-  data = await preparedData('consentry-declared-')
+  data = await preparedGateway('consentry-declared-')
   gateway = await startGateway(data, { EMBEDDED_PROXIES: '0' })
   const { body } = await send('GET', '/metadata')
   rest = body.rest[0] as Rest

@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { validate } from '../../src/fhir/validate.js'
 import { end, type RunningProcess, startGateway, tokenOf } from '../support/gateway.js'
-import { preparedData } from '../support/prepared-data.js'
+import { preparedGateway } from '../support/prepared-data.js'
 import { transactionOf } from '../support/transaction.js'
 
 let data: string
@@ -35,7 +35,7 @@ const composition = (id: string, entry: object[]) => ({
 })
 
 beforeAll(async () => {
-  data = await preparedData('consentry-document-')
+  data = await preparedGateway('consentry-document-')
   gateway = await startGateway(data, { EMBEDDED_PROXIES: '0' })
   const token = (client: string, ...options: string[]) => tokenOf(data, client, ...options)
   tokens['ehr'] = await token('ehr')

@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { end, type RunningProcess, startGateway, tokenOf } from '../support/gateway.js'
-import { preparedData } from '../support/prepared-data.js'
+import { preparedGateway } from '../support/prepared-data.js'
 import { transactionOf } from '../support/transaction.js'
 
 /** `Observation/$lastn` over HTTP, on one real gateway. */
@@ -49,7 +49,7 @@ function observation(id: string, code: object, effective: object, more: object =
 const on = (day: string) => ({ effectiveDateTime: `2024-01-${day}` })
 
 beforeAll(async () => {
-  data = await preparedData('consentry-lastn-')
+  data = await preparedGateway('consentry-lastn-')
   gateway = await startGateway(data, { EMBEDDED_PROXIES: '0' })
   const token = (client: string, ...options: string[]) => tokenOf(data, client, ...options)
   tokens['ehr'] = await token('ehr')

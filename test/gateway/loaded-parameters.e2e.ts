@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { end, type RunningProcess, startGateway, tokenOf } from '../support/gateway.js'
-import { preparedData } from '../support/prepared-data.js'
+import { preparedGateway } from '../support/prepared-data.js'
 
 /*
  * A gateway has records, and is started again with a package of search parameters: what was there before is found by them too, once, and in
@@ -68,7 +68,7 @@ async function afterwards(path: string): Promise<Awaited<ReturnType<typeof ask>>
 }
 
 beforeAll(async () => {
-  data = await preparedData('consentry-parameters-')
+  data = await preparedGateway('consentry-parameters-')
   packages = join(data, 'packages')
   await mkdir(join(packages, 'colours'), { recursive: true })
   await writeFile(join(packages, 'colours', 'package.json'), '{"name":"colours","version":"1.0.0"}')

@@ -22,6 +22,8 @@ describe.skipIf(SERVER === undefined)('a gateway on PostgreSQL (DATABASE_URL nam
   let bearer: string
   /** Another session of the same database. */
   let rival: pg.Client
+  /** Outside of every transaction: inside one, what the sessions do stays as it was first seen. */
+  let watcher: pg.Client
 
   beforeAll(async () => {
     await administer(`CREATE DATABASE ${name}`)
@@ -29,11 +31,11 @@ describe.skipIf(SERVER === undefined)('a gateway on PostgreSQL (DATABASE_URL nam
     data = await mkdtemp(join(tmpdir(), 'consentry-one-'))
     gateway = await startGateway(data, { EMBEDDED_PROXIES: '0', DATABASE_URL: url, FRESHNESS_SECONDS: '600' })
     bearer = `Bearer ${await tokenOf(data, 'ehr')}`
-    rival = new pg.Client({ connectionString: url })
-    await rival.connect()
+    ;[rival, watcher] = [new pg.Client({ connectionString: url }), new pg.Client({ connectionString: url })]
+    await Promise.all([rival.connect(), watcher.connect()])
   }, 300_000)
   afterAll(async () => {
-    await rival?.end()
+    await Promise.all([rival?.end(), watcher?.end()])
     if (gateway !== undefined) await end(gateway.child, 'SIGTERM')
     await administer(`DROP DATABASE ${name} WITH (FORCE)`)
     await rm(data, { recursive: true, force: true })
@@ -82,8 +84,11 @@ describe.skipIf(SERVER === undefined)('a gateway on PostgreSQL (DATABASE_URL nam
     const waiting = (count: number) =>
       eventually(
         async () =>
-          (await rival.query(`SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = $1`, [name]))
-            .rowCount,
+          (
+            await watcher.query(`SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = $1`, [
+              name,
+            ])
+          ).rowCount,
         60_000,
       ).toBe(count)
 

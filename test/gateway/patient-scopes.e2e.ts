@@ -6,7 +6,7 @@ import { makeClient } from '../support/clients.js'
 import { entityKeys } from '../../src/embedded/entity-keys.js'
 import { Keystore } from '../../src/vault/keystore.js'
 import { end, type RunningProcess, startGateway, tokenOf } from '../support/gateway.js'
-import { preparedData } from '../support/prepared-data.js'
+import { preparedGateway } from '../support/prepared-data.js'
 
 /** An application of one patient: what its token reaches beyond the compartment. */
 let data: string
@@ -54,7 +54,7 @@ const RESOURCES: Record<string, object> = {
 }
 
 beforeAll(async () => {
-  data = await preparedData('consentry-patient-scopes-')
+  data = await preparedGateway('consentry-patient-scopes-')
   gateway = await startGateway(data, { EMBEDDED_PROXIES: '0' })
   tokens['ehr'] = await tokenOf(data, 'ehr')
   const passphrase = (await readFile(join(data, 'passphrase'), 'utf8')).trim()

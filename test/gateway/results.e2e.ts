@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { validate } from '../../src/fhir/validate.js'
 import { end, type RunningProcess, startGateway, tokenOf } from '../support/gateway.js'
-import { preparedData } from '../support/prepared-data.js'
+import { preparedGateway } from '../support/prepared-data.js'
 import { transactionOf } from '../support/transaction.js'
 
 /*
@@ -105,7 +105,7 @@ const NUMBERED = [1, 2, 3, 4].map((n) => ({
 }))
 
 beforeAll(async () => {
-  data = await preparedData('consentry-results-')
+  data = await preparedGateway('consentry-results-')
   gateway = await startGateway(data, { EMBEDDED_PROXIES: '0', ...LIMITS })
   token = await tokenOf(data, 'ehr')
   const resources = [PATIENT, OBSERVATION, QUESTIONNAIRE, ENCOUNTER, REPORT, ...NUMBERED]

@@ -7,7 +7,7 @@ import { entityKeys } from '../../src/embedded/entity-keys.js'
 import { Keystore } from '../../src/vault/keystore.js'
 import { makeClient } from '../support/clients.js'
 import { end, type RunningProcess, startGateway, tokenOf } from '../support/gateway.js'
-import { preparedData } from '../support/prepared-data.js'
+import { preparedGateway } from '../support/prepared-data.js'
 import { hasSharedData, listShared, readShared, SHARED_DATA } from '../support/shared-data.js'
 
 /*
@@ -60,7 +60,7 @@ describe.skipIf(!hasSharedData)('search cases over HTTP (../shared/data is neede
   const tokens: Record<string, string> = {}
 
   beforeAll(async () => {
-    data = await preparedData('consentry-search-cases-')
+    data = await preparedGateway('consentry-search-cases-')
     const own = join(data, 'packages', 'candle')
     await mkdir(own, { recursive: true })
     await writeFile(join(own, 'package.json'), '{"name":"candle","version":"1.0.0"}')

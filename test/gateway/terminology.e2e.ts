@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { validate } from '../../src/fhir/validate.js'
 import { end, type RunningProcess, startGateway, tokenOf } from '../support/gateway.js'
-import { preparedData } from '../support/prepared-data.js'
+import { preparedGateway } from '../support/prepared-data.js'
 
 /** A real gateway that holds one code system and value sets that draw on it, on R4's and on SNOMED CT. */
 let data: string
@@ -39,7 +39,7 @@ const valueSet = (name: string, ...include: object[]) => ({
 })
 
 beforeAll(async () => {
-  data = await preparedData('consentry-terminology-')
+  data = await preparedGateway('consentry-terminology-')
   gateway = await startGateway(data, { EMBEDDED_PROXIES: '0' })
   for (const name of ['ehr', 'auditor']) tokens[name] = await tokenOf(data, name)
   const isA = { system: CS, filter: [{ property: 'concept', op: 'is-a', value: 'animal' }] }

@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { end, type RunningProcess, startGateway, tokenOf } from '../support/gateway.js'
-import { preparedData } from '../support/prepared-data.js'
+import { preparedGateway } from '../support/prepared-data.js'
 import { SERVER_TESTFILES } from '../fhir/server-testfiles-otherwise.js'
 import { hasSharedData, listShared, readSharedBytes } from '../support/shared-data.js'
 
@@ -43,7 +43,7 @@ describe.skipIf(!hasSharedData)('request bodies of another server over HTTP (../
   let token: { readonly text: string; readonly at: number } | undefined
 
   beforeAll(async () => {
-    data = await preparedData('consentry-test-files-')
+    data = await preparedGateway('consentry-test-files-')
     gateway = await startGateway(data, { EMBEDDED_PROXIES: '0' })
   }, 300_000)
   afterAll(async () => {

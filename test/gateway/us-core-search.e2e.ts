@@ -11,7 +11,7 @@ import { matches, type Subject, subjectOf } from '../../src/fhir/search/matches.
 import { parseJson, stringify } from '../../src/fhir/json.js'
 import type { Resource } from '../../src/fhir/types.js'
 import { end, type RunningProcess, startGateway, tokenOf } from '../support/gateway.js'
-import { preparedData } from '../support/prepared-data.js'
+import { preparedGateway } from '../support/prepared-data.js'
 import { hasSharedData, readShared, SHARED_DATA } from '../support/shared-data.js'
 
 /*
@@ -60,7 +60,7 @@ describe.skipIf(!hasSharedData)('searches of US Core (../shared/data is needed)'
   const subjects: Subject[] = []
 
   beforeAll(async () => {
-    data = await preparedData('consentry-us-core-')
+    data = await preparedGateway('consentry-us-core-')
     gateway = await startGateway(data, { EMBEDDED_PROXIES: '0' })
     token = await tokenOf(data, 'ehr')
     const headers = { authorization: `Bearer ${token}` }

@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { end, type RunningProcess, startGateway, tokenOf } from '../support/gateway.js'
-import { preparedData } from '../support/prepared-data.js'
+import { preparedGateway } from '../support/prepared-data.js'
 import { tarball } from '../support/package.js'
 
 /** A real gateway with a package of one profile, which every Observation must conform to, and one that may be claimed. */
@@ -22,7 +22,7 @@ const definition = (url: string, type: string, element: object[]): string =>
   })
 
 beforeAll(async () => {
-  data = await preparedData('consentry-validate-')
+  data = await preparedGateway('consentry-validate-')
   const packages = join(data, 'packages')
   mkdirSync(packages)
   writeFileSync(

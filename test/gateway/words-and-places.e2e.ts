@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises'
 import { setTimeout } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { end, type RunningProcess, startGateway, tokenOf } from '../support/gateway.js'
-import { preparedData } from '../support/prepared-data.js'
+import { preparedGateway } from '../support/prepared-data.js'
 
 /** One gateway that is started without an index of words, and then with one: what sites may choose, places, orders, and $meta of many. */
 let data: string
@@ -66,7 +66,7 @@ const RESOURCES: Record<string, object> = {
 }
 
 beforeAll(async () => {
-  data = await preparedData('consentry-words-')
+  data = await preparedGateway('consentry-words-')
   await start()
   const entry = Object.entries(RESOURCES).map(([url, elements]) => {
     const [resourceType, id] = url.split('/')

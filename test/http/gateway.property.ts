@@ -2,14 +2,14 @@ import { rm } from 'node:fs/promises'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { end, startGateway, type RunningProcess, tokenOf } from '../support/gateway.js'
-import { preparedData } from '../support/prepared-data.js'
+import { preparedGateway } from '../support/prepared-data.js'
 import { ask, type Answer } from '../support/nasty.js'
 
 let data: string
 let gateway: RunningProcess
 let bearer: string
 beforeAll(async () => {
-  data = await preparedData('consentry-nasty-')
+  data = await preparedGateway('consentry-nasty-')
   gateway = await startGateway(data, { EMBEDDED_PROXIES: '0' })
   bearer = `Bearer ${await tokenOf(data, 'ehr')}`
 })

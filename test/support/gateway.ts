@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync, readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -23,12 +24,21 @@ export interface RunningProcess {
 /** A gateway compiles some 2,000 modules when it starts: a fifth of what that costs. */
 const COMPILED = fileURLToPath(new URL('../../node_modules/.cache/consentry/compiled', import.meta.url))
 
+/** In a data directory: the URL of the database that belongs to it. */
+export const DATABASE_FILE = 'database-of-test'
+
+function databaseOf(data: string): Record<string, string> {
+  const file = join(data, DATABASE_FILE)
+  return existsSync(file) ? { DATABASE_URL: readFileSync(file, 'utf8') } : {}
+}
+
 const environment = (data: string, extra: Record<string, string>) => ({
   PATH: process.env['PATH'],
   HOME: process.env['HOME'],
   NODE_COMPILE_CACHE: COMPILED,
   CONSENTRY_DATA: data,
   PORT: '0',
+  ...databaseOf(data),
   ...extra,
 })
 

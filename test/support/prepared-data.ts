@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { built } from './built.js'
-import { end, startGateway } from './gateway.js'
+import { DATABASE_FILE, end, startGateway } from './gateway.js'
+import { nameOf, ownDatabase, RUN, SERVER } from './own-database.js'
 import { copyOfTemplate } from './template.js'
 
 /**
@@ -13,6 +14,23 @@ import { copyOfTemplate } from './template.js'
  */
 export function preparedData(prefix: string): Promise<string> {
   return copyOfTemplate('gateway', digestOfBuild(), prepare, prefix)
+}
+
+/**
+ * The same on a PostgreSQL database of its own where DATABASE_URL names a server: there a request costs half. Its gateways
+ * are given the URL by `startGateway` and `run`.
+ */
+export async function preparedGateway(prefix: string): Promise<string> {
+  if (SERVER === undefined) return preparedData(prefix)
+  const directory = await copyOfTemplate(`gateway-${process.env[RUN]}`, digestOfBuild(), prepareOnPostgres, prefix)
+  const file = join(directory, DATABASE_FILE)
+  writeFileSync(file, await ownDatabase(nameOf(readFileSync(file, 'utf8'))))
+  return directory
+}
+
+async function prepareOnPostgres(directory: string): Promise<void> {
+  writeFileSync(join(directory, DATABASE_FILE), await ownDatabase())
+  await prepare(directory)
 }
 
 async function prepare(directory: string): Promise<void> {

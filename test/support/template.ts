@@ -59,11 +59,15 @@ async function makeTemplate(kind: string, template: string, make: (directory: st
   const making = mkdtempSync(join(CACHE, 'unfinished-'))
   try {
     await make(making)
-    forget(`${kind}-`)
+    forgetTemplates(kind)
     renameSync(making, template)
   } finally {
     rmSync(making, { recursive: true, force: true })
   }
+}
+
+export function forgetTemplates(kind: string): void {
+  if (existsSync(CACHE)) forget(`${kind}-`)
 }
 
 function forget(prefix: string): void {
