@@ -64,7 +64,7 @@ export class Sensitivity {
   /** The resource itself where nothing is to be changed. */
   labelled<R extends Resource>(resource: R): R {
     const before = Array.isArray(resource.meta?.security) ? resource.meta.security : []
-    const given = before.filter((coding) => !isDerived(coding))
+    const given = before.filter((coding) => !isDerivedLabel(coding))
     const derived = [...this.#basesOf(resource)]
       .filter(([label]) => !given.some(({ system, code }) => system === ACT_CODE && code === label))
       .map(([label, basis]): Coding => {
@@ -101,7 +101,8 @@ export class Sensitivity {
   }
 }
 
-function isDerived(coding: unknown): boolean {
+/** It was given by a set, and follows it. */
+export function isDerivedLabel(coding: unknown): boolean {
   const { extension } = (coding ?? {}) as { extension?: unknown }
   return Array.isArray(extension) && extension.some((each) => (each as Extension | null)?.url === LABEL_BASIS)
 }

@@ -13,6 +13,7 @@ import {
 } from './draft.js'
 import type { Intent } from './intent.js'
 import type { InteractionRequest } from './interaction.js'
+import { withKeptLabels } from './kept-labels.js'
 import { asHidden, isForeign, withoutExistence } from './missing.js'
 import { occurrence } from './occurrence.js'
 import type { GatewayParts } from './parts.js'
@@ -74,23 +75,28 @@ async function attemptWrite(
   parts: GatewayParts,
   request: InteractionRequest,
   trail: Trail,
-  intents: readonly Intent[],
+  asked: readonly Intent[],
   beforeCommit?: BeforeCommit,
 ): Promise<Written[] | 'overtaken'> {
-  const previous = await previousVersions(parts, intents)
+  const previous = await previousVersions(parts, asked)
   const foreign = isForeign(parts, request)
   const mayAdmit = () => withoutExistence(parts, request, parts.access.admits(request.principal, parts.entity))
-  const placement = await patientsOf(parts, intents, previous, mayAdmit, foreign)
+  const placement = await patientsOf(parts, asked, previous, mayAdmit, foreign)
   // To another entity's party, what does not exist is what it may not touch: it creates under ids that the server gives.
-  if (placement === null || (foreign && intents.some((intent, i) => isNothing(intent, previous[i] ?? null)))) {
-    for (const { type, id } of intents) trail.touches(`${type}/${id}`)
+  if (placement === null || (foreign && asked.some((intent, i) => isNothing(intent, previous[i] ?? null)))) {
+    for (const { type, id } of asked) trail.touches(`${type}/${id}`)
     throw await asHidden(parts, request, 'update')
   }
   const { patients, links, present } = placement
-  const drafts = intendedVersions(parts, trail, intents, previous, patients)
+  let drafts = intendedVersions(parts, trail, asked, previous, patients)
   const referenceTo = await localPatients(parts, drafts)
   for (const patient of drafts.flatMap(patientsConcerned)) trail.concerns(patient, referenceTo(patient))
-  const decided = await withoutExistence(parts, request, decideAll(parts, request, drafts))
+  let decided = await withoutExistence(parts, request, decideAll(parts, request, drafts))
+  const intents = await withKeptLabels(parts, decided, asked, previous)
+  if (intents !== asked) {
+    drafts = intendedVersions(parts, trail, intents, previous, patients)
+    decided = await withoutExistence(parts, request, decideAll(parts, request, drafts))
+  }
   await requirePreconditions(parts, intents, previous)
   const taken = links.length > 0 ? await parts.patients.link(links) : []
   if (taken.length > 0) throw takenIds(taken, intents)

@@ -1,10 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Principal } from '../../src/auth/principal.js'
+import { parseScope } from '../../src/auth/scopes.js'
 import { ConsentMirror } from '../../src/consent/mirror.js'
 import { consentHistory } from '../../src/consent/ledger-grants.js'
 import { ConsentryError } from '../../src/errors.js'
 import { breakGlass, type AccessParts } from '../../src/gateway/consent/break-glass.js'
 import type { Notice } from '../../src/gateway/consent/notices.js'
+import { review } from '../../src/gateway/consent/review.js'
 import type { InteractionRequest } from '../../src/gateway/interaction.js'
 import { Trail } from '../../src/gateway/trail.js'
 import { randomId } from '../ledger/support/consortium.js'
@@ -119,6 +121,49 @@ describe('breaking the glass while the mirror stands still', () => {
       1,
     ])
     expect(task?.body.input).toEqual(draft?.body.input)
+  })
+})
+
+describe('a review', () => {
+  it('is made once, also where its process died before it was noted', async () => {
+    const { h, notices, parts } = hospital
+    const [task] = await hospital.told(h.patient, 'Task')
+    const mirroring = hospital.mirroring()
+    const reviews = async () => (await notices.openReviews(Math.floor(Date.now() / 1000))).open
+    const open = await reviews()
+    const says = (outcome: string) => {
+      const principal = { clientId: 'privacy', entity: h.entity, role: 'system', reviews: true, purposes: ['HOPERAT'] }
+      const request = {
+        interaction: 'operation',
+        operation: 'review',
+        method: 'POST',
+        type: 'Task',
+        id: task?.id,
+        params: [],
+        headers: {},
+        body: Buffer.from(
+          JSON.stringify({ resourceType: 'Parameters', parameter: [{ name: 'outcome', valueCode: outcome }] }),
+        ),
+        requestId: 'r',
+        clientAddress: '::1',
+        baseUrl: parts.baseUrl,
+        principal: { ...principal, scopes: [parseScope('system/Task.rs')], tokenId: '', expiresAt: 0 },
+      } as unknown as InteractionRequest // what a review looks at
+      return review(parts, { notices, mirroring } as unknown as AccessParts)(request, new Trail()) // what it uses
+    }
+    const done = notices.done.bind(notices)
+    notices.done = () => Promise.reject(new Error('died'))
+    await expect(says('not-justified')).rejects.toThrow('died')
+    notices.done = done
+    expect(await reviews()).toBe(open)
+    await expect(says('justified')).rejects.toThrow('reviewed already')
+    expect(await reviews()).toBe(open - 1)
+    await expect(says('justified')).rejects.toThrow('reviewed already')
+    const [now] = await hospital.told(h.patient, 'Task')
+    expect([now?.body.status, JSON.stringify(now?.body.output)]).toEqual([
+      'completed',
+      expect.stringContaining('not-justified'),
+    ])
   })
 })
 

@@ -9,8 +9,10 @@ import { objectAt } from './provision.js'
 const PCF =
   /^https:\/\/profiles\.ihe\.net\/ITI\/PCF\/StructureDefinition\/IHE\.PCF\.consent(?:Basic|Intermediate|Advanced)(?:\||$)/
 
-export function isPcf({ meta }: Pick<Resource, 'meta'>): boolean {
-  return (meta?.profile ?? []).some((url) => PCF.test(url))
+/** The resource may not be valid yet. */
+export function isPcf({ meta }: { readonly meta?: unknown }): boolean {
+  const profile: unknown = (meta as { profile?: unknown } | null | undefined)?.profile
+  return Array.isArray(profile) && profile.some((url) => typeof url === 'string' && PCF.test(url))
 }
 
 /**

@@ -1,6 +1,7 @@
 import { ConsentryError } from '../../errors.js'
 import type { Resource } from '../../fhir/types.js'
 import { ACT_CODE, GRANT_PROFILE } from './codes.js'
+import { isPcf } from './pcf.js'
 
 /** What a client may say of a grant; whether it holds, the ledger says. */
 const OF_CLIENTS = ['draft', 'proposed', 'rejected', 'entered-in-error']
@@ -24,7 +25,7 @@ export function requireEnforced(consent: Resource, at: string): void {
   const discloses = listAt(category).some((concept) =>
     codingsOf(concept).some(({ system, code }) => system === ACT_CODE && OF_DISCLOSURE.includes(String(code))),
   )
-  if (other && !discloses) return
+  if (other && !discloses && !isPcf(consent)) return
   throw new ConsentryError(
     'invalid',
     `A Consent about privacy is in force by a grant on the ledger alone, so without one it cannot be active: propose it with the profile ${GRANT_PROFILE} and sign it, or keep it as draft, proposed or inactive. One that is about something else says so in scope, by ${OTHER_SCOPES.join(', ')} of ${SCOPE}.`,

@@ -23,7 +23,12 @@ export function review(parts: GatewayParts, access: AccessParts): AuditedHandler
     requirePrivacyScope(request.principal)
     const { outcome, comment } = inputOf(operationInput(request))
     const { row, resource, notice } = await loadNotice(parts, access, request, trail, 'review')
-    if (notice.doneAt !== null) throw new ConsentryError('conflict', 'This emergency access has been reviewed already.')
+    if (notice.doneAt !== null) throw reviewed()
+    // Whoever wrote that died before it was noted that the review is due no more.
+    if (resource['status'] === 'completed') {
+      await access.notices.done(row.id, parts.clock())
+      throw reviewed()
+    }
     if (notice.told === null) {
       throw new ConsentryError(
         'conflict',
@@ -59,6 +64,10 @@ export function review(parts: GatewayParts, access: AccessParts): AuditedHandler
     await access.notices.done(row.id, now)
     return noticeResponse(parts, request, row.type, row.id)
   }
+}
+
+function reviewed(): ConsentryError {
+  return new ConsentryError('conflict', 'This emergency access has been reviewed already.')
 }
 
 /** @throws ConsentryError `forbidden` for the person who broke the glass, and where that cannot be told apart */
