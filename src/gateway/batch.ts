@@ -43,7 +43,7 @@ const PARALLEL = 8
 
 /**
  * The places of a batch as stages, one after the other (deletions, creations, changes, reads), and each stage as turns, beside each other: no
- * entry may depend on another, but those that change one resource keep their order, and so do conditional ones of a type.
+ * entry may depend on another, but those that change one resource keep their order, and so do those of one condition.
  */
 function stagesOf({ order, entries }: ResolvedBundle): number[][][] {
   const stages = new Map<number, Map<string | number, number[]>>()
@@ -59,7 +59,7 @@ function stagesOf({ order, entries }: ResolvedBundle): number[][][] {
 }
 
 function resourceOf({ type, id, condition }: ResolvedEntry): string | undefined {
-  if (condition !== undefined) return type
+  if (condition !== undefined) return condition
   return id === undefined ? undefined : `${type}/${id}`
 }
 

@@ -59,6 +59,17 @@ describe('of one condition in a batch', () => {
     expect(await count(value)).toBe(1)
   })
 
+  it('many creations make one resource, however each of them spells it', async () => {
+    const value = randomUUID()
+    const [one, final] = [where(value), 'status=final']
+    const spelled = [`${one}&${final}`, `${final}&${one}`, `${one.replace('|', '%7C')}&${final}`]
+    const entries = twelve(() => spelled)
+      .flat()
+      .map((ifNoneExist) => ({ ...created(value), request: { method: 'POST', url: 'Observation', ifNoneExist } }))
+    expect((await batch(...entries)).toSorted()).toEqual([...Array(35).fill(200), 201])
+    expect(await count(value)).toBe(1)
+  })
+
   it('many updates make one resource, and change it from then on', async () => {
     const value = randomUUID()
     expect((await batch(...twelve(() => updated(value)))).toSorted()).toEqual([...Array(11).fill(200), 201])

@@ -99,4 +99,13 @@ describe('the entries of a batch', () => {
     expect(ended.map((name) => name.split(' ').at(-1))).toEqual(['registered', 'final'])
     expect(atOnce).toBe(1)
   })
+
+  it('are carried out beside each other where their conditions are different', async () => {
+    const entries = Array.from({ length: 30 }, (_, n) => ({
+      request: { method: 'POST', url: 'Observation', ifNoneExist: `identifier=${n}` },
+      resource: { resourceType: 'Observation', status: 'final' },
+    }))
+    await carriedOut(entries)
+    expect(atOnce).toBe(8)
+  })
 })
