@@ -19,7 +19,7 @@ import { SecretKey } from '../../../src/vault/pre/index.js'
 import { DirectSealer } from '../../../src/vault/sealing-thread.js'
 import { type Consortium, consortium } from '../../ledger/support/consortium.js'
 import { startAnvilNode, type TestNode } from '../../ledger/support/nodes.js'
-import { ENGINES } from '../../records/open.js'
+import { type Engine, ENGINES } from '../../records/open.js'
 
 /** What the audit parts of one hospital work with: a database, blocks, a chain with its contracts, and a trail. */
 export interface Hospital extends Consortium {
@@ -39,10 +39,10 @@ export interface Hospital extends Consortium {
   stop(): Promise<void>
 }
 
-export async function hospital(): Promise<Hospital> {
+export async function hospital(engine: Engine = ENGINES[0] as Engine): Promise<Hospital> {
   const node = await startAnvilNode()
   const ledger = await consortium(node)
-  const { database, close } = await (ENGINES[0] as (typeof ENGINES)[number]).open()
+  const { database, close } = await engine.open()
   const blockDirectory = await mkdtemp(join(tmpdir(), 'consentry-blocks-'))
   const blocks = await LocalBlockStore.open(blockDirectory)
   const index = new BlindIndex(new Uint8Array(randomBytes(32)))

@@ -140,12 +140,14 @@ export class Stage {
     expect(status, text).toBe(200)
   }
 
-  /** Of the first that is found. */
+  /** Of the first that is found; what is written of the ledger comes a while after it. */
   async idOf(name: string, search: string): Promise<string> {
-    const { raw } = await this.callers.ask(name, get(search))
-    const id = /"fullUrl":"[^"]*\/([^"/]+)"/.exec(raw)?.[1]
-    if (id === undefined) throw new Error(`nothing is found: ${search}`)
-    return id
+    let id: string | undefined
+    await until(search, async () => {
+      id = /"fullUrl":"[^"]*\/([^"/]+)"/.exec((await this.callers.ask(name, get(search))).raw)?.[1]
+      return id !== undefined
+    })
+    return id ?? ''
   }
 
   /** Asks as the party of a situation, in it. */
