@@ -6,8 +6,8 @@ import type { Resource, ValidResource } from '../fhir/types.js'
 import type { BlindIndex } from '../records/blind-index.js'
 import { joined } from '../records/entry-lists.js'
 import type { IndexEntries, NewAuditRecord } from '../records/types.js'
-import { auditEvents, type SharedElements, type SharedParts } from './balp.js'
-import { type CanonicalMember, canonicalMembers, canonicalObject } from './canonical-json.js'
+import { auditEvents, type SharedElements, SharedParts } from './balp.js'
+import { canonicalJson, type CanonicalMember, canonicalMembers, canonicalObject } from './canonical-json.js'
 import type { Occurrence } from './occurrence.js'
 
 /** A record of the trail before it has an id. */
@@ -15,6 +15,8 @@ export interface TrailRecord {
   readonly resource: Resource
   /** Further elements of the resource, which other records of the batch have too, in the same object: worked out once. */
   readonly shared?: SharedElements
+  /** Its list of that name, apart: some of it may be the same objects in others of the batch. */
+  readonly entity?: readonly object[]
   readonly patient: PatientId | null
 }
 
@@ -48,7 +50,7 @@ export class AuditTrail {
   /** Rows of AuditEvents for what happened; commit them before the client is told. */
   async records(occurrences: readonly Occurrence[]): Promise<NewAuditRecord[]> {
     const source = { entity: this.entity, baseUrl: this.baseUrl }
-    const batch: SharedParts = new Map()
+    const batch = new SharedParts()
     return this.rows(
       occurrences.flatMap((occurrence) =>
         auditEvents(occurrence, source, batch).map((parts, i) => ({
@@ -62,39 +64,39 @@ export class AuditTrail {
 
   /** @param now milliseconds since the epoch, the `lastUpdated` of the rows */
   async rows(records: readonly TrailRecord[], now: number): Promise<NewAuditRecord[]> {
-    const lastUpdated = new Date(now).toISOString()
-    const shared = new Map<string, Map<SharedElements, Shared>>()
-    const parts = records.map(({ resource, shared: elements = NOTHING }) => {
-      const { resourceType: type } = resource
-      const byElements = shared.get(type) ?? new Map<SharedElements, Shared>()
-      shared.set(type, byElements)
-      const common = byElements.get(elements) ?? {
-        members: canonicalMembers(elements),
-        index: this.#index({ ...elements, resourceType: type }),
-      }
-      byElements.set(elements, common)
-      const stamped = stamp(resource, lastUpdated)
-      return { stamped, common, body: Buffer.from(canonicalObject(common.members, canonicalMembers(stamped))) }
+    const stamp = { versionId: '1', lastUpdated: new Date(now).toISOString() }
+    const worked = new Worked((resource) => this.#index(resource))
+    const parts = records.map(({ resource, shared, entity = [] }) => {
+      const { resourceType: type, id = randomUUID(), meta, ...elements } = resource
+      const common = worked.shared(type, shared, stamp)
+      const own = { id, ...elements, ...(shared === undefined ? { meta: { ...meta, ...stamp } } : {}) }
+      const members = [...canonicalMembers({ resourceType: type, ...own }), ...worked.listed(entity)]
+      return { type, id, own, common, entity, body: Buffer.from(canonicalObject(common.members, members)) }
     })
     // Many are sealed by another thread: the index entries are made meanwhile.
     const [sealed, index] = await Promise.all([
       this.seal(
-        parts.map(({ stamped, body }, i) => ({
-          id: `${stamped.resourceType}/${stamped.id}`,
+        parts.map(({ type, id, body }, i) => ({
+          id: `${type}/${id}`,
           version: 1,
           body,
           patient: records[i]?.patient ?? null,
         })),
       ),
-      this.#indices(parts),
+      // An own turn, so that the thread has its work first.
+      Promise.resolve().then(() =>
+        parts.map(({ type, own, common, entity }) =>
+          joined([common.index, this.#index({ resourceType: type, ...own }), ...worked.indices(type, entity)]),
+        ),
+      ),
     ])
     const salts = randomBytes(records.length * SALT_BYTES)
-    return parts.map(({ stamped, body: plain }, i): NewAuditRecord => {
+    return parts.map(({ type, id, body: plain }, i): NewAuditRecord => {
       const { body, contentHash, salt } = sealed[i] as (typeof sealed)[number]
       const leafSalt = salts.subarray(i * SALT_BYTES, (i + 1) * SALT_BYTES)
       return {
-        type: stamped.resourceType,
-        id: stamped.id as string,
+        type,
+        id,
         version: 1,
         lastUpdated: now,
         deleted: false,
@@ -115,22 +117,57 @@ export class AuditTrail {
     })
   }
 
-  async #indices(parts: readonly { stamped: Resource; common: Shared }[]): Promise<IndexEntries[]> {
-    return parts.map(({ stamped, common }) => joined(common.index, this.#index(stamped)))
-  }
-
   #index(resource: Resource): IndexEntries {
     return this.index.entries(resource.resourceType, indexValues(resource as ValidResource))
   }
 }
 
-/** What is worked out once of elements that are shared. */
-interface Shared {
+interface Common {
   readonly members: readonly CanonicalMember[]
   readonly index: IndexEntries
 }
 
-const NOTHING: SharedElements = {}
+/** Canonical form and index of what records of a batch share, worked out once. */
+class Worked {
+  readonly #common = new Map<string, Map<SharedElements, Common>>()
+  readonly #texts = new Map<object, string>()
+  readonly #indices = new Map<object, IndexEntries>()
+
+  constructor(private readonly indexOf: (resource: Resource) => IndexEntries) {}
+
+  /** Nothing is shared by default, not even `meta`, which is stamped where it is. */
+  shared(type: string, elements: SharedElements | undefined, stamp: object): Common {
+    if (elements === undefined) return { members: [], index: this.indexOf({ resourceType: type }) }
+    let ofType = this.#common.get(type)
+    if (ofType === undefined) this.#common.set(type, (ofType = new Map<SharedElements, Common>()))
+    let common = ofType.get(elements)
+    if (common === undefined) {
+      const stamped = { ...elements, meta: { ...(elements['meta'] as object | undefined), ...stamp } }
+      common = { members: canonicalMembers(stamped), index: this.indexOf({ resourceType: type, ...stamped }) }
+      ofType.set(elements, common)
+    }
+    return common
+  }
+
+  /** The list `entity` as a member. */
+  listed(entity: readonly object[]): CanonicalMember[] {
+    if (entity.length === 0) return []
+    const texts = entity.map((each) => {
+      const known = this.#texts.get(each) ?? canonicalJson(each)
+      this.#texts.set(each, known)
+      return known
+    })
+    return [{ key: 'entity', text: `"entity":[${texts.join(',')}]` }]
+  }
+
+  indices(type: string, entity: readonly object[]): IndexEntries[] {
+    return entity.map((each) => {
+      const known = this.#indices.get(each) ?? this.indexOf({ resourceType: type, entity: [each] })
+      this.#indices.set(each, known)
+      return known
+    })
+  }
+}
 
 /** SHA-256(00 ‖ salt ‖ body) */
 export function auditLeafHash(salt: Uint8Array, body: Uint8Array): Uint8Array {
@@ -139,7 +176,3 @@ export function auditLeafHash(salt: Uint8Array, body: Uint8Array): Uint8Array {
 
 const LEAF_PREFIX = Uint8Array.of(0)
 const SALT_BYTES = 32
-
-function stamp({ resourceType, meta, ...elements }: Resource, lastUpdated: string): Resource {
-  return { resourceType, id: randomUUID(), meta: { ...meta, versionId: '1', lastUpdated }, ...elements }
-}

@@ -45,17 +45,40 @@ export interface AuditSource {
   readonly baseUrl: string
 }
 
-/** An AuditEvent in two parts, which together have all of its elements, each once. */
+/** An AuditEvent in parts, which together have all of its elements, each once. */
 export interface AuditEventParts {
   readonly resource: Resource
   /** What it has in common with others of the batch; then it is the same object. */
   readonly shared: SharedElements
+  /** Its list `entity`; those that others of the batch have too are the same objects. */
+  readonly entity: readonly object[]
 }
 
 export type SharedElements = Readonly<Record<string, unknown>>
 
-/** The shared elements of a batch, by agent and by what was done. */
-export type SharedParts = Map<AuditedAgent, Map<string, SharedElements>>
+/** What events of a batch have in common: elements by agent and by what was done, entities by what they name. */
+export class SharedParts {
+  readonly #elements = new Map<AuditedAgent, Map<string, SharedElements>>()
+  readonly #entities = new Map<string, object>()
+
+  elements(agent: AuditedAgent, name: string, make: () => SharedElements): SharedElements {
+    let byName = this.#elements.get(agent)
+    if (byName === undefined) this.#elements.set(agent, (byName = new Map<string, SharedElements>()))
+    return known(byName, name, make)
+  }
+
+  entity(name: string, make: () => object): object {
+    return known(this.#entities, name, make)
+  }
+}
+
+function known<V>(by: Map<string, V>, name: string, make: () => V): V {
+  const found = by.get(name)
+  if (found !== undefined) return found
+  const made = make()
+  by.set(name, made)
+  return made
+}
 
 /**
  * One AuditEvent for each patient concerned, or one without a patient. A success claims the BALP profile that it
@@ -63,11 +86,19 @@ export type SharedParts = Map<AuditedAgent, Map<string, SharedElements>>
  */
 export function auditEvents(occurrence: Occurrence, source: AuditSource, batch: SharedParts): AuditEventParts[] {
   const patients = occurrence.patients.length === 0 ? [null] : occurrence.patients
-  const shared = sharedElements(occurrence, source, batch)
-  return patients.map((patient) => ({
-    resource: auditEvent(patient === null ? occurrence : about(occurrence, patient.id), patient?.reference ?? null),
-    shared,
-  }))
+  return patients.map((patient) => {
+    const told = patient === null ? occurrence : about(occurrence, patient.id)
+    const reference = patient?.reference ?? null
+    const { evidence } = told
+    return {
+      resource: {
+        resourceType: 'AuditEvent',
+        ...(evidence === undefined ? {} : { extension: [evidenceExtension(evidence)] }),
+      },
+      shared: sharedElements(told, source, profileOf(told, reference), batch),
+      entity: entities(told, reference, batch),
+    }
+  })
 }
 
 /** The event of one patient names no record of another. */
@@ -76,31 +107,30 @@ function about(occurrence: Occurrence, id: PatientId): Occurrence {
   return data.length === occurrence.data.length ? occurrence : { ...occurrence, data }
 }
 
-function auditEvent(occurrence: Occurrence, patient: string | null): Resource {
+function profileOf(occurrence: Occurrence, patient: string | null): string | null {
   const pattern = PATTERN[occurrence.interaction]
-  const profile =
-    pattern && claimable(occurrence, pattern.action)
-      ? `${PROFILE}${patient === null ? '' : 'Patient'}${pattern.profile}`
-      : null
-  return {
-    resourceType: 'AuditEvent',
-    ...(profile === null ? {} : { meta: { profile: [profile] } }),
-    ...(occurrence.evidence === undefined ? {} : { extension: [evidenceExtension(occurrence.evidence)] }),
-    recorded: new Date(occurrence.recorded).toISOString(),
-    entity: entities(occurrence, patient),
-  }
+  if (pattern === undefined || !claimable(occurrence, pattern.action)) return null
+  return `${PROFILE}${patient === null ? '' : 'Patient'}${pattern.profile}`
 }
 
-function sharedElements(occurrence: Occurrence, source: AuditSource, batch: SharedParts): SharedElements {
-  const { agent, interaction, outcome, outcomeDescription } = occurrence
-  const byAgent = batch.get(agent) ?? new Map<string, SharedElements>()
-  batch.set(agent, byAgent)
-  const name = `${interaction}|${outcome}|${outcomeDescription ?? '-'}`
-  const known = byAgent.get(name)
-  if (known !== undefined) return known
+function sharedElements(
+  occurrence: Occurrence,
+  source: AuditSource,
+  profile: string | null,
+  batch: SharedParts,
+): SharedElements {
+  const { agent, interaction, outcome, outcomeDescription, recorded } = occurrence
+  const name = `${interaction}|${outcome}|${recorded}|${profile ?? '-'}|${outcomeDescription ?? '-'}`
+  return batch.elements(agent, name, () => elementsOf(occurrence, source, profile))
+}
+
+function elementsOf(occurrence: Occurrence, source: AuditSource, profile: string | null): SharedElements {
+  const { agent, interaction, outcome, outcomeDescription, recorded } = occurrence
   const action = PATTERN[interaction]?.action ?? 'E'
   const subtype = interaction.startsWith('$') ? 'operation' : (RESTFUL_CODE[interaction] ?? interaction)
-  const made = {
+  return {
+    ...(profile === null ? {} : { meta: { profile: [profile] } }),
+    recorded: new Date(recorded).toISOString(),
     type: {
       system: 'http://terminology.hl7.org/CodeSystem/audit-event-type',
       code: 'rest',
@@ -117,8 +147,6 @@ function sharedElements(occurrence: Occurrence, source: AuditSource, batch: Shar
       type: [{ system: 'http://terminology.hl7.org/CodeSystem/security-source-type', code: '4' }],
     },
   }
-  byAgent.set(name, made)
-  return made
 }
 
 /**
@@ -188,14 +216,16 @@ function purposes(agent: AuditedAgent): object {
   return { purposeOfEvent: agent.purposes.map((code) => concept(ACT_REASON, code)) }
 }
 
-function entities(occurrence: Occurrence, patient: string | null): object[] {
+function entities(occurrence: Occurrence, patient: string | null, batch: SharedParts): object[] {
   const list: object[] = []
   if (patient !== null) {
-    list.push({
-      what: { reference: patient },
-      type: coding(ENTITY_TYPE, '1', 'Person'),
-      role: coding(OBJECT_ROLE, '1', 'Patient'),
-    })
+    list.push(
+      batch.entity(patient, () => ({
+        what: { reference: patient },
+        type: coding(ENTITY_TYPE, '1', 'Person'),
+        role: coding(OBJECT_ROLE, '1', 'Patient'),
+      })),
+    )
   }
   if (occurrence.query !== undefined) {
     list.push({
@@ -230,10 +260,13 @@ function entities(occurrence: Occurrence, patient: string | null): object[] {
       description: 'Authorises the signature of the wallet service',
     })
   }
-  list.push({
-    what: { identifier: { value: occurrence.requestId } },
-    type: coding(BALP_ENTITY, 'XrequestId', 'X-Request-Id'),
-  })
+  const { requestId } = occurrence
+  list.push(
+    batch.entity(`request ${requestId}`, () => ({
+      what: { identifier: { value: requestId } },
+      type: coding(BALP_ENTITY, 'XrequestId', 'X-Request-Id'),
+    })),
+  )
   return list
 }
 

@@ -1,7 +1,7 @@
 import { indexValues } from '../fhir/search-parameters.js'
 import type { ValidResource } from '../fhir/types.js'
 import type { WellKnownValues } from '../records/well-known.js'
-import { type AuditSource, auditEvents } from './balp.js'
+import { type AuditSource, auditEvents, SharedParts } from './balp.js'
 import type { Occurrence } from './occurrence.js'
 
 /** One of each form that an AuditEvent of ours takes. */
@@ -19,8 +19,8 @@ export function wellKnownOfTrail(source: AuditSource): WellKnownValues {
   const addCode = (system: string | undefined, code: string | undefined): void => {
     if (system !== undefined && code !== undefined) codes.set(JSON.stringify([system, code]), { system, code })
   }
-  for (const { resource, shared } of INTERACTIONS.flatMap((interaction) => examples(interaction, source))) {
-    for (const value of indexValues({ ...shared, ...resource } as ValidResource)) {
+  for (const { resource, shared, entity } of INTERACTIONS.flatMap((interaction) => examples(interaction, source))) {
+    for (const value of indexValues({ ...shared, ...resource, entity } as unknown as ValidResource)) {
       if (value.kind === 'string') strings.set(value.value, value.normal)
       else if (value.kind === 'token') addCode(value.system, value.code)
       else if (value.kind === 'reference') addCode(value.identifier?.system, value.identifier?.value)
@@ -45,6 +45,6 @@ function examples(interaction: string, source: AuditSource) {
       data: [{ reference: 'Basic/-', version: 1 }],
       authorisation: { reference: 'Consent/-', version: 1 },
     }
-    return [occurrence, { ...occurrence, query: '?' }].flatMap((one) => auditEvents(one, source, new Map()))
+    return [occurrence, { ...occurrence, query: '?' }].flatMap((one) => auditEvents(one, source, new SharedParts()))
   })
 }

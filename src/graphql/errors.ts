@@ -23,6 +23,22 @@ export function errorJson(error: GraphQLError): GraphqlErrorJson {
   }
 }
 
+/**
+ * Errors of fields by their place in the query, and not by which failed first: of several the first decides the status. What was found
+ * before anything was carried out has its order.
+ */
+export function inOrder<E extends Partial<Pick<GraphQLError, 'locations' | 'path'>>>(errors: readonly E[]): E[] {
+  const place = ({ locations, path }: E): [number, number, string] => {
+    const { line, column } = locations?.[0] ?? { line: 0, column: 0 }
+    return [line, column, (path ?? []).map((name) => String(name).padStart(10, '0')).join('/')]
+  }
+  if (errors.some(({ path }) => path === undefined)) return [...errors]
+  return errors.toSorted((one, other) => {
+    const [[line, column, path], [otherLine, otherColumn, otherPath]] = [place(one), place(other)]
+    return line - otherLine || column - otherColumn || (path < otherPath ? -1 : Number(path > otherPath))
+  })
+}
+
 /** The kind by which a status is chosen. */
 export function kindOf(error: GraphQLError): ErrorKind {
   const { originalError, extensions } = unwrapped(error)

@@ -1,7 +1,7 @@
 import type { ApolloServerPlugin, GraphQLRequestListener } from '@apollo/server'
 import { type DocumentNode, GraphQLError, type GraphQLSchema, parse, type ValidationRule } from 'graphql'
 import { HTTP_STATUS } from '../errors.js'
-import { errorJson, kindOf } from './errors.js'
+import { errorJson, inOrder, kindOf } from './errors.js'
 import { expandFhirForms } from './expand.js'
 import { aboutInstance, INSTANCE } from './instance.js'
 import { type GraphqlLimits, tooCostly } from './limits.js'
@@ -59,7 +59,7 @@ export function fhirPlugin(
       if (response.body.kind !== 'single') return
       const result = response.body.singleResult
       try {
-        const [first] = errors
+        const [first] = inOrder(errors)
         if (first !== undefined) throw first
         if (document === undefined) return
         const shaped = reshapes(document) ? reshape(document, request.operationName, result.data) : result.data
@@ -68,7 +68,7 @@ export function fhirPlugin(
       } catch (error) {
         if (!(error instanceof GraphQLError)) throw error
         result.data = null
-        result.errors ??= [errorJson(error)]
+        result.errors = inOrder(result.errors ?? [errorJson(error)])
         response.http.status = HTTP_STATUS[kindOf(error)]
       }
     },

@@ -1,16 +1,18 @@
 import type { IndexEntries, ReferenceEntry } from './types.js'
 
-/** The entries of a resource whose elements were indexed in two parts. */
-export function joined(a: IndexEntries, b: IndexEntries): IndexEntries {
+/** The entries of a resource whose elements were indexed in parts. */
+export function joined(parts: readonly IndexEntries[]): IndexEntries {
   const tokens: bigint[] = []
-  push(tokens, a.tokens)
-  push(tokens, b.tokens)
-  const references = new Map([...a.references, ...b.references].map((entry) => [referenceName(entry), entry]))
+  const references = new Map<string, ReferenceEntry>()
+  for (const part of parts) {
+    push(tokens, part.tokens)
+    for (const entry of part.references) references.set(referenceName(entry), entry)
+  }
   return {
     tokens: ascending(tokens),
     references: [...references.values()],
-    ordered: [...a.ordered, ...b.ordered],
-    names: [...a.names, ...b.names],
+    ordered: parts.flatMap(({ ordered }) => ordered),
+    names: parts.flatMap(({ names }) => names),
   }
 }
 

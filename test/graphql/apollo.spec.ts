@@ -3,6 +3,7 @@ import { NestFactory } from '@nestjs/core'
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify'
 import { getIntrospectionQuery, parse } from 'graphql'
 import { describe, expect, it } from 'vitest'
+import { ConsentryError } from '../../src/errors.js'
 import { BoundedDocuments } from '../../src/graphql/document-store.js'
 import { FhirGraphqlModule, GraphqlEngine } from '../../src/graphql/module.js'
 import { type GraphqlRequest, runGraphql } from '../../src/graphql/run.js'
@@ -73,6 +74,18 @@ describe('the Apollo Server of Nest', () => {
     })
     expect(JSON.stringify(answer)).not.toMatch(/password|stack|\.ts/)
     expect(graphql.faults).toContainEqual(new TypeError('password=1'))
+  })
+
+  it('tells errors in the order of the query, whichever came first', async () => {
+    class Slow extends MemorySource {
+      override async read(_: string, id: string): Promise<undefined> {
+        if (id === 'a') await new Promise((resolve) => setTimeout(resolve, 20))
+        throw id === 'a' ? new ConsentryError('forbidden', 'a') : new ConsentryError('not-found', 'b')
+      }
+    }
+    const query = '{ one: Patient(id: a) { id } two: Patient(id: b) { id } }'
+    const { status, errors } = await runGraphql(graphql.server, { query }, new Slow([]), '')
+    expect([status, errors?.map(({ path }) => path)]).toEqual([403, [['one'], ['two']]])
   })
 
   it('keeps documents for every id of a type, and apart for every type', async () => {

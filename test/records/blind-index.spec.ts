@@ -72,7 +72,7 @@ describe('blind index', () => {
       [name, at, subject, code],
     ]
     const [a, b] = parts.map((values) => index.entries('Observation', values))
-    expect(joined(a!, b!)).toEqual(index.entries('Observation', parts.flat()))
+    expect(joined([a!, b!])).toEqual(index.entries('Observation', parts.flat()))
   })
 
   it('sorts tokens and lists each, and each reference, once', () => {
