@@ -64,7 +64,7 @@ describe('npm start', () => {
 
   it('ends with the npm that started it: the signal reaches the program', async () => {
     await startedBefore()
-    const env = { ...process.env, CONSENTRY_DATA: data, PORT: '0', EMBEDDED_PROXIES: '0' }
+    const env = { ...process.env, DATABASE_URL: undefined, CONSENTRY_DATA: data, PORT: '0', EMBEDDED_PROXIES: '0' }
     const npm = spawn('npm', ['start', '--ignore-scripts'], { env, stdio: ['ignore', 'pipe', 'inherit'] })
     const ended = once(npm, 'exit')
     let said = ''

@@ -10,6 +10,9 @@ import { policiesOf } from './policy-rows.js'
 import { actionNumber, type WordAction } from './terms.js'
 import { writableUntil } from './write-history.js'
 
+/** Parties; a hospital has some thousand practitioners. */
+const REMEMBERED = 100_000
+
 type Contracts = 'IdentityRegistry' | 'ConsentRegistry'
 
 /**
@@ -19,8 +22,31 @@ type Contracts = 'IdentityRegistry' | 'ConsentRegistry'
  */
 export class ConsentMirror {
   #revision = 0
+  /** When parties that were asked about are active, seconds; `null`: not. Of what stands in the database, while no step changes it. */
+  readonly #active = new Map<PartyId, Span | null>()
+  /** Steps under way. */
+  #changing = 0
+  /** How many steps have begun or ended. */
+  #steps = 0
 
   constructor(private readonly sql: Sql) {}
+
+  /** The transaction of a step that `apply` or `rollback` is part of: from its beginning to its end nothing is believed that was read before. */
+  async changing<T>(step: () => Promise<T>): Promise<T> {
+    this.#changing++
+    this.#forget()
+    try {
+      return await step()
+    } finally {
+      this.#changing--
+      this.#forget()
+    }
+  }
+
+  #forget(): void {
+    this.#steps++
+    this.#active.clear()
+  }
 
   /** Another number whenever a committed step has changed what the mirror says. */
   get revision(): number {
@@ -71,13 +97,27 @@ export class ConsentMirror {
     return writableUntil(histories.get(patient) ?? [], parties)
   }
 
-  /** @param now seconds since the epoch */
+  /**
+   * Every request asks, so what was read is remembered until the next step.
+   * @param now seconds since the epoch
+   */
   async activeParties(parties: readonly PartyId[], now: number): Promise<Set<PartyId>> {
-    const { rows } = await this.sql.query<{ id: Buffer }>(
-      `SELECT id FROM party WHERE id = ANY($1::bytea[]) AND status = 'active' AND valid_from <= $2 AND valid_to > $2`,
-      [parties.map(bytes), now],
-    )
-    return new Set(rows.map((row) => hex(row.id)))
+    const known = this.#changing === 0 ? this.#active : new Map<PartyId, Span | null>()
+    const spans = new Map(parties.map((id) => [id, known.get(id)]))
+    const unknown = parties.filter((id) => !known.has(id))
+    if (unknown.length > 0) {
+      const steps = this.#steps
+      const { rows } = await this.sql.query<{ id: Buffer; from: bigint; to: bigint }>(
+        `SELECT id, valid_from AS "from", valid_to AS "to" FROM party WHERE id = ANY($1::bytea[]) AND status = 'active'`,
+        [unknown.map(bytes)],
+      )
+      const read = new Map(rows.map(({ id, from, to }) => [hex(id), { from, to }]))
+      for (const id of unknown) spans.set(id, read.get(id) ?? null)
+      if (steps === this.#steps && this.#active.size < REMEMBERED) {
+        for (const id of unknown) this.#active.set(id, read.get(id) ?? null)
+      }
+    }
+    return new Set(parties.filter((id) => isWithin(spans.get(id), now)))
   }
 
   async party(id: PartyId): Promise<Party | null> {
@@ -97,6 +137,7 @@ export class ConsentMirror {
   }
 
   /**
+   * A part of `changing`.
    * @param tx the transaction that also moves the cursor
    * @param finalizedBefore what the step before had as `finalized`
    * @returns whether it changes what the mirror says: then `moved` is to be called
@@ -120,7 +161,7 @@ export class ConsentMirror {
     return patients.size + parties.size > 0
   }
 
-  /** Undoes the events of blocks above `block`. */
+  /** Undoes the events of blocks above `block`, as a part of `changing`. */
   async rollback(tx: Sql, block: number, finalized: number): Promise<void> {
     const { rows } = await tx.query<{ contract: Contracts; subject: Buffer }>(
       'DELETE FROM ledger_event WHERE block_number > $1 RETURNING contract, subject',
@@ -132,6 +173,16 @@ export class ConsentMirror {
     await foldGrants(tx, of('ConsentRegistry'), finalized)
     await foldParties(tx, of('IdentityRegistry'))
   }
+}
+
+/** Seconds since the epoch, `to` not included. */
+interface Span {
+  readonly from: bigint
+  readonly to: bigint
+}
+
+function isWithin(span: Span | null | undefined, now: number): boolean {
+  return span !== null && span !== undefined && span.from <= now && span.to > now
 }
 
 type Hex = `0x${string}`

@@ -52,7 +52,7 @@ export class GatewayChainSink implements ChainSink {
   }
 
   async apply(step: ChainStep): Promise<void> {
-    const changed = await this.database.transaction(async (tx) => {
+    const changed = await this.#step(async (tx) => {
       const changes = await this.mirror.apply(tx, step, await finalizedBefore(tx))
       for (const share of this.#shares) await share.apply(tx, step)
       const blocks = [...step.ancestors, step.head]
@@ -70,7 +70,7 @@ export class GatewayChainSink implements ChainSink {
   }
 
   async rollback(to: BlockRef): Promise<void> {
-    await this.database.transaction(async (tx) => {
+    await this.#step(async (tx) => {
       const finalized = Math.min(await finalizedBefore(tx), to.number)
       await this.mirror.rollback(tx, to.number, finalized)
       for (const share of this.#shares) await share.rollback(tx, to.number)
@@ -79,6 +79,10 @@ export class GatewayChainSink implements ChainSink {
     })
     this.mirror.moved()
     this.#applied()
+  }
+
+  #step<T>(work: (tx: Sql) => Promise<T>): Promise<T> {
+    return this.mirror.changing(() => this.database.transaction(work))
   }
 
   async knownHash(number: number): Promise<Hex | null> {

@@ -12,7 +12,12 @@ let h: Hospital
 beforeAll(async () => {
   h = await hospital()
 })
-afterAll(() => h.stop())
+const opened: VerifiableLog[] = []
+afterAll(async () => {
+  // One that was poked would begin a round without its database.
+  await Promise.all(opened.map((log) => log.stop()))
+  await h.stop()
+})
 
 const partsOf = (change: Partial<LogParts> = {}): LogParts => ({
   entity: h.entity,
@@ -27,7 +32,11 @@ const partsOf = (change: Partial<LogParts> = {}): LogParts => ({
   ...change,
 })
 const options = { publishAfterMs: 60_000, publishAtLeaves: 10_000, lookEveryMs: 60_000 }
-const openLog = (change: Partial<LogParts> = {}): VerifiableLog => new VerifiableLog(partsOf(change), options)
+const openLog = (change: Partial<LogParts> = {}): VerifiableLog => {
+  const log = new VerifiableLog(partsOf(change), options)
+  opened.push(log)
+  return log
+}
 const head = async () => h.reader.read('AuditLog', 'headOf', h.entity)
 const allLeaves = async (log: VerifiableLog): Promise<Uint8Array[]> =>
   (await log.leaves.range(0, 1e9)).map(({ hash }) => hash)

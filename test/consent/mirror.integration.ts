@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { labelId } from '../../src/consent/labels.js'
 import { ConsentMirror } from '../../src/consent/mirror.js'
@@ -8,6 +9,8 @@ import { ENGINES } from '../records/open.js'
 
 const id = (n: number) => `0x${n.toString(16).padStart(64, '0')}` as const
 const TABLES = ['"grant"', 'party', 'ledger_event', 'chain_block', 'chain_cursor']
+/** As a request asks, which is not part of the step. */
+const outside = AsyncLocalStorage.snapshot()
 const patient = id(1)
 const clinic = id(200)
 
@@ -45,11 +48,20 @@ describe.each(ENGINES)('the consent mirror in $name', ({ open }) => {
   let mirror: ConsentMirror
   let sink: GatewayChainSink
   let broken = false
+  /** How often the mirror has read. */
+  let read = 0
+  let meanwhile: () => Promise<unknown> = async () => undefined
   beforeAll(async () => {
     ;({ database, close } = await open())
-    mirror = new ConsentMirror(database)
+    mirror = new ConsentMirror({
+      query: (text, params) => {
+        read++
+        return database.query(text, params)
+      },
+    })
     const share = {
       apply: async () => {
+        await meanwhile()
         if (broken) throw new Error('another part of the step fails')
       },
       rollback: async () => undefined,
@@ -135,6 +147,34 @@ describe.each(ENGINES)('the consent mirror in $name', ({ open }) => {
     expect(await purposes()).toEqual([])
     await apply(block(6), 6, grant(block(6), 1, 1))
     expect(await purposes()).toEqual([])
+  })
+
+  it('reads who is active once until the next step, whether that is committed or not', async () => {
+    const active = async () => (await mirror.activeParties([clinic, patient], 100)).has(clinic)
+    await apply(block(5), 5, register(block(5)))
+    const before = read
+    expect([await active(), await active(), await active()]).toEqual([true, true, true])
+    expect(read - before).toBe(1)
+    broken = true
+    await expect(apply(block(6), 5, suspend(block(6)))).rejects.toThrow()
+    broken = false
+    expect(await active()).toBe(true)
+    await apply(block(6), 5, suspend(block(6)))
+    expect([await active(), await active()]).toEqual([false, false])
+  })
+
+  it('does not remember who was active while a step was under way', async () => {
+    await apply(block(5), 5, register(block(5)))
+    const asked: Promise<Set<string>>[] = []
+    meanwhile = async () => {
+      asked.push(outside(() => mirror.activeParties([clinic], 100)))
+      // PGlite has one session, which answers after the step
+      await Promise.race([...asked, new Promise((resolve) => setTimeout(resolve, 50))])
+    }
+    await apply(block(6), 5, suspend(block(6)))
+    meanwhile = async () => undefined
+    await Promise.all(asked)
+    expect(await mirror.activeParties([clinic], 100)).toEqual(new Set())
   })
 
   it('knows the categories beyond 63 bits, and a party inside its validity alone', async () => {
