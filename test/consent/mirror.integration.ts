@@ -50,13 +50,16 @@ describe.each(ENGINES)('the consent mirror in $name', ({ open }) => {
   let broken = false
   /** How often the mirror has read. */
   let read = 0
+  let delivered: Promise<unknown> = Promise.resolve()
   let meanwhile: () => Promise<unknown> = async () => undefined
   beforeAll(async () => {
     ;({ database, close } = await open())
     mirror = new ConsentMirror({
-      query: (text, params) => {
+      query: async <Row>(text: string, params?: readonly unknown[]) => {
         read++
-        return database.query(text, params)
+        const found = await database.query<Row>(text, params)
+        await delivered
+        return found
       },
     })
     const share = {
@@ -174,6 +177,21 @@ describe.each(ENGINES)('the consent mirror in $name', ({ open }) => {
     await apply(block(6), 5, suspend(block(6)))
     meanwhile = async () => undefined
     await Promise.all(asked)
+    expect(await mirror.activeParties([clinic], 100)).toEqual(new Set())
+  })
+
+  it('does not remember what was read before a step and came after it', async () => {
+    await apply(block(5), 5, register(block(5)))
+    const late = Promise.withResolvers<undefined>()
+    delivered = late.promise
+    const before = read
+    const asked = mirror.activeParties([clinic], 100)
+    await expect.poll(() => read).toBe(before + 1)
+    await database.query('SELECT 1') // after the one that was sent
+    await apply(block(6), 5, suspend(block(6)))
+    delivered = Promise.resolve()
+    late.resolve(undefined)
+    expect(await asked).toEqual(new Set([clinic]))
     expect(await mirror.activeParties([clinic], 100)).toEqual(new Set())
   })
 

@@ -5,7 +5,7 @@ import pg from 'pg'
 export const SERVER = process.env['DATABASE_URL']
 
 /** Names this run of vitest, for what is to be gone when it ends (`run.ts`). */
-export const RUN = 'CONSENTRY_TEST_RUN'
+export const RUN = 'TEST_RUN'
 const prefix = (): string => `consentry_run_${process.env[RUN] ?? 'alone'}_`
 
 /** @param template a database to whom nobody is connected. @returns the URL of a new database, which is dropped when the run ends */
