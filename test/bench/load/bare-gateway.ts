@@ -50,7 +50,8 @@ const bodies = {
   },
 } as unknown as Bodies
 const access = {
-  permit: async () => null,
+  permit: async (_: Principal, action: string) => ({ action }),
+  admits: async () => undefined,
   confirm: async () => undefined,
   isCurrent: () => true,
   filter: async () => ({ sql: 'true', params: [] }),
