@@ -4,19 +4,18 @@
  * `@medplum/fhir-router` with a repository in memory. All of them run at once and are asked in turns, round by round, so
  * the ratios hold on a machine that others use too. On PGlite; with DATABASE_URL on that PostgreSQL as well.
  */
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 import { afterAll, describe, it } from 'vitest'
 import { stringify } from '../../src/fhir/json.js'
 import { end, startGateway } from '../support/gateway.js'
 import { hasSharedData, listShared, readShared } from '../support/shared-data.js'
 import { bearer } from '../e2e/writing-client.js'
+import { startScript } from './load/script.js'
 
 const SET = 'synthea/2019-smart'
 const CLIENTS = 4
@@ -95,14 +94,9 @@ async function peer(): Promise<Target> {
 }
 
 async function script(name: string, ...args: string[]): Promise<string> {
-  const path = fileURLToPath(new URL(`load/${name}`, import.meta.url))
-  const child = spawn(process.execPath, [path, ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const { url, child } = await startScript(name, ...args)
   children.push(child)
-  for await (const line of createInterface({ input: child.stdout })) {
-    const url = /ready: (\S+)/.exec(line)?.[1]
-    if (url !== undefined) return url
-  }
-  throw new Error(`${name} did not start`)
+  return url
 }
 
 interface Transaction {
