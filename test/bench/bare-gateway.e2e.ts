@@ -15,6 +15,7 @@ it('the gateway of the load bench, without sealing, audit and consent, still tak
     const response = await fetch(url, { method: 'POST', headers, body: JSON.stringify(bundle) })
     const answer = (await response.json()) as { entry: { response: { status: string } }[] }
     expect(response.status).toBe(200)
+    // the record is typed as any Resource
     expect(answer.entry.map(({ response: { status } }) => status.slice(0, 3))).toEqual(
       (bundle as unknown as { entry: unknown[] }).entry.map(() => '201'),
     )
