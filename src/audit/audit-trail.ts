@@ -6,7 +6,7 @@ import type { Resource, ValidResource } from '../fhir/types.js'
 import type { BlindIndex } from '../records/blind-index.js'
 import { joined } from '../records/entry-lists.js'
 import type { IndexEntries, NewAuditRecord } from '../records/types.js'
-import { auditEvents, type SharedElements, SharedParts } from './balp.js'
+import { auditEvents, once, type SharedElements, SharedParts } from './balp.js'
 import { canonicalJson, type CanonicalMember, canonicalMembers, canonicalObject } from './canonical-json.js'
 import type { Occurrence } from './occurrence.js'
 
@@ -68,9 +68,15 @@ export class AuditTrail {
     const worked = new Worked((resource) => this.#index(resource))
     const parts = records.map(({ resource, shared, entity = [] }) => {
       const { resourceType: type, id = randomUUID(), meta, ...elements } = resource
-      const common = worked.shared(type, shared, stamp)
-      const own = { id, ...elements, ...(shared === undefined ? { meta: { ...meta, ...stamp } } : {}) }
-      const members = [...canonicalMembers({ resourceType: type, ...own }), ...worked.listed(entity)]
+      const common = shared === undefined ? NOTHING : worked.shared(type, shared, stamp)
+      // `meta` is stamped where it is.
+      const own = {
+        resourceType: type,
+        id,
+        ...elements,
+        ...(shared === undefined ? { meta: { ...meta, ...stamp } } : {}),
+      }
+      const members = [...canonicalMembers(own), ...worked.listed(entity)]
       return { type, id, own, common, entity, body: Buffer.from(canonicalObject(common.members, members)) }
     })
     // Many are sealed by another thread: the index entries are made meanwhile.
@@ -83,12 +89,11 @@ export class AuditTrail {
           patient: records[i]?.patient ?? null,
         })),
       ),
-      // An own turn, so that the thread has its work first.
-      Promise.resolve().then(() =>
+      // Called after the thread has its work.
+      (async () =>
         parts.map(({ type, own, common, entity }) =>
-          joined([common.index, this.#index({ resourceType: type, ...own }), ...worked.indices(type, entity)]),
-        ),
-      ),
+          joined([...common.index, this.#index(own), ...worked.indices(type, entity)]),
+        ))(),
     ])
     const salts = randomBytes(records.length * SALT_BYTES)
     return parts.map(({ type, id, body: plain }, i): NewAuditRecord => {
@@ -122,50 +127,39 @@ export class AuditTrail {
   }
 }
 
+/** Elements that several records have: as members, and what they are indexed by. */
 interface Common {
   readonly members: readonly CanonicalMember[]
-  readonly index: IndexEntries
+  readonly index: readonly IndexEntries[]
 }
+
+const NOTHING: Common = { members: [], index: [] }
 
 /** Canonical form and index of what records of a batch share, worked out once. */
 class Worked {
-  readonly #common = new Map<string, Map<SharedElements, Common>>()
+  readonly #common = new Map<SharedElements, Common>()
   readonly #texts = new Map<object, string>()
   readonly #indices = new Map<object, IndexEntries>()
 
   constructor(private readonly indexOf: (resource: Resource) => IndexEntries) {}
 
-  /** Nothing is shared by default, not even `meta`, which is stamped where it is. */
-  shared(type: string, elements: SharedElements | undefined, stamp: object): Common {
-    if (elements === undefined) return { members: [], index: this.indexOf({ resourceType: type }) }
-    let ofType = this.#common.get(type)
-    if (ofType === undefined) this.#common.set(type, (ofType = new Map<SharedElements, Common>()))
-    let common = ofType.get(elements)
-    if (common === undefined) {
+  /** Elements of one object are of one type. */
+  shared(type: string, elements: SharedElements, stamp: object): Common {
+    return once(this.#common, elements, () => {
       const stamped = { ...elements, meta: { ...(elements['meta'] as object | undefined), ...stamp } }
-      common = { members: canonicalMembers(stamped), index: this.indexOf({ resourceType: type, ...stamped }) }
-      ofType.set(elements, common)
-    }
-    return common
+      return { members: canonicalMembers(stamped), index: [this.indexOf({ resourceType: type, ...stamped })] }
+    })
   }
 
   /** The list `entity` as a member. */
   listed(entity: readonly object[]): CanonicalMember[] {
     if (entity.length === 0) return []
-    const texts = entity.map((each) => {
-      const known = this.#texts.get(each) ?? canonicalJson(each)
-      this.#texts.set(each, known)
-      return known
-    })
+    const texts = entity.map((each) => once(this.#texts, each, () => canonicalJson(each)))
     return [{ key: 'entity', text: `"entity":[${texts.join(',')}]` }]
   }
 
   indices(type: string, entity: readonly object[]): IndexEntries[] {
-    return entity.map((each) => {
-      const known = this.#indices.get(each) ?? this.indexOf({ resourceType: type, entity: [each] })
-      this.#indices.set(each, known)
-      return known
-    })
+    return entity.map((each) => once(this.#indices, each, () => this.indexOf({ resourceType: type, entity: [each] })))
   }
 }
 

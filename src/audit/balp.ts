@@ -62,21 +62,24 @@ export class SharedParts {
   readonly #entities = new Map<string, object>()
 
   elements(agent: AuditedAgent, name: string, make: () => SharedElements): SharedElements {
-    let byName = this.#elements.get(agent)
-    if (byName === undefined) this.#elements.set(agent, (byName = new Map<string, SharedElements>()))
-    return known(byName, name, make)
+    return once(
+      once(this.#elements, agent, () => new Map<string, SharedElements>()),
+      name,
+      make,
+    )
   }
 
   entity(name: string, make: () => object): object {
-    return known(this.#entities, name, make)
+    return once(this.#entities, name, make)
   }
 }
 
-function known<V>(by: Map<string, V>, name: string, make: () => V): V {
-  const found = by.get(name)
+/** What is there under the key, or else made now and put there. */
+export function once<K, V>(known: Map<K, V>, key: K, make: () => V): V {
+  const found = known.get(key)
   if (found !== undefined) return found
   const made = make()
-  by.set(name, made)
+  known.set(key, made)
   return made
 }
 

@@ -20,6 +20,7 @@ export function wellKnownOfTrail(source: AuditSource): WellKnownValues {
     if (system !== undefined && code !== undefined) codes.set(JSON.stringify([system, code]), { system, code })
   }
   for (const { resource, shared, entity } of INTERACTIONS.flatMap((interaction) => examples(interaction, source))) {
+    // The parts of an AuditEvent, put together as the trail does.
     for (const value of indexValues({ ...shared, ...resource, entity } as unknown as ValidResource)) {
       if (value.kind === 'string') strings.set(value.value, value.normal)
       else if (value.kind === 'token') addCode(value.system, value.code)
