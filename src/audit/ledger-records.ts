@@ -4,6 +4,7 @@ import type { PartyId, PatientId } from '../consent/permit.js'
 import { purposesOf, WORD_ACTIONS } from '../consent/terms.js'
 import { unpackWord } from '../consent/word.js'
 import type { Resource } from '../fhir/types.js'
+import { uuidForm } from '../records/uuid-form.js'
 import type { TrailRecord } from './audit-trail.js'
 import { coding, concept, DCM, ENTITY_TYPE, evidenceExtension, OBJECT_ROLE, PARTY_SYSTEM } from './balp.js'
 import type { LedgerFact } from './ledger-facts.js'
@@ -57,8 +58,7 @@ export function factRecordId(
   outboxId: string,
   n: number,
 ): string {
-  const hex = createHash('sha256').update(`${entity}|${block.hash}|${logIndex}|${outboxId}|${n}`).digest('hex')
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)].join('-')
+  return uuidForm(createHash('sha256').update(`${entity}|${block.hash}|${logIndex}|${outboxId}|${n}`).digest('hex'))
 }
 
 /** An AuditEvent of a ledger event, and for an anchored batch a Provenance for each patient and kind of change. */

@@ -8,6 +8,7 @@ import { OrderPreserving } from './order-preserving.js'
 import { SealedTexts } from './sealed-texts.js'
 import type { IndexValue } from './search-query.js'
 import type { IndexEntries, Name, RowFacts } from './types.js'
+import { uuidForm } from './uuid-form.js'
 import { WellKnown, type WellKnownValues } from './well-known.js'
 
 /** What a record is, who wrote it, what it refers to (`Type/id`), and when care was given. */
@@ -50,8 +51,7 @@ export class BlindIndex extends IndexNames {
 
   /** A logical id in the form of a UUID, the same for the same parts: nobody without the key knows it before it is told. */
   logicalId(...parts: readonly string[]): string {
-    const hex = createHmac('sha256', this.#ids).update(JSON.stringify(parts)).digest('hex')
-    return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)].join('-')
+    return uuidForm(createHmac('sha256', this.#ids).update(JSON.stringify(parts)).digest('hex'))
   }
 
   entries(type: string, values: Iterable<IndexValue>): IndexEntries {

@@ -8,6 +8,7 @@ import { deleteResource } from '../../src/gateway/delete.js'
 import type { InteractionRequest } from '../../src/gateway/interaction.js'
 import { update } from '../../src/gateway/update.js'
 import type { Hex } from '../../src/ledger/hex.js'
+import { uuidForm } from '../../src/records/uuid-form.js'
 import { randomId, ZERO } from '../ledger/support/consortium.js'
 import { NoticeHospital, REVIEW_SECONDS } from './notice-hospital.js'
 
@@ -78,8 +79,7 @@ const endEmergency = () => {
 /** What can be made of what is public: the names that notices had before they were keyed. */
 function guessed(kind: NoticeKind, reasonHash: Hex): string {
   const { custodial, entity } = hospital.h
-  const hex = createHash('sha256').update([kind, custodial, entity, reasonHash].join('|')).digest('hex')
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)].join('-')
+  return uuidForm(createHash('sha256').update([kind, custodial, entity, reasonHash].join('|')).digest('hex'))
 }
 
 describe('the name of a notice that somebody took beforehand', () => {
