@@ -1,6 +1,6 @@
 import type { PatientId } from '../../consent/permit.js'
 import type { BlindIndex } from '../../records/blind-index.js'
-import type { Database } from '../../records/database.js'
+import type { Database, Sql } from '../../records/database.js'
 
 /** `request`: of access. `review`, `alarm`: of an emergency access, for the privacy officer and for the patient. */
 export type NoticeKind = 'request' | 'review' | 'alarm'
@@ -57,6 +57,13 @@ export interface NoticeNames {
   readonly index: Pick<BlindIndex, 'logicalId'>
 }
 
+async function insert(tx: Sql, { id, kind, patient, at, about, person }: Notice): Promise<void> {
+  await tx.query(
+    'INSERT INTO notice (id, kind, patient, at, about, person) VALUES ($1, $2, $3, $4, $5::jsonb, $6::jsonb)',
+    [id, kind, bytes(patient), at, JSON.stringify(about), person === null ? null : JSON.stringify(person)],
+  )
+}
+
 export const typeOf = (kind: NoticeKind): 'Task' | 'Communication' => (kind === 'alarm' ? 'Communication' : 'Task')
 
 /** Rows of `notice`. */
@@ -104,10 +111,8 @@ export class Notices {
    * @returns how many there are if that is too many
    */
   async takeRequest(request: Notice, most: number): Promise<number | null> {
-    return this.database.transaction(async (tx) => {
-      const about = JSON.stringify({ grantee: request.about['grantee'] })
-      const name = `request of access ${request.patient} ${about}`
-      await tx.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [name])
+    const about = JSON.stringify({ grantee: request.about['grantee'] })
+    return this.#alone(`request of access ${request.patient} ${about}`, async (tx) => {
       const { rows } = await tx.query<{ open: bigint }>(
         `SELECT count(*) AS open FROM notice WHERE kind = 'request' AND patient = $1 AND about @> $2::jsonb
          AND (until IS NOT NULL OR (told IS NULL AND at > $3))`,
@@ -115,13 +120,7 @@ export class Notices {
       )
       const open = Number(rows[0]?.open ?? 0)
       if (open >= most) return open
-      await tx.query(`INSERT INTO notice (id, kind, patient, at, about) VALUES ($1, $2, $3, $4, $5::jsonb)`, [
-        request.id,
-        request.kind,
-        bytes(request.patient),
-        request.at,
-        JSON.stringify(request.about),
-      ])
+      await insert(tx, request)
       return null
     })
   }
@@ -150,27 +149,24 @@ export class Notices {
    * @returns when the next one is free, milliseconds since the epoch, if none is left
    */
   async take(review: Notice & { readonly person: Person }, perDay: number): Promise<number | null> {
-    return this.database.transaction(async (tx) => {
-      const person = JSON.stringify(counted(review.person))
-      await tx.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [person])
+    const person = JSON.stringify(counted(review.person))
+    return this.#alone(person, async (tx) => {
       const { rows } = await tx.query<{ at: bigint }>(
         `SELECT at FROM notice WHERE kind = 'review' AND person @> $1::jsonb AND at > $2 ORDER BY at DESC LIMIT $3`,
         [person, review.at - DAY_MS, perDay],
       )
       const first = rows[perDay - 1]
       if (first !== undefined) return Number(first.at) + DAY_MS
-      await tx.query(
-        `INSERT INTO notice (id, kind, patient, at, about, person) VALUES ($1, $2, $3, $4, $5::jsonb, $6::jsonb)`,
-        [
-          review.id,
-          review.kind,
-          bytes(review.patient),
-          review.at,
-          JSON.stringify(review.about),
-          JSON.stringify(review.person),
-        ],
-      )
+      await insert(tx, review)
       return null
+    })
+  }
+
+  /** Counts and takes in one step: of those who come under one name at one moment, one after the other. */
+  #alone<T>(name: string, work: (tx: Sql) => Promise<T>): Promise<T> {
+    return this.database.transaction(async (tx) => {
+      await tx.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [name])
+      return work(tx)
     })
   }
 
