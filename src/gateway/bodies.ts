@@ -86,17 +86,6 @@ export class Bodies {
     })
   }
 
-  /** The same, for what writes on in the background: `null` for what is missing or altered, which takes none of the others with it. */
-  async openSound(permit: Permit, rows: readonly StoredVersion[]): Promise<(Uint8Array | null)[]> {
-    const opened = (some: readonly StoredVersion[]): Promise<(Uint8Array | null)[] | null> =>
-      this.open(permit, some).catch((error: unknown) => {
-        if (error instanceof ConsentryError && error.kind === 'integrity') return null
-        throw error
-      })
-    const together = await opened(rows)
-    return together ?? Promise.all(rows.map(async (row) => (await opened([row]))?.[0] ?? null))
-  }
-
   async #sealingKeys(bodies: readonly SealableBody[]): Promise<CapsuleKey[][]> {
     const byOwner = new Map<string, Promise<CapsuleKey[]>>()
     return Promise.all(

@@ -6,6 +6,7 @@ import type { Coding } from '../fhir/types.js'
 import type { StoredVersion } from '../records/types.js'
 import type { Disclosed } from './access.js'
 import type { Intent, PutIntent } from './intent.js'
+import { openEach } from './open-each.js'
 import type { GatewayParts } from './parts.js'
 
 const ACT_CODE = 'http://terminology.hl7.org/CodeSystem/v3-ActCode'
@@ -33,7 +34,7 @@ export async function withKeptLabels(
   const permit = decided.find(({ permit: { action } }) => action === 'update')?.permit
   if (losing.length === 0 || permit === undefined) return intents
   const rows = losing.map(({ before }) => before)
-  const bodies = await parts.bodies.openSound(permit, rows)
+  const bodies = await openEach(parts.bodies, permit, rows)
   const kept = new Map<Intent, Intent>(
     losing.map(({ intent, before }, i) => [intent, labelled(intent, labelsBefore(before, bodies[i] ?? null))]),
   )

@@ -14,6 +14,7 @@ import type { RecordStore } from '../records/record-store.js'
 import type { Outdated, Reindex, Reindexed } from '../records/reindex.js'
 import type { Access } from './access.js'
 import type { Bodies } from './bodies.js'
+import { openEach } from './open-each.js'
 import type { Patients } from './patients.js'
 
 /** Records at a time: some milliseconds of the main thread, and as long a lock of their rows. */
@@ -167,32 +168,12 @@ export class Reindexing {
       'read',
       rows.map(({ version }) => version),
     )
-    const permitted = rows.flatMap((row, i) => {
-      const permit = permits[i]
-      return permit ? [{ row, permit }] : []
-    })
-    const opening = permitted.map(({ row }) => row)
+    const opening = rows.filter((_, i) => permits[i])
+    if (opening.length === 0) return []
     await this.#tell(opening)
-    try {
-      return await this.#together(opening, principal)
-    } catch {
-      // One that is missing or altered keeps none of the others.
-      const each = permitted.map(async ({ row: { pk, version }, permit }): Promise<[bigint, Uint8Array]> => {
-        const [body] = await this.parts.bodies.open(permit, [version])
-        return [pk, body as Uint8Array]
-      })
-      return (await Promise.allSettled(each)).flatMap((result) => {
-        if (result.status === 'fulfilled') return [result.value]
-        onProblem(result.reason)
-        return []
-      })
-    }
-  }
-
-  async #together(rows: readonly Outdated[], principal: Principal): Promise<[pk: bigint, body: Uint8Array][]> {
-    const versions = rows.map(({ version }) => version)
-    if (versions.length === 0) return []
-    const bodies = await this.parts.bodies.open(await this.parts.access.permit(principal, 'read', versions), versions)
-    return rows.map(({ pk }, i) => [pk, bodies[i] as Uint8Array])
+    const versions = opening.map(({ version }) => version)
+    const permit = await access.permit(principal, 'read', versions)
+    const bodies = await openEach(this.parts.bodies, permit, versions, { isLost: () => true, onLost: onProblem })
+    return opening.flatMap(({ pk }, i): [bigint, Uint8Array][] => (bodies[i] ? [[pk, bodies[i]]] : []))
   }
 }

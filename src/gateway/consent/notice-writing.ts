@@ -9,6 +9,7 @@ import { storedResource } from '../../fhir/stored-resource.js'
 import type { Resource } from '../../fhir/types.js'
 import type { StoredVersion } from '../../records/types.js'
 import { itself } from '../itself.js'
+import { openEach } from '../open-each.js'
 import type { GatewayParts } from '../parts.js'
 import { PATIENT_ID_SYSTEM } from '../patient-compartment.js'
 import { type Draft, sealVersions, stamped } from '../versions.js'
@@ -135,7 +136,7 @@ export async function openNotices(
     throw error
   })
   if (permit === null) return new Map()
-  const bodies = await parts.bodies.openSound(permit, present)
+  const bodies = await openEach(parts.bodies, permit, present)
   return new Map(
     present.map((row, i) => [row.id, { row, resource: bodies[i] ? storedResource(bodies[i]) : null }] as const),
   )

@@ -10,6 +10,7 @@ import type { Resource } from '../../fhir/types.js'
 import { validate } from '../../fhir/validate.js'
 import type { StoredVersion } from '../../records/types.js'
 import { itself } from '../itself.js'
+import { openEach } from '../open-each.js'
 import type { GatewayParts } from '../parts.js'
 import { type Draft, sealVersions, stamped } from '../versions.js'
 import type { ConsentLink, ConsentLinks } from './links.js'
@@ -107,7 +108,7 @@ async function readable(parts: GatewayParts, changes: readonly Change[]): Promis
   const open = rows.filter((_, i) => permits[i] !== null)
   if (open.length === 0) return changes.map(() => null)
   const permit = await parts.access.permit(itself(parts), 'read', open)
-  const bodies = await parts.bodies.openSound(permit, open)
+  const bodies = await openEach(parts.bodies, permit, open)
   const found = new Map(open.map((row, i) => [row, bodies[i] ? storedResource(bodies[i]) : null]))
   return changes.map(({ row }) => (row === null ? null : (found.get(row) ?? null)))
 }
