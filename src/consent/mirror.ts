@@ -1,6 +1,7 @@
 import type { ChainEvent } from '../ledger/chain.js'
 import type { ChainStep } from '../ledger/sink.js'
 import type { Sql } from '../records/database.js'
+import { ActiveParties } from './active-parties.js'
 import type { GrantWord } from './decide.js'
 import { grantRows, type StoredEvent } from './grant-rows.js'
 import { foldParty, type Party, partyOf } from './parties.js'
@@ -9,9 +10,6 @@ import type { PartyId, PatientId } from './permit.js'
 import { policiesOf } from './policy-rows.js'
 import { actionNumber, type WordAction } from './terms.js'
 import { writableUntil } from './write-history.js'
-
-/** Parties; a hospital has some thousand practitioners. */
-const REMEMBERED = 100_000
 
 type Contracts = 'IdentityRegistry' | 'ConsentRegistry'
 
@@ -22,30 +20,15 @@ type Contracts = 'IdentityRegistry' | 'ConsentRegistry'
  */
 export class ConsentMirror {
   #revision = 0
-  /** When parties that were asked about are active, seconds; `null`: not. Of what stands in the database, while no step changes it. */
-  readonly #active = new Map<PartyId, Span | null>()
-  /** Steps under way. */
-  #changing = 0
-  /** How many steps have begun or ended. */
-  #steps = 0
+  readonly #active: ActiveParties
 
-  constructor(private readonly sql: Sql) {}
-
-  /** The transaction of a step that `apply` or `rollback` is part of: from its beginning to its end nothing is believed that was read before. */
-  async changing<T>(step: () => Promise<T>): Promise<T> {
-    this.#changing++
-    this.#forget()
-    try {
-      return await step()
-    } finally {
-      this.#changing--
-      this.#forget()
-    }
+  constructor(private readonly sql: Sql) {
+    this.#active = new ActiveParties(sql)
   }
 
-  #forget(): void {
-    this.#steps++
-    this.#active.clear()
+  /** The transaction of a step that `apply` or `rollback` is part of. */
+  changing<T>(step: () => Promise<T>): Promise<T> {
+    return this.#active.changing(step)
   }
 
   /** Another number whenever a committed step has changed what the mirror says. */
@@ -97,27 +80,9 @@ export class ConsentMirror {
     return writableUntil(histories.get(patient) ?? [], parties)
   }
 
-  /**
-   * Every request asks, so what was read is remembered until the next step.
-   * @param now seconds since the epoch
-   */
-  async activeParties(parties: readonly PartyId[], now: number): Promise<Set<PartyId>> {
-    const known = this.#changing === 0 ? this.#active : new Map<PartyId, Span | null>()
-    const spans = new Map(parties.map((id) => [id, known.get(id)]))
-    const unknown = parties.filter((id) => !known.has(id))
-    if (unknown.length > 0) {
-      const steps = this.#steps
-      const { rows } = await this.sql.query<{ id: Buffer; from: bigint; to: bigint }>(
-        `SELECT id, valid_from AS "from", valid_to AS "to" FROM party WHERE id = ANY($1::bytea[]) AND status = 'active'`,
-        [unknown.map(bytes)],
-      )
-      const read = new Map(rows.map(({ id, from, to }) => [hex(id), { from, to }]))
-      for (const id of unknown) spans.set(id, read.get(id) ?? null)
-      if (steps === this.#steps && this.#active.size < REMEMBERED) {
-        for (const id of unknown) this.#active.set(id, read.get(id) ?? null)
-      }
-    }
-    return new Set(parties.filter((id) => isWithin(spans.get(id), now)))
+  /** @param now seconds since the epoch */
+  activeParties(parties: readonly PartyId[], now: number): Promise<Set<PartyId>> {
+    return this.#active.of(parties, now)
   }
 
   async party(id: PartyId): Promise<Party | null> {
@@ -173,16 +138,6 @@ export class ConsentMirror {
     await foldGrants(tx, of('ConsentRegistry'), finalized)
     await foldParties(tx, of('IdentityRegistry'))
   }
-}
-
-/** Seconds since the epoch, `to` not included. */
-interface Span {
-  readonly from: bigint
-  readonly to: bigint
-}
-
-function isWithin(span: Span | null | undefined, now: number): boolean {
-  return span !== null && span !== undefined && span.from <= now && span.to > now
 }
 
 type Hex = `0x${string}`

@@ -5,6 +5,7 @@ import { IndexBudget, ORDERED } from './index-budget.js'
 import { type IndexNames, referenceParameter } from './index-names.js'
 import { Memory } from './memory.js'
 import type { CanonicalAmount, IndexValue } from './search-query.js'
+import { SortRange } from './sort-range.js'
 import { CONTAINING, LONGEST_PART, LONGEST_PREFIX, partsOf, prefixesOf } from './string-parts.js'
 import type { IndexEntries, NameEntry, OrderedEntry, ReferenceEntry } from './types.js'
 
@@ -290,17 +291,5 @@ function costOf(value: IndexValue): [tokens: number, characters: number] {
       return [4 + ORDERED, 0]
     case 'composite':
       return [1, 0]
-  }
-}
-
-/** The first and the last text of each parameter, for ascending and descending order. */
-class SortRange {
-  readonly ranges = new Map<string, { least: string; greatest: string }>()
-
-  add(param: string, text: string): void {
-    const range = this.ranges.get(param)
-    if (range === undefined) this.ranges.set(param, { least: text, greatest: text })
-    else if (text < range.least) range.least = text
-    else if (text > range.greatest) range.greatest = text
   }
 }
