@@ -2,6 +2,8 @@ import { ConsentryError } from '../errors.js'
 
 /** Random 32-byte identifiers on the ledger, as `0x` and 64 lower-case hex digits. */
 export type PatientId = `0x${string}`
+/** The id of no patient and of no party: the ledger gives random ones. */
+export const NOBODY: PatientId = `0x${'00'.repeat(32)}`
 export type PartyId = `0x${string}`
 
 /** Set of labels as bits; bit 0 is `general`, see consent/labels. */

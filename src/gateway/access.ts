@@ -2,16 +2,18 @@ import type { Principal } from '../auth/principal.js'
 import { type Decision, decide, type Denial, type Facts, type Freshness } from '../consent/decide.js'
 import { GENERAL } from '../consent/labels.js'
 import type { ConsentMirror } from '../consent/mirror.js'
-import { ANY_ENTITY, countingParties } from '../consent/parties.js'
+import { countingParties } from '../consent/parties.js'
 import { type Action, type PartyId, patientsOf, type Permit, type RecordSubject } from '../consent/permit.js'
 import { rowFilter } from '../consent/row-filter.js'
-import { isPurpose, type Purpose, PURPOSES, wordAsked } from '../consent/terms.js'
+import { wordAsked } from '../consent/terms.js'
 import { ConsentryError } from '../errors.js'
 import type { RowFilter } from '../records/types.js'
+import { actsFor, granteesOf, partiesOf, purposeOf } from './acting-party.js'
 import { careWord } from './admission.js'
 import type { ChainConsent } from './chain-consent.js'
 import type { EmergencyAccess } from './consent/emergency-access.js'
 import { orEmergency } from './consent/emergency-filter.js'
+import { denied, outsideLaunch } from './denied.js'
 import { type Fulfilling, isConfined, LaunchContext, type PatientOf } from './launch-context.js'
 
 /** What was opened under a permit. */
@@ -232,70 +234,7 @@ function orNothing(error: unknown): undefined {
   throw error
 }
 
-/** The identities on the ledger that a caller acts as. */
-export function partiesOf(principal: Principal): PartyId[] {
-  return principal.practitioner === undefined ? [principal.entity] : [principal.entity, principal.practitioner]
-}
-
-/** Whose words count for it: its own, and those that are given to every active entity. */
-function granteesOf(principal: Principal): PartyId[] {
-  return [...partiesOf(principal), ANY_ENTITY]
-}
-
-/** A token may name several purposes; the first that the ledger knows is what the caller acts for. */
-export function actsFor(principal: Principal): Purpose | undefined {
-  return principal.purposes.find(isPurpose)
-}
-
-/** @throws ConsentryError `forbidden` for a token without a purpose that the ledger knows */
-export function purposeOf(principal: Principal): Purpose {
-  const purpose = actsFor(principal)
-  if (purpose !== undefined) return purpose
-  throw new ConsentryError(
-    'forbidden',
-    `The access token names no purpose of use that a grant can name; ask for one of ${PURPOSES.join(', ')} (extension hl7-b2b of the client's assertion).`,
-  )
-}
-
 function asked(principal: Principal, action: Action) {
   const auditor = principal.role === 'auditor'
   return { action, purpose: purposeOf(principal), parties: granteesOf(principal), auditor }
-}
-
-function outsideLaunch(): ConsentryError {
-  return new ConsentryError(
-    'forbidden',
-    'The access token is for the records of one patient, and this is none of them.',
-  )
-}
-
-function denied(denial: Denial, action: Action, principal: Principal): ConsentryError {
-  switch (denial.reason) {
-    case 'mirror-stale':
-      return new ConsentryError('unavailable', 'The ledger has not been heard of recently, so consent is not known.', {
-        retryAfterSeconds: 5,
-      })
-    case 'party-not-active':
-      return new ConsentryError(
-        'forbidden',
-        `The party that this client acts for, ${partiesOf(principal).join(' or ')}, is not active on the ledger.`,
-      )
-    case 'not-the-author':
-      return new ConsentryError('forbidden', 'The record is in no compartment and belongs to its author entity alone.')
-    case 'not-written':
-      return new ConsentryError(
-        'forbidden',
-        'This is a notice of who asks for access or took it: the server writes it from the ledger, and its operations alone change it.',
-      )
-    case 'auditors-only':
-      return new ConsentryError('forbidden', 'The audit trail can be read by auditors alone, and written by nobody.')
-    case 'no-grant':
-      return new ConsentryError(
-        'forbidden',
-        purposeOf(principal) === 'BTG'
-          ? `No emergency access of this party to the patient is open for it to ${action}; breaking the glass opens it on the ledger, for reading alone.`
-          : `No consent of the patient is in force that lets this party ${action} for purpose ${purposeOf(principal)}.`,
-        { code: 'suppressed' },
-      )
-  }
 }

@@ -2,7 +2,7 @@ import { keccak256 } from 'ethers'
 import type { GrantWord } from '../consent/decide.js'
 import { ALL_LABELS, labelId } from '../consent/labels.js'
 import { ANY_ENTITY } from '../consent/parties.js'
-import type { Action, PartyId, PatientId } from '../consent/permit.js'
+import { type Action, NOBODY, type PartyId, type PatientId } from '../consent/permit.js'
 import { ACTIONS, actionMask, ALL_CATEGORIES, OPEN_END, purposeMask, PURPOSES } from '../consent/terms.js'
 import type { Contracts } from '../ledger/contracts.js'
 import type { ChainFollower } from '../ledger/follower.js'
@@ -31,11 +31,8 @@ const CARE_TERMS = {
 /** What the mirror will say of a patient who is registered now. */
 export function careWord(entity: PartyId, action: Action): GrantWord {
   const { from, to, purposes, categories } = CARE_TERMS
-  return { patient: NOBODY_YET, grantee: entity, labels: ALL_LABELS, action, from, to, purposes, categories }
+  return { patient: NOBODY, grantee: entity, labels: ALL_LABELS, action, from, to, purposes, categories }
 }
-
-/** No patient has it: ids are random. */
-const NOBODY_YET: PatientId = `0x${'00'.repeat(32)}`
 
 /** What PCF calls the policy that holds where a patient has said nothing (https://profiles.ihe.net/ITI/PCF/volume-1.html). */
 export type ImplicitPolicy = 'opt-in' | 'opt-out'

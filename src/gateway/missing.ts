@@ -1,5 +1,5 @@
 import { GENERAL } from '../consent/labels.js'
-import type { Action, RecordSubject } from '../consent/permit.js'
+import { type Action, NOBODY, type RecordSubject } from '../consent/permit.js'
 import { categoryBits } from '../consent/terms.js'
 import { ConsentryError } from '../errors.js'
 import type { InteractionRequest } from './interaction.js'
@@ -20,10 +20,10 @@ export function isForeign(parts: GatewayParts, request: InteractionRequest): boo
   return request.principal.entity !== parts.entity || isConfined(request.principal)
 }
 
-/** In the compartment of a patient who is nobody: the ledger gives no such id. */
+/** In the compartment of a patient who is nobody. */
 const NOBODYS: RecordSubject = {
-  patient: `0x${'00'.repeat(32)}`,
-  origin: `0x${'00'.repeat(32)}`,
+  patient: NOBODY,
+  origin: NOBODY,
   labels: GENERAL,
   categories: categoryBits([]),
 }
@@ -37,7 +37,7 @@ export async function asHidden(
   request: InteractionRequest,
   action: Action,
 ): Promise<ConsentryError> {
-  await parts.patients.localIds([NOBODYS.patient as `0x${string}`])
+  await parts.patients.localIds([NOBODY])
   const asked = parts.access.permit(request.principal, action, [NOBODYS])
   return withoutExistence(parts, request, asked).then(notForOthers, (error: unknown) => {
     if (error instanceof ConsentryError) return error

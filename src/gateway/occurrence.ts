@@ -1,6 +1,6 @@
 import type { AuditedAgent, Occurrence } from '../audit/occurrence.js'
 import type { Issue } from '../errors.js'
-import { actsFor } from './access.js'
+import { actsFor } from './acting-party.js'
 import type { InteractionRequest } from './interaction.js'
 
 /** What the audit trail needs of a request; the interaction adds what it did and to whom. */

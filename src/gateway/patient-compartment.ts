@@ -76,8 +76,9 @@ export async function patientsOf(
     return state
   }
   const isUnknown = (id: string): boolean => !known.has(id) && !created.has(id)
-  if (others && (unknownAmong(wanted, stateOf).length > 0 || named.flat().some(isUnknown))) return null
-  refuseUnknown(unknownAmong(wanted, stateOf))
+  const unknown = unknownAmong(wanted, stateOf)
+  if (others && (unknown.length > 0 || named.flat().some(isUnknown))) return null
+  if (unknown.length > 0) throw unknownPatients(unknown)
 
   const fresh = [...created.values()].filter(({ id }) => !known.has(id))
   const linked = fresh.flatMap((intent) => {
@@ -174,10 +175,6 @@ function unknownAmong(
       return state === 'present' ? [] : [{ at, what: `Patient/${id} ${REASON[state]}` }]
     }),
   )
-}
-
-function refuseUnknown(unknown: ReturnType<typeof unknownAmong>): void {
-  if (unknown.length > 0) throw unknownPatients(unknown)
 }
 
 function unknownPatients(places: readonly { readonly at: string; readonly what: string }[]): ConsentryError {
