@@ -5,14 +5,13 @@
  * the ratios hold on a machine that others use too. On PGlite; with DATABASE_URL on that PostgreSQL as well.
  */
 import type { ChildProcess } from 'node:child_process'
-import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import pg from 'pg'
 import { afterAll, describe, it } from 'vitest'
 import { stringify } from '../../src/fhir/json.js'
 import { end, startGateway } from '../support/gateway.js'
+import { ownDatabase, SERVER } from '../support/own-database.js'
 import { hasSharedData, listShared, readShared } from '../support/shared-data.js'
 import { bearer } from '../e2e/writing-client.js'
 import { startScript } from './load/script.js'
@@ -31,25 +30,18 @@ interface Target {
 
 const children: ChildProcess[] = []
 const directories: string[] = []
-const databases: { url: string; name: string }[] = []
 afterAll(async () => {
   for (const child of children) await end(child, 'SIGTERM')
   for (const directory of directories) rmSync(directory, { recursive: true, force: true })
-  for (const { url, name } of databases) await administer(url, `DROP DATABASE ${name} WITH (FORCE)`)
 })
 
-const DATABASE_URL = process.env['DATABASE_URL']
 describe.skipIf(!hasSharedData)('load', () => {
-  it('on PGlite', async () => compare('PGlite', null), 900_000)
-  it.skipIf(DATABASE_URL === undefined)(
-    'on PostgreSQL',
-    async () => compare('PostgreSQL', DATABASE_URL as string),
-    900_000,
-  )
+  it('on PGlite', async () => compare('PGlite', false), 900_000)
+  it.skipIf(SERVER === undefined)('on PostgreSQL', async () => compare('PostgreSQL', true), 900_000)
 })
 
-async function compare(engine: string, server: string | null): Promise<void> {
-  const targets = [await whole(server), await bare(server), await peer()]
+async function compare(engine: string, onServer: boolean): Promise<void> {
+  const targets = [await whole(onServer), await bare(onServer), await peer()]
   const bundles = transactions((WARM_UP + ROUNDS) * BUNDLES)
   // A server that runs has its code compiled: for the first 4,000 resources or so the compilers take a third of the processors.
   for (const target of targets) await rate(target, bundles.slice(0, WARM_UP * BUNDLES))
@@ -71,17 +63,17 @@ const median = (values: readonly number[]): number => values.toSorted((a, b) => 
 const ratio = (ours: readonly number[], theirs: readonly number[]): string =>
   median(ours.map((value, i) => value / (theirs[i] ?? NaN))).toFixed(2)
 
-async function whole(server: string | null): Promise<Target> {
+async function whole(onServer: boolean): Promise<Target> {
   const data = directory()
-  const extra = { EMBEDDED_PROXIES: '0', ...(server === null ? {} : { DATABASE_URL: await newDatabase(server) }) }
+  const extra = { EMBEDDED_PROXIES: '0', ...(onServer ? { DATABASE_URL: await ownDatabase() } : {}) }
   const { child, fhir } = await startGateway(data, extra)
   children.push(child)
   const token = await bearer(data, fhir)
   return { name: 'the gateway', url: fhir, headers: { authorization: `Bearer ${token}` } }
 }
 
-async function bare(server: string | null): Promise<Target> {
-  const url = server === null ? [] : [await newDatabase(server)]
+async function bare(onServer: boolean): Promise<Target> {
+  const url = onServer ? [await ownDatabase()] : []
   return {
     name: 'without sealing, audit, consent',
     url: await script('bare-gateway.ts', directory(), ...url),
@@ -139,19 +131,4 @@ function directory(): string {
   const made = mkdtempSync(join(tmpdir(), 'consentry-load-'))
   directories.push(made)
   return made
-}
-
-async function newDatabase(url: string): Promise<string> {
-  const name = `consentry_load_${randomBytes(6).toString('hex')}`
-  await administer(url, `CREATE DATABASE ${name}`)
-  databases.push({ url, name })
-  const made = new URL(url)
-  made.pathname = `/${name}`
-  return made.href
-}
-
-async function administer(url: string, statement: string): Promise<void> {
-  const client = new pg.Client(url)
-  await client.connect()
-  await client.query(statement).finally(() => client.end())
 }

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Principal } from '../../src/auth/principal.js'
 import { parseScope, type Scope } from '../../src/auth/scopes.js'
@@ -8,11 +7,11 @@ import { ConsentryError } from '../../src/errors.js'
 import { Access } from '../../src/gateway/access.js'
 import { create } from '../../src/gateway/create.js'
 import { deleteResource } from '../../src/gateway/delete.js'
-import type { InteractionRequest } from '../../src/gateway/interaction.js'
 import type { GatewayParts } from '../../src/gateway/parts.js'
 import { linkedPatient } from '../../src/gateway/patients.js'
 import { update } from '../../src/gateway/update.js'
-import { ALL_CATEGORIES, OPEN_END, randomId, ZERO } from '../ledger/support/consortium.js'
+import { CARE_TERMS, entityRegistration, randomId, ZERO } from '../ledger/support/consortium.js'
+import { asking, ehrOf } from './asking.js'
 import { partsOf } from './hospital-parts.js'
 import { NoticeHospital } from './notice-hospital.js'
 
@@ -27,15 +26,7 @@ const clinic = randomId()
 beforeAll(async () => {
   hospital = await NoticeHospital.open()
   const { h } = hospital
-  const registration = {
-    id: clinic,
-    controller: h.operator.address,
-    validFrom: 0,
-    validTo: OPEN_END,
-    credential: ZERO,
-    encryptionKey: `0x02${randomBytes(32).toString('hex')}` as const,
-    endpoint: 'https://clinic.example',
-  }
+  const registration = entityRegistration(clinic, h.operator.address, 'https://clinic.example')
   await h.run(h.administrator, h.contracts.write('IdentityRegistry', 'registerEntity', registration))
   await hospital.mirrored()
   const admission = {
@@ -54,35 +45,26 @@ beforeAll(async () => {
 })
 afterAll(() => hospital?.h.stop())
 
-const ehr = (): Principal => ({
-  clientId: 'ehr',
-  entity: hospital.h.entity,
-  role: 'system',
-  scopes: [parseScope('system/*.cruds') as Scope],
-  purposes: ['TREAT'],
-  tokenId: '',
-  expiresAt: 0,
-})
+const ehr = (): Principal => ehrOf(parts)
 const phone = (): Principal => ({
   ...ehr(),
   role: 'patient',
   patient: 'p1',
   scopes: [parseScope('patient/*.cruds') as Scope],
 })
+const INTERACTION = { POST: 'create', PUT: 'update', DELETE: 'delete' } as const
 const request = (principal: Principal, method: 'POST' | 'PUT' | 'DELETE', id?: string, resource?: object) =>
-  ({
-    interaction: { POST: 'create', PUT: 'update', DELETE: 'delete' }[method],
-    method,
-    type: (resource as { resourceType?: string } | undefined)?.resourceType ?? 'Basic',
-    ...(id === undefined ? {} : { id }),
-    params: [],
-    headers: {},
-    ...(resource === undefined ? {} : { body: Buffer.from(JSON.stringify(resource)) }),
-    requestId: 'r',
-    clientAddress: '::1',
-    baseUrl: parts.baseUrl,
-    principal,
-  }) as InteractionRequest
+  asking(
+    parts,
+    {
+      interaction: INTERACTION[method],
+      method,
+      type: (resource as { resourceType?: string } | undefined)?.resourceType ?? 'Basic',
+      ...(id === undefined ? {} : { id }),
+      principal,
+    },
+    resource,
+  )
 const patient = (id?: string) => ({ resourceType: 'Patient', ...(id === undefined ? {} : { id }) })
 const refusal = (asking: Promise<unknown>) =>
   asking.then(
@@ -115,14 +97,6 @@ describe('a new patient', () => {
     const before = asked.length
     expect((await refusal(put()))?.kind).toBe('unavailable')
     admit = async (ids) => {
-      const terms = {
-        actions: 0b111111,
-        purposes: 0x7f,
-        categories: ALL_CATEGORIES,
-        from: 0,
-        to: OPEN_END,
-        policyHash: ZERO,
-      }
       await h.run(
         h.operator,
         h.contracts.write(
@@ -131,7 +105,7 @@ describe('a new patient', () => {
           h.entity,
           ids,
           ids.map(() => ZERO),
-          terms,
+          CARE_TERMS,
         ),
       )
       await hospital.mirrored()

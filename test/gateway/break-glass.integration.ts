@@ -5,12 +5,10 @@ import { ConsentMirror } from '../../src/consent/mirror.js'
 import { consentHistory } from '../../src/consent/ledger-grants.js'
 import { ConsentryError } from '../../src/errors.js'
 import { breakGlass, type AccessParts } from '../../src/gateway/consent/break-glass.js'
-import type { Notice } from '../../src/gateway/consent/notices.js'
 import { review } from '../../src/gateway/consent/review.js'
 import type { InteractionRequest } from '../../src/gateway/interaction.js'
 import { Trail } from '../../src/gateway/trail.js'
-import { randomId } from '../ledger/support/consortium.js'
-import { NoticeHospital, REVIEW_SECONDS } from './notice-hospital.js'
+import { NoticeHospital, REVIEW_SECONDS, reviewBy } from './notice-hospital.js'
 
 let hospital: NoticeHospital
 beforeAll(async () => {
@@ -187,36 +185,23 @@ describe('an attempt that cannot be written down', () => {
 })
 
 describe('the limit of a person', () => {
-  const review = (client: string, at: number): Notice & { person: { client: string } } => ({
-    id: randomId().slice(2, 38),
-    kind: 'review',
-    patient: randomId(),
-    at,
-    about: {},
-    person: { client },
-    consentId: null,
-    told: null,
-    until: null,
-    doneAt: null,
-  })
-
   it('lets as many through as it says, of those who come at one moment too', async () => {
     const now = Date.now()
     const { notices } = hospital
-    const taken = await Promise.all(Array.from({ length: 8 }, () => notices.take(review('crowd', now), 3)))
+    const taken = await Promise.all(Array.from({ length: 8 }, () => notices.take(reviewBy('crowd', now), 3)))
     expect(taken.filter((next) => next === null)).toHaveLength(3)
     for (const next of taken) if (next !== null) expect(next).toBe(now + 86_400_000)
-    expect(await notices.take(review('another', now), 3)).toBeNull()
-    expect(await notices.take(review('crowd', now + 86_400_001), 3)).toBeNull()
+    expect(await notices.take(reviewBy('another', now), 3)).toBeNull()
+    expect(await notices.take(reviewBy('crowd', now + 86_400_001), 3)).toBeNull()
   })
 
   it('gives back what the ledger has refused', async () => {
     const now = Date.now()
     const { notices } = hospital
-    const only = review('refused', now)
+    const only = reviewBy('refused', now)
     expect(await notices.take(only, 1)).toBeNull()
-    expect(await notices.take(review('refused', now), 1)).not.toBeNull()
+    expect(await notices.take(reviewBy('refused', now), 1)).not.toBeNull()
     await notices.giveBack(only.id)
-    expect(await notices.take(review('refused', now), 1)).toBeNull()
+    expect(await notices.take(reviewBy('refused', now), 1)).toBeNull()
   })
 })

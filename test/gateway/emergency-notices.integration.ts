@@ -1,10 +1,9 @@
-import { randomBytes } from 'node:crypto'
 import { Wallet } from 'ethers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ownProfiles } from '../../src/fhir/profiles.js'
 import { validate } from '../../src/fhir/validate.js'
 import type { Hex } from '../../src/ledger/hex.js'
-import { OPEN_END, randomId, ZERO } from '../ledger/support/consortium.js'
+import { entityRegistration, randomId } from '../ledger/support/consortium.js'
 import { NoticeHospital, REVIEW_SECONDS } from './notice-hospital.js'
 
 let hospital: NoticeHospital
@@ -13,15 +12,7 @@ const clinicOperator = Wallet.createRandom()
 beforeAll(async () => {
   hospital = await NoticeHospital.open()
   const { h } = hospital
-  const registration = {
-    id: clinic,
-    controller: h.operator.address,
-    validFrom: 0,
-    validTo: OPEN_END,
-    credential: ZERO,
-    encryptionKey: `0x02${randomBytes(32).toString('hex')}` as Hex,
-    endpoint: 'https://clinic.example',
-  }
+  const registration = entityRegistration(clinic, h.operator.address, 'https://clinic.example')
   await h.run(h.administrator, h.contracts.write('IdentityRegistry', 'registerEntity', registration))
 })
 afterAll(() => hospital?.h.stop())

@@ -1,14 +1,13 @@
-import { randomBytes } from 'node:crypto'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
-import pg from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { startPglite } from '../../src/embedded/pglite.js'
 import { openDatabase } from '../../src/records/database.js'
 import { LocalBlockStore } from '../../src/vault/blocks/local.js'
 import { end, type RunningProcess, startGateway, tokenOf } from '../support/gateway.js'
+import { ownDatabase, SERVER } from '../support/own-database.js'
 import { preparedData } from '../support/prepared-data.js'
 
 let data: string
@@ -111,24 +110,17 @@ describe('a block', () => {
   }
 })
 
-const DATABASE_URL = process.env['DATABASE_URL']
-describe.skipIf(DATABASE_URL === undefined)('the database (DATABASE_URL names a PostgreSQL)', () => {
-  const name = `consentry_faults_${randomBytes(6).toString('hex')}`
+describe.skipIf(SERVER === undefined)('the database (DATABASE_URL names a PostgreSQL)', () => {
+  let url: URL
   let way: Way
   beforeAll(async () => {
-    await administer(`CREATE DATABASE ${name}`)
-    way = await Way.to(new URL(DATABASE_URL as string))
+    url = new URL(await ownDatabase())
+    way = await Way.to(url)
   })
-  afterAll(async () => {
-    way.close()
-    await administer(`DROP DATABASE ${name} WITH (FORCE)`)
-  })
+  afterAll(() => way.close())
 
   it('that cannot be reached makes 503 with Retry-After, nothing by halves, and no restart necessary', async () => {
-    const url = new URL(DATABASE_URL as string)
-    url.port = String(way.port)
-    url.pathname = `/${name}`
-    await start({ DATABASE_URL: url.href })
+    await start({ DATABASE_URL: Object.assign(new URL(url), { port: way.port }).href })
     const { body } = await ask('POST', '/Organization', organization('before'))
     way.cut()
     for (const refused of [
@@ -148,13 +140,6 @@ describe.skipIf(DATABASE_URL === undefined)('the database (DATABASE_URL names a 
     expect((await ask('POST', '/Organization', organization('after'))).status).toBe(201)
   })
 })
-
-async function administer(sql: string): Promise<void> {
-  const client = new pg.Client({ connectionString: DATABASE_URL as string })
-  await client.connect()
-  await client.query(sql)
-  await client.end()
-}
 
 /** A way to a server that can be cut and opened again. */
 class Way {

@@ -1,7 +1,5 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Principal } from '../../src/auth/principal.js'
-import { parseScope, type Scope } from '../../src/auth/scopes.js'
 import { labelBits } from '../../src/consent/labels.js'
 import { ConsentryError } from '../../src/errors.js'
 import { ownDefinitions } from '../../src/fhir/profiles.js'
@@ -10,6 +8,7 @@ import type { FhirInteractions, InteractionRequest } from '../../src/gateway/int
 import { interactionsOf } from '../../src/gateway/interactions.js'
 import { metaOperations } from '../../src/gateway/meta.js'
 import type { GatewayParts } from '../../src/gateway/parts.js'
+import { asking, ehrOf } from './asking.js'
 import { NoticeHospital } from './notice-hospital.js'
 
 /**
@@ -35,31 +34,11 @@ beforeAll(async () => {
 })
 afterAll(() => hospital?.h.stop())
 
-const asking = (over: Partial<InteractionRequest>, body: unknown): InteractionRequest => ({
-  interaction: 'update',
-  method: 'PUT',
-  params: [],
-  headers: {},
-  body: Buffer.from(JSON.stringify(body)),
-  requestId: 'r',
-  clientAddress: '::1',
-  baseUrl: parts.baseUrl,
-  principal: {
-    clientId: 'ehr',
-    entity: hospital.h.entity,
-    role: 'system',
-    scopes: [parseScope('system/*.cruds') as Scope],
-    purposes: ['TREAT'],
-    tokenId: '',
-    expiresAt: 0,
-  } satisfies Principal,
-  ...over,
-})
 // The tests look into it freely.
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 type Answer = { status: number; body: any }
 const ask = async (over: Partial<InteractionRequest>, body: unknown): Promise<Answer> => {
-  const request = asking(over, body)
+  const request = asking(parts, over, body)
   const handler = interactions[request.interaction as 'update']
   if (handler === undefined) throw new Error(request.interaction)
   const { status, body: answer } = await handler(request)
@@ -118,7 +97,7 @@ describe('an update that leaves labels out', () => {
     )
     expect([status, await bits(id)]).toEqual([200, labelBits(['PSY'])])
     const { id: _, ...resource } = condition(id)
-    const request = asking({ type: 'Condition', params: [['_id', id]] }, resource)
+    const request = asking(parts, { type: 'Condition', params: [['_id', id]] }, resource)
     expect((await interactions.update?.(request))?.status).toBe(200)
     expect(await bits(id)).toBe(labelBits(['PSY']))
   })
@@ -133,7 +112,7 @@ describe('an update that leaves labels out', () => {
   it('begins anew where the record was deleted', async () => {
     const id = await made(PSY)
     const { status } = (await interactions.delete?.(
-      asking({ interaction: 'delete', method: 'DELETE', type: 'Condition', id }, null),
+      asking(parts, { interaction: 'delete', method: 'DELETE', type: 'Condition', id }, null),
     )) as { status: number }
     expect(status).toBe(204)
     expect(codes((await put(condition(id))).body)).toEqual([])
@@ -141,7 +120,7 @@ describe('an update that leaves labels out', () => {
 
   it('is refused to who may not change what is there, and the trail says whose it was', async () => {
     const id = await made(PSY)
-    const principal = { ...asking({}, {}).principal, purposes: ['BTG'] }
+    const principal = { ...ehrOf(parts), purposes: ['BTG'] }
     const before = new Set((await trail()).map((row) => row.id))
     await expect(put(condition(id), { principal })).rejects.toThrow(ConsentryError)
     const [denial] = (await trail()).filter((row) => !before.has(row.id))

@@ -1,7 +1,5 @@
 import { createHash } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { parseScope, type Scope } from '../../src/auth/scopes.js'
-import type { Principal } from '../../src/auth/principal.js'
 import { type NoticeKind } from '../../src/gateway/consent/notices.js'
 import { requireOther } from '../../src/gateway/consent/review.js'
 import { deleteResource } from '../../src/gateway/delete.js'
@@ -10,6 +8,7 @@ import { update } from '../../src/gateway/update.js'
 import type { Hex } from '../../src/ledger/hex.js'
 import { uuidForm } from '../../src/records/uuid-form.js'
 import { randomId, ZERO } from '../ledger/support/consortium.js'
+import { asking } from './asking.js'
 import { NoticeHospital, REVIEW_SECONDS } from './notice-hospital.js'
 
 /*
@@ -29,27 +28,8 @@ const breakGlass = (patient: Hex, reasonHash: Hex) => {
   const { h } = hospital
   return h.run(h.operator, h.contracts.write('ConsentRegistry', 'breakGlass', patient, h.entity, reasonHash))
 }
-const requestOf = (method: 'PUT' | 'DELETE', type: string, id: string, body?: object): InteractionRequest => ({
-  interaction: method === 'PUT' ? 'update' : 'delete',
-  method,
-  type,
-  id,
-  params: [],
-  headers: {},
-  ...(body === undefined ? {} : { body: Buffer.from(JSON.stringify(body)) }),
-  requestId: 'r',
-  clientAddress: '::1',
-  baseUrl: hospital.parts.baseUrl,
-  principal: {
-    clientId: 'ehr',
-    entity: hospital.h.entity,
-    role: 'system',
-    scopes: [parseScope('system/*.cruds') as Scope],
-    purposes: ['TREAT'],
-    tokenId: '',
-    expiresAt: 0,
-  } satisfies Principal,
-})
+const requestOf = (method: 'PUT' | 'DELETE', type: string, id: string, body?: object): InteractionRequest =>
+  asking(hospital.parts, { interaction: method === 'PUT' ? 'update' : 'delete', method, type, id }, body)
 const put = (type: string, id: string, more: object) =>
   update(hospital.parts)(requestOf('PUT', type, id, { resourceType: type, id, ...more }))
 const remove = (type: string, id: string) => deleteResource(hospital.parts)(requestOf('DELETE', type, id))

@@ -1,10 +1,11 @@
 import { ConsentMirror } from '../../src/consent/mirror.js'
 import { ConsentLinks } from '../../src/gateway/consent/links.js'
 import { NoticeMirroring } from '../../src/gateway/consent/notice-mirroring.js'
-import { Notices } from '../../src/gateway/consent/notices.js'
+import { type Notice, Notices } from '../../src/gateway/consent/notices.js'
 import type { GatewayParts } from '../../src/gateway/parts.js'
 import type { Hex } from '../../src/ledger/hex.js'
 import { hospital, type Hospital } from '../audit/support/hospital.js'
+import { randomId } from '../ledger/support/consortium.js'
 import { atHead, partsOf } from './hospital-parts.js'
 
 export const REVIEW_SECONDS = 3_600
@@ -17,6 +18,20 @@ export interface Told {
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
   readonly body: any
 }
+
+/** What is kept of a notice before anything was told. */
+export const UNTOLD = { consentId: null, told: null, until: null, doneAt: null }
+
+/** The notice of an emergency access that a client has taken. */
+export const reviewBy = (client: string, at: number): Notice & { person: { client: string } } => ({
+  ...UNTOLD,
+  id: randomId().slice(2, 38),
+  kind: 'review',
+  patient: randomId(),
+  at,
+  about: {},
+  person: { client },
+})
 
 /** A hospital whose patients `patient` and `custodial` are `Patient/p0` and `Patient/p1`, and what tells their notices. */
 export class NoticeHospital {

@@ -2,24 +2,16 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Notice, Notices } from '../../src/gateway/consent/notices.js'
 import { randomId } from '../ledger/support/consortium.js'
 import { ENGINES, type OpenDatabase } from '../records/open.js'
+import { reviewBy, UNTOLD } from './notice-hospital.js'
 
 /**
  * Limits are counted and taken in one step. PGlite has one session, where nothing else can happen; PostgreSQL has many, and there it is the lock
  * that holds them: the rounds make it likely that without it some of them go wrong.
  */
 const NOW = Date.now()
-const kept = { consentId: null, told: null, until: null, doneAt: null }
-const review = (client: string, at = NOW): Notice & { person: { client: string } } => ({
-  ...kept,
-  id: randomId().slice(2, 38),
-  kind: 'review',
-  patient: randomId(),
-  at,
-  about: {},
-  person: { client },
-})
+const review = (client: string, at = NOW) => reviewBy(client, at)
 const request = (patient: `0x${string}`, grantee: string, at = NOW): Notice => ({
-  ...kept,
+  ...UNTOLD,
   id: randomId().slice(2, 38),
   kind: 'request',
   patient,

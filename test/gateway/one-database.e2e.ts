@@ -6,8 +6,7 @@ import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { eventually } from '../ledger/support/eventually.js'
 import { end, run, type RunningProcess, startGateway, tokenOf } from '../support/gateway.js'
-
-const SERVER = process.env['DATABASE_URL']
+import { nameOf, ownDatabase, SERVER } from '../support/own-database.js'
 
 interface Answer {
   readonly status: number
@@ -15,7 +14,6 @@ interface Answer {
 }
 
 describe.skipIf(SERVER === undefined)('a gateway on PostgreSQL (DATABASE_URL names one)', () => {
-  const name = `consentry_one_${randomBytes(6).toString('hex')}`
   let url: string
   let data: string
   let gateway: RunningProcess
@@ -26,8 +24,7 @@ describe.skipIf(SERVER === undefined)('a gateway on PostgreSQL (DATABASE_URL nam
   let watcher: pg.Client
 
   beforeAll(async () => {
-    await administer(`CREATE DATABASE ${name}`)
-    url = Object.assign(new URL(SERVER as string), { pathname: `/${name}` }).href
+    url = await ownDatabase()
     data = await mkdtemp(join(tmpdir(), 'consentry-one-'))
     gateway = await startGateway(data, { EMBEDDED_PROXIES: '0', DATABASE_URL: url, FRESHNESS_SECONDS: '600' })
     bearer = `Bearer ${await tokenOf(data, 'ehr')}`
@@ -37,7 +34,6 @@ describe.skipIf(SERVER === undefined)('a gateway on PostgreSQL (DATABASE_URL nam
   afterAll(async () => {
     await Promise.all([rival?.end(), watcher?.end()])
     if (gateway !== undefined) await end(gateway.child, 'SIGTERM')
-    await administer(`DROP DATABASE ${name} WITH (FORCE)`)
     await rm(data, { recursive: true, force: true })
   }, 120_000)
 
@@ -86,7 +82,7 @@ describe.skipIf(SERVER === undefined)('a gateway on PostgreSQL (DATABASE_URL nam
         async () =>
           (
             await watcher.query(`SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = $1`, [
-              name,
+              nameOf(url),
             ])
           ).rowCount,
         60_000,
@@ -144,10 +140,3 @@ describe.skipIf(SERVER === undefined)('a gateway on PostgreSQL (DATABASE_URL nam
     })
   })
 })
-
-async function administer(sql: string): Promise<void> {
-  const client = new pg.Client({ connectionString: SERVER as string })
-  await client.connect()
-  await client.query(sql)
-  await client.end()
-}

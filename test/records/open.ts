@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { rm } from 'node:fs/promises'
-import pg from 'pg'
 import { startPglite } from '../../src/embedded/pglite.js'
 import { type Database, openDatabase } from '../../src/records/database.js'
+import { administer } from '../support/own-database.js'
 import { migratedDirectory } from '../support/pglite-template.js'
 
 export interface Engine {
@@ -57,14 +57,7 @@ function postgres(databaseUrl: string): Engine {
 export async function ownSchema(databaseUrl: string): Promise<{ schema: string; drop: () => Promise<void> }> {
   const schema = `consentry_test_${randomBytes(6).toString('hex')}`
   await administer(databaseUrl, `CREATE SCHEMA ${schema}`)
-  return { schema, drop: () => administer(databaseUrl, `DROP SCHEMA ${schema} CASCADE`) }
-}
-
-async function administer(databaseUrl: string, statement: string): Promise<void> {
-  const client = new pg.Client({ connectionString: databaseUrl })
-  await client.connect()
-  await client.query(statement)
-  await client.end()
+  return { schema, drop: async () => void (await administer(databaseUrl, `DROP SCHEMA ${schema} CASCADE`)) }
 }
 
 export const ENGINES: readonly Engine[] = [pglite, ...(url === undefined ? [] : [postgres(url)])]

@@ -8,24 +8,29 @@ export const SERVER = process.env['DATABASE_URL']
 export const RUN = 'TEST_RUN'
 const prefix = (): string => `consentry_run_${process.env[RUN] ?? 'alone'}_`
 
-/** @param template a database to whom nobody is connected. @returns the URL of a new database, which is dropped when the run ends */
+/** @param template a database to which nobody is connected. @returns the URL of a new database, which is dropped when the run ends */
 export async function ownDatabase(template?: string): Promise<string> {
   const name = `${prefix()}${randomBytes(6).toString('hex')}`
-  await administer(`CREATE DATABASE ${name}${template === undefined ? '' : ` TEMPLATE ${template}`}`)
-  return Object.assign(new URL(SERVER as string), { pathname: `/${name}` }).href
+  const server = SERVER as string
+  await administer(server, `CREATE DATABASE ${name}${template === undefined ? '' : ` TEMPLATE ${template}`}`)
+  return Object.assign(new URL(server), { pathname: `/${name}` }).href
 }
 
 export const nameOf = (url: string): string => new URL(url).pathname.slice(1)
 
 export async function dropOwnDatabases(): Promise<void> {
-  const { rows } = await administer<{ name: string }>(
+  const server = SERVER as string
+  const rows = await administer<{ name: string }>(
+    server,
     `SELECT datname AS name FROM pg_database WHERE starts_with(datname, '${prefix()}')`,
   )
-  for (const { name } of rows) await administer(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)
+  for (const { name } of rows) await administer(server, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)
 }
 
-async function administer<Row extends pg.QueryResultRow>(statement: string): Promise<pg.QueryResult<Row>> {
-  const client = new pg.Client({ connectionString: SERVER as string })
+/** One statement, in a session of its own. */
+export async function administer<Row extends pg.QueryResultRow>(url: string, statement: string): Promise<Row[]> {
+  const client = new pg.Client({ connectionString: url })
   await client.connect()
-  return client.query<Row>(statement).finally(() => client.end())
+  const { rows } = await client.query<Row>(statement).finally(() => client.end())
+  return rows
 }

@@ -3,9 +3,9 @@ import { randomBytes } from 'node:crypto'
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import pg from 'pg'
 import { bearer } from '../../e2e/writing-client.js'
 import { end, startGateway } from '../../support/gateway.js'
+import { administer } from '../../support/own-database.js'
 import { bundleOf, type Person, type Template } from './bundles.js'
 
 /** A gateway that holds so many resources. */
@@ -191,11 +191,4 @@ function urlOf(server: string, database: string): string {
   const url = new URL(server)
   url.pathname = `/${database}`
   return url.href
-}
-
-async function administer(url: string, statement: string): Promise<Record<string, unknown>[]> {
-  const client = new pg.Client(url)
-  await client.connect()
-  const { rows } = await client.query(statement).finally(() => client.end())
-  return rows as Record<string, unknown>[]
 }

@@ -15,6 +15,27 @@ export const ZERO: Hex = ALL_LABELS
 
 export const randomId = (): Hex => `0x${randomBytes(32).toString('hex')}`
 
+/** What a hospital is given of a patient whom it registers. */
+export const CARE_TERMS = {
+  actions: 0b111111,
+  purposes: 0x7f,
+  categories: ALL_CATEGORIES,
+  from: 0,
+  to: OPEN_END,
+  policyHash: ZERO,
+}
+
+/** What the administrator registers of an entity; whose encryption key it is nobody knows. */
+export const entityRegistration = (id: Hex, controller: Hex, endpoint: string) => ({
+  id,
+  controller,
+  validFrom: 0,
+  validTo: OPEN_END,
+  credential: ZERO,
+  encryptionKey: `0x02${randomBytes(32).toString('hex')}` as Hex,
+  endpoint,
+})
+
 /** Five contracts, their administrator, one entity with its operator, and two patients, one of them in custody. */
 export interface Consortium {
   readonly deployment: Deployment
@@ -44,29 +65,13 @@ export async function consortium(node: TestNode): Promise<Consortium> {
   const run = async (sender: TransactionSender, call: Call): Promise<Receipt> => (await sender.send(call)).wait()
   await run(administrator, { to: operator.address, data: '0x', value: 10n ** 18n } as Call)
   const entity = randomId()
-  const registration = {
-    id: entity,
-    controller: operator.address,
-    validFrom: 0,
-    validTo: OPEN_END,
-    credential: ZERO,
-    encryptionKey: `0x02${randomBytes(32).toString('hex')}` as Hex,
-    endpoint: 'https://hospital.example',
-  }
+  const registration = entityRegistration(entity, operator.address, 'https://hospital.example')
   await run(administrator, contracts.write('IdentityRegistry', 'registerEntity', registration))
   const patient = randomId()
   const custodial = randomId()
   const own = [wallet.address.toLowerCase() as Hex]
   await run(operator, contracts.write('IdentityRegistry', 'registerPatients', entity, [patient], own, [ZERO]))
-  const terms = {
-    actions: 0b111111,
-    purposes: 0x7f,
-    categories: ALL_CATEGORIES,
-    from: 0,
-    to: OPEN_END,
-    policyHash: ZERO,
-  }
-  await run(operator, contracts.write('ConsentRegistry', 'admit', entity, [custodial], [ZERO], terms))
+  await run(operator, contracts.write('ConsentRegistry', 'admit', entity, [custodial], [ZERO], CARE_TERMS))
   const close = async (): Promise<void> => {
     await administrator.close()
     await operator.close()
