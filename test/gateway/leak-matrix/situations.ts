@@ -22,7 +22,7 @@ export interface Situation {
   readonly thorough?: true
 }
 
-const FIRST = 1
+const FIRST = 3
 export const asked = <A>({ thorough }: Situation, asks: readonly A[]): readonly A[] =>
   thorough === true ? asks : asks.slice(0, FIRST)
 
@@ -41,7 +41,7 @@ export const SITUATIONS: readonly Situation[] = [
   { name: 'other purpose', grant: { labels: EVERYTHING, purposes: ['HRESCH'] }, own: 200 },
   { name: 'expired', grant: { labels: EVERYTHING, to: HOUR }, ahead: hours(2), own: 200 },
   { name: 'not yet valid', grant: { labels: EVERYTHING, from: HOUR }, own: 200 },
-  { name: 'revoked', grant: { labels: EVERYTHING }, afterwards: 'revoked', own: 200 },
+  { name: 'revoked', grant: { labels: EVERYTHING }, afterwards: 'revoked', own: 200, thorough: true },
   { name: 'suspended grantee', grant: { labels: EVERYTHING }, afterwards: 'suspended', own: 403 },
   { name: 'stale mirror', grant: { labels: EVERYTHING }, ahead: hours(20), own: 503, thorough: true },
 ]
