@@ -1,5 +1,6 @@
 import { ConsentryError } from '../errors.js'
 import { findJsonFault, HUGE_EXPONENT, type JsonLimits } from './json-fault.js'
+import { decodeUtf8, inWords } from './text-place.js'
 
 export type { JsonLimits } from './json-fault.js'
 
@@ -36,8 +37,6 @@ export interface JsonObject {
 
 export const JSON_LIMITS: JsonLimits = { maxBytes: 64 * 1024 * 1024, maxDepth: 100, maxNumberLength: 100 }
 
-const utf8 = new TextDecoder('utf-8', { fatal: true })
-
 /**
  * Parses JSON from outside (RFC 8259, strictly): UTF-8 with or without byte order mark, no duplicate keys, no
  * `__proto__`, no lone surrogates, bounded size and depth, numbers exact. Keys that look like array indexes
@@ -48,7 +47,7 @@ const utf8 = new TextDecoder('utf-8', { fatal: true })
  * position among all numbers. Only a document with index-like keys, whose order the native parser changes, is read
  * by the reviver with source text access, which is several times slower.
  *
- * @throws ConsentryError `malformed` with line, column and JSON pointer, `too-large` above `maxBytes`; the
+ * @throws ConsentryError `malformed` with line, column, JSON pointer and FHIRPath, `too-large` above `maxBytes`; the
  * message never quotes the document.
  */
 export function parseJson(input: string | Uint8Array, limits: Partial<JsonLimits> = {}): JsonValue {
@@ -117,18 +116,16 @@ function decode(input: string | Uint8Array, maxBytes: number): string {
     if (!input.isWellFormed()) throw new ConsentryError('malformed', 'The text contains a lone surrogate.')
     return input.charCodeAt(0) === 0xfeff ? input.slice(1) : input
   }
-  try {
-    return utf8.decode(input)
-  } catch {
-    throw new ConsentryError('malformed', 'The document is not valid UTF-8; JSON is exchanged in UTF-8 only.')
-  }
+  return decodeUtf8(input)
 }
 
 function refuse(text: string, limits: JsonLimits): ConsentryError {
   const fault = findJsonFault(text, limits)
   const place = fault.pointer === '' ? '' : `, at ${fault.pointer}`
-  const where = `line ${fault.line}, column ${fault.column}${place}`
-  return new ConsentryError('malformed', `Not acceptable JSON (${where}): ${fault.reason}`, { code: 'structure' })
+  return new ConsentryError('malformed', `Not acceptable JSON (${inWords(fault)}${place}): ${fault.reason}`, {
+    code: 'structure',
+    ...(fault.expression === undefined ? {} : { expression: [fault.expression] }),
+  })
 }
 
 interface Shape {

@@ -31,7 +31,7 @@ export function graphqlOperation(
 ): (request: InteractionRequest) => Promise<InteractionResponse> {
   const source = sourceOf(parts)
   return async (request) => {
-    const { status, data, errors } = await runGraphql(parts.engine.server, asked(request), source, request)
+    const { status, data, errors } = await runGraphql(parts.engine.server, asked(request, parts.parse), source, request)
     return {
       status,
       headers: { 'content-type': 'application/json; charset=utf-8' },
@@ -40,28 +40,38 @@ export function graphqlOperation(
   }
 }
 
-function asked(request: InteractionRequest): GraphqlRequest {
+function asked(request: InteractionRequest, parse: GraphqlOperationParts['parse']): GraphqlRequest {
   const instance =
     request.type === undefined || request.id === undefined ? {} : { instance: { type: request.type, id: request.id } }
   const parameter = (name: string): string | undefined => request.params.find(([n]) => n === name)?.[1]
   const text = request.body === undefined ? '' : Buffer.from(request.body).toString('utf8')
   if (text === '') return { query: requireQuery(parameter('query')), ...instance }
   if (/graphql/.test(request.headers['content-type'] ?? '')) return { query: text, ...instance }
-  let body: { query?: unknown; operationName?: unknown; variables?: unknown }
-  try {
-    body = JSON.parse(text) as typeof body
-  } catch (cause) {
-    throw new ConsentryError('malformed', 'The body must be JSON with a member query.', { cause })
-  }
-  const { operationName, variables } = body
+  const { query, operationName, variables } = bodyOf(text, parse)
   return {
-    query: requireQuery(body.query),
+    query: requireQuery(query),
     ...(typeof operationName === 'string' ? { operationName } : {}),
     ...(typeof variables === 'object' && variables !== null && !Array.isArray(variables)
       ? { variables: variables as Readonly<Record<string, unknown>> }
       : {}),
     ...instance,
   }
+}
+
+/** @throws ConsentryError `malformed`, with the place of what is no JSON */
+function bodyOf(
+  text: string,
+  parse: GraphqlOperationParts['parse'],
+): { query?: unknown; operationName?: unknown; variables?: unknown } {
+  let body: unknown
+  try {
+    // numbers of variables are JavaScript's, as GraphQL takes them
+    body = JSON.parse(text)
+  } catch {
+    body = parse(Buffer.from(text))
+  }
+  if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body
+  throw new ConsentryError('malformed', 'The body must be a JSON object with a member query.', { code: 'structure' })
 }
 
 function requireQuery(query: unknown): string {

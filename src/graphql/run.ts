@@ -1,4 +1,5 @@
 import type { ApolloServer } from '@apollo/server'
+import { getLocation, Source } from 'graphql'
 import type { GraphqlErrorJson } from './errors.js'
 import { INSTANCE_ID } from './instance.js'
 import { GraphqlRequestState } from './request.js'
@@ -43,5 +44,15 @@ export async function runGraphql<Context>(
   if (body.kind !== 'single') throw new TypeError('Nothing in our schema is delivered in parts.')
   const { data = null, errors } = body.singleResult
   // formatError made them
-  return { status: http.status ?? 200, data, ...(errors && { errors: errors as readonly GraphqlErrorJson[] }) }
+  const told = errors as readonly GraphqlErrorJson[] | undefined
+  return { status: http.status ?? 200, data, ...(told && { errors: told.map((error) => within(query, error)) }) }
+}
+
+/** Our own line is none of the client's: what is missing at the end of the query is missing where that ends. */
+function within(query: string, error: GraphqlErrorJson): GraphqlErrorJson {
+  if (error.locations === undefined) return error
+  const { line, column } = getLocation(new Source(query), query.length)
+  const isBehind = (at: { line: number; column: number }): boolean =>
+    at.line > line || (at.line === line && at.column > column)
+  return { ...error, locations: error.locations.map((at) => (isBehind(at) ? { line, column } : at)) }
 }

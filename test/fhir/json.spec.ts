@@ -124,6 +124,83 @@ describe('refusals name the place and the reason', () => {
     expect(error.message).toContain(reason)
   })
 
+  const patient = (...lines: string[]) => ['{"resourceType":"Patient",', ...lines].join('\n')
+  it.each([
+    [
+      'a missing comma',
+      patient('"name":[{"given":["Ann" "Mary"]}]}'),
+      'line 2, column 25',
+      'a comma or ]',
+      'Patient.name[0].given',
+    ],
+    ['a trailing comma', patient('"name":[{"given":["x",],}]}'), 'line 2, column 23', 'comma', 'Patient.name[0].given'],
+    [
+      'a value without quotes',
+      patient('"name":[{},{"family":x}]}'),
+      'line 2, column 22',
+      'a string in double quotes',
+      'Patient.name[1].family',
+    ],
+    ['a missing colon', patient('"gender" "male"}'), 'line 2, column 10', 'a colon', 'Patient.gender'],
+    ['a missing end', patient('"active":true', '', ''), 'line 2, column 14', 'a comma or }', 'Patient'],
+    [
+      'a property twice',
+      patient('"active":true,"active":true}'),
+      'line 2, column 15',
+      'a list in []',
+      'Patient.active',
+    ],
+    [
+      'what stands beside a primitive',
+      patient('"_birthDate":{"extension":[{]}}'),
+      'line 2',
+      '} is expected',
+      'Patient.birthDate.extension[0]',
+    ],
+    [
+      'a name that is none of an element',
+      patient('"name":{"Ann Smith":x}}'),
+      'line 2',
+      'a value is expected',
+      'Patient.name',
+    ],
+    [
+      'a resource inside of another',
+      '{"resourceType":"Bundle","entry":[{"resource":{"resourceType":"Patient","id":1x}}]}',
+      'line 1',
+      '}',
+      'Bundle.entry[0].resource',
+    ],
+    [
+      'a type that comes too late',
+      '{"active":tru,"resourceType":"Patient"}',
+      'line 1, column 11',
+      'a value is expected',
+      'active',
+    ],
+    [
+      'a type that is none',
+      '{"resourceType":"Ann","active":tru}',
+      'line 1, column 32',
+      'a value is expected',
+      'active',
+    ],
+    ['no document', '', 'line 1, column 1', 'a JSON value is expected', undefined],
+  ])('names the element: %s', (_, text, place, reason, expression) => {
+    const [issue] = refusal(bytes(text)).issues
+    expect(issue?.diagnostics).toContain(`(${place}`)
+    expect(issue?.diagnostics).toContain(reason)
+    expect(issue?.expression).toEqual(expression === undefined ? undefined : [expression])
+    expect(issue?.diagnostics).not.toMatch(/Mary|male/)
+  })
+
+  it('names the first byte that is no UTF-8', () => {
+    const text = bytes('{"a":"\ufffd",\n "b":"é?"}')
+    text[text.indexOf(0x3f)] = 0xe9
+    expect(refusal(text).message).toContain('UTF-8 (line 2, column 8)')
+    expect(refusal(new Uint8Array([0x22, 0xc3])).message).toContain('UTF-8 (line 1, column 2)')
+  })
+
   it('never quotes the document', () => {
     expect(refusal('{"family": "Portillo" "given": 1}').message).not.toContain('Portillo')
   })

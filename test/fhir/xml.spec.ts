@@ -43,7 +43,7 @@ describe('parseXml', () => {
   it.each([
     ['no XML', 'Patient', /not well-formed/, undefined],
     ['an open element', `<Patient ${FHIR}>`, /not well-formed/, 'Patient'],
-    ['an attribute twice', `<Patient ${FHIR}><id value="a" value="b"/></Patient>`, /not well-formed/, 'Patient'],
+    ['an attribute twice', `<Patient ${FHIR}><id value="a" value="b"/></Patient>`, /there twice/, 'Patient.id'],
     ['two roots', `<Patient ${FHIR}/><Patient ${FHIR}/>`, /not well-formed/, undefined],
     [
       'a DOCTYPE with entities',
@@ -51,26 +51,41 @@ describe('parseXml', () => {
       /DOCTYPE/,
       undefined,
     ],
-    ['an unknown entity', `<Patient ${FHIR}><id value="&nbsp;"/></Patient>`, /not well-formed/, 'Patient'],
+    ['an unknown entity', `<Patient ${FHIR}><id value="&nbsp;"/></Patient>`, /the character itself/, 'Patient.id'],
     ['another encoding', `<?xml version="1.0" encoding="ISO-8859-1"?><Patient ${FHIR}/>`, /UTF-8/, undefined],
     ['no namespace', '<Patient/>', /namespace/, undefined],
     ['an unknown type', `<Patent ${FHIR}/>`, /resource of R4/, undefined],
-    ['an unknown element', `<Patient ${FHIR}><nickname value="x"/></Patient>`, /no element nickname/, 'Patient'],
+    [
+      'an unknown element',
+      `<Patient ${FHIR}><nickname value="x"/></Patient>`,
+      /no element nickname here; it has id, meta, .* active, name,/,
+      'Patient',
+    ],
     [
       'more attributes than anybody needs',
       `<Patient ${FHIR} ${Array.from({ length: 200 }, (_, i) => `xmlns:a${i}="urn:${i}"`).join(' ')}/>`,
       /too many attributes/,
       undefined,
     ],
-    ['an unknown attribute', `<Patient ${FHIR}><name use="usual"/></Patient>`, /no attribute use/, 'Patient'],
+    [
+      'an unknown attribute',
+      `<Patient ${FHIR}><name use="usual"/></Patient>`,
+      /no attribute use here; it has id/,
+      'Patient.name[0]',
+    ],
     ['an empty attribute', `<Patient ${FHIR}><id value=""/></Patient>`, /must not be empty/, 'Patient.id'],
     [
       'elements in another order',
       `<Patient ${FHIR}><gender value="male"/><active value="true"/></Patient>`,
       /active must come before gender/,
-      'Patient',
+      'Patient.active',
     ],
-    ['one element twice', `<Patient ${FHIR}><gender value="male"/><gender value="male"/></Patient>`, /once/, 'Patient'],
+    [
+      'one element twice',
+      `<Patient ${FHIR}><gender value="male"/><gender value="male"/></Patient>`,
+      /once/,
+      'Patient.gender',
+    ],
     ['text', `<Patient ${FHIR}><gender>male</gender></Patient>`, /Text may stand/, 'Patient.gender'],
     ['a processing instruction', `<Patient ${FHIR}><?php x?></Patient>`, /instructions/, 'Patient'],
     [
@@ -84,7 +99,7 @@ describe('parseXml', () => {
       'a narrative of another namespace',
       `<Patient ${FHIR}><text><status value="empty"/><div>x</div></text></Patient>`,
       /1999\/xhtml/,
-      'Patient.text',
+      'Patient.text.div',
     ],
   ])('refuses %s', (_, xml, message, expression) => {
     let thrown: unknown
@@ -98,6 +113,95 @@ describe('parseXml', () => {
     expect(kind).toBe('malformed')
     expect(issues[0]?.diagnostics).toMatch(message)
     if (expression !== undefined) expect(issues[0]?.expression).toEqual([expression])
+  })
+
+  const lines = (...all: string[]) => [`<Patient ${FHIR}>`, ...all].join('\n')
+  it.each([
+    [
+      'no end tag',
+      lines('  <active value="true"/>', ''),
+      'line 2, column 25',
+      /not closed; it needs its end tag/,
+      'Patient',
+    ],
+    [
+      'another end tag',
+      lines('<name><given value="x"/></names>', '</Patient>'),
+      'line 2, column 32',
+      /end tag closes another/,
+      'Patient',
+    ],
+    [
+      'a value without its quote',
+      lines('<name><given value="x/></name>', '</Patient>'),
+      'line 2, column 24',
+      /</,
+      'Patient.name[0].given[0]',
+    ],
+    [
+      'the second of two',
+      lines('<name><given value="a"/><given value=b/></name>'),
+      'line 2, column 38',
+      /in quotes/,
+      'Patient.name[0].given[1]',
+    ],
+    [
+      'an ampersand',
+      lines('<name><text value="A & B"/></name>', '</Patient>'),
+      'line 2, column 22',
+      /&amp;/,
+      'Patient.name[0].text',
+    ],
+    [
+      'an ampersand before another reference',
+      lines(
+        '<!-- & -->',
+        '<text><div xmlns="http://www.w3.org/1999/xhtml">a &amp; b & c</div></text>',
+        '<id value="&lt;"/></Patient>',
+      ),
+      'line 3, column 59',
+      /&amp;/,
+      'Patient.text.div',
+    ],
+    [
+      'a tag that ends early',
+      lines('<gender value="male"'),
+      'line 2, column 21',
+      /ends inside of a tag|not closed/,
+      'Patient.gender',
+    ],
+    [
+      'text in a narrative',
+      lines('<text><status value="empty"/><div xmlns="http://www.w3.org/1999/xhtml">a < b</div></text>'),
+      'line 2',
+      /name of an element|stand here/,
+      'Patient.text.div',
+    ],
+    [
+      'inside of a contained resource',
+      lines('<contained><Group><type value="person" value="person"/></Group></contained>'),
+      'line 2',
+      /there twice/,
+      'Patient.contained[0].type',
+    ],
+    [
+      'inside of an extension of a primitive',
+      lines('<birthDate><extension url="u"><valueCode valu="x"/></extension></birthDate>'),
+      'line 2, column 31',
+      /no attribute valu here; it has id and value/,
+      'Patient.birthDate.extension[0].valueCode',
+    ],
+  ])('names the place of %s', (_, xml, place, message, expression) => {
+    let thrown: unknown
+    try {
+      parseXml(xml)
+    } catch (error) {
+      thrown = error
+    }
+    const [issue] = (thrown as ConsentryError).issues
+    expect(issue?.diagnostics).toContain(`(${place}`)
+    expect(issue?.diagnostics).toMatch(message)
+    expect(issue).toMatchObject({ code: 'structure', expression: [expression] })
   })
 
   it('bounds size and depth, inside narratives too', () => {

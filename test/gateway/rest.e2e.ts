@@ -38,7 +38,9 @@ async function ask(method: string, path: string, body?: unknown, more: Record<st
       ...(body === undefined ? {} : { 'content-type': 'application/fhir+json' }),
       ...headers,
     },
-    ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    ...(body === undefined
+      ? {}
+      : { body: typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body) }),
   })
   const text = await response.text()
   return {
@@ -696,9 +698,64 @@ describe('bad input', () => {
     expect([answer.status, answer.body.resourceType]).toEqual([status, 'OperationOutcome'])
     expect(JSON.stringify(answer.body.issue)).toContain(word)
   })
+
+  const unread = '{"resourceType":"Patient",\n "name":[{"given":["Zumthor",]}]}'
+  const unreadXml = '<Patient xmlns="http://hl7.org/fhir">\n<name><given value="Zumthor" value="x"/></name></Patient>'
+  const batch = `{"resourceType":"Bundle","type":"batch","entry":[{"request":{},\n"resource":{"id":01}}]}`
+  const large = `{"resourceType":"Patient",\n"text":{"div":"${'x'.repeat(100_000)}"},"active":tru}`
+  const bytesOf = (text: string) => ask('POST', '/Patient', Buffer.from(text, 'latin1'))
+  it.each<[string, () => Promise<Answer>, RegExp, string | undefined]>([
+    ['a resource', () => ask('POST', '/Patient', unread), /line 2, column 30.* comma/, 'Patient.name[0].given'],
+    ['an update', () => ask('PUT', '/Patient/a', unread), /line 2, column 30/, 'Patient.name[0].given'],
+    [
+      'what is validated',
+      () => ask('POST', '/Patient/$validate', unread),
+      /line 2, column 30/,
+      'Patient.name[0].given',
+    ],
+    ['a batch', () => ask('POST', '', batch), /line 2, column 18.* number/, 'Bundle.entry[0].resource.id'],
+    ['a large resource', () => ask('POST', '/Patient', large), /line 2, column 100028.* value/, 'Patient.active'],
+    [
+      'a resource in XML',
+      () => ask('POST', '/Patient', unreadXml, { 'content-type': 'application/fhir+xml' }),
+      /there twice.*line 2, column 40/,
+      'Patient.name[0].given[0]',
+    ],
+    [
+      'a patch',
+      () => ask('PATCH', '/Patient/a', '[{"op":"test",\n}]', { 'content-type': 'application/json-patch+json' }),
+      /line 2, column 1.* comma/,
+      undefined,
+    ],
+    [
+      'a query of GraphQL',
+      () => ask('POST', '/$graphql', '{"query":\n}', { 'content-type': 'application/json' }),
+      /line 2, column 1.* value/,
+      'query',
+    ],
+    [
+      'no query of GraphQL',
+      () => ask('POST', '/$graphql', 'null', { 'content-type': 'application/json' }),
+      /JSON object with a member query/,
+      undefined,
+    ],
+    ['what is no UTF-8', () => bytesOf('{"resourceType":\n"é"}'), /UTF-8 \(line 2, column 2\)/, undefined],
+  ])('that is not even read names the place: %s', async (_, request, diagnostics, expression) => {
+    const answer = await request()
+    expect([answer.status, answer.body.resourceType], answer.text).toEqual([400, 'OperationOutcome'])
+    expect(issue(answer).diagnostics).toMatch(diagnostics)
+    expect(issue(answer).expression).toEqual(expression === undefined ? undefined : [expression])
+    expect(answer.text).not.toContain('Zumthor')
+  })
 })
 
 describe('GraphQL', () => {
+  it('places what is missing at the end of a query where that ends', async () => {
+    const query = '{ Patient(id: x)\n{ id '
+    const { status, body } = await ask('POST', '/$graphql', { query }, { 'content-type': 'application/json' })
+    expect([status, body.errors[0].locations]).toEqual([400, [{ line: 2, column: 6 }]])
+  })
+
   it('follows references through the same interactions', async () => {
     const id = await patient('Graph')
     await ask('POST', '/Observation', result(id))

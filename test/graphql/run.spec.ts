@@ -1,4 +1,4 @@
-import { introspectionFromSchema, parse, validate, validateSchema } from 'graphql'
+import { type GraphQLError, introspectionFromSchema, parse, validate, validateSchema } from 'graphql'
 import { describe, expect, it } from 'vitest'
 import { ConsentryError } from '../../src/errors.js'
 import { parseJson } from '../../src/fhir/json.js'
@@ -293,6 +293,26 @@ describe('errors', () => {
     })
     expect(await ask('{ Patient(')).toMatchObject({ data: null, status: 400 })
     expect(await ask('mutation { x }')).toMatchObject({ data: null, status: 400 })
+  })
+
+  it.each([
+    '{ Patient(',
+    '{ Patient(\n',
+    '{ PatientList {\r\n id\n\n',
+    '{ Patient(id: "x',
+    '{ a """ ',
+    '{ Patient { nome }',
+    '{ ? }',
+  ])('of syntax stand where the query of the client has them: %j', async (query) => {
+    let location: unknown
+    try {
+      parse(query)
+    } catch (error) {
+      location = (error as GraphQLError).locations
+    }
+    expect(location).toBeDefined()
+    const { errors } = await ask(query)
+    expect(errors?.[0]?.locations).toEqual(location)
   })
 
   it('of the gateway pass with their kind and issues, others without detail', async () => {

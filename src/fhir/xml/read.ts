@@ -1,8 +1,10 @@
 import { type SaxesAttributeNS, SaxesParser, type SaxesTagNS } from 'saxes'
 import { ConsentryError, type IssueCode } from '../../errors.js'
+import { decodeUtf8, inWords, placeAt } from '../text-place.js'
 import { isResourceType } from '../definitions/structures.js'
 import { JSON_LIMITS, type JsonObject, type JsonValue, numberFrom } from '../json.js'
 import { elementsOf, type ElementOfType, isAttribute, isNumeric, isPrimitive } from '../definitions/elements.js'
+import { whyNotWellFormed } from './well-formed.js'
 
 export const FHIR_NAMESPACE = 'http://hl7.org/fhir'
 export const XHTML_NAMESPACE = 'http://www.w3.org/1999/xhtml'
@@ -23,16 +25,8 @@ export function parseXml(input: string | Uint8Array, limits: Partial<typeof JSON
   if (input.length > maxBytes) {
     throw new ConsentryError('too-large', `The document is larger than the allowed ${maxBytes} bytes.`)
   }
-  const text = typeof input === 'string' ? input : decode(input)
+  const text = typeof input === 'string' ? input : decodeUtf8(input)
   return new Reader(text, maxDepth).read()
-}
-
-function decode(bytes: Uint8Array): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
-  } catch {
-    throw new ConsentryError('malformed', 'The document is not UTF-8.')
-  }
 }
 
 /** FHIR has three at most, and a narrative not many more. */
@@ -78,7 +72,11 @@ class Reader {
   readonly #parser = new SaxesParser({ xmlns: true, position: true })
   readonly #frames: Frame[] = []
   #root: JsonObject | undefined
-  /** Of the tag that is being read, namespaces included. */
+  /** Where the parser told last of what it has read. */
+  #understood = 0
+  /** Local name of the tag that is being read. */
+  #reading: string | undefined
+  /** Of that tag, namespaces included. */
   #attributesRead = 0
   /** Start of the narrative that is being passed, and how many of its elements are open. */
   #narrative: { from: number; depth: number; put: (div: string) => void } | undefined
@@ -90,9 +88,10 @@ class Reader {
 
   read(): JsonObject {
     const parser = this.#parser
-    // Its messages may quote the document.
-    parser.on('error', () => {
-      throw this.#fault('The document is not well-formed XML', 'structure')
+    parser.on('error', ({ message }) => {
+      const at = Math.max(0, parser.position - 1)
+      const { reason, index } = whyNotWellFormed(message, at, this.text, this.#understood)
+      throw this.#fault(`The document is not well-formed XML: ${reason}`, 'structure', undefined, index)
     })
     parser.on('xmldecl', ({ encoding }) => {
       if (encoding !== undefined && !/^utf-?8$/i.test(encoding)) throw this.#fault('The encoding must be UTF-8')
@@ -103,17 +102,32 @@ class Reader {
     parser.on('processinginstruction', () => {
       throw this.#fault('Processing instructions are not allowed')
     })
+    parser.on('comment', () => this.#understand())
     parser.on('cdata', () => this.#text('x'))
     parser.on('text', (text) => this.#text(text))
-    parser.on('opentagstart', () => (this.#attributesRead = 0))
+    parser.on('opentagstart', ({ name }) => {
+      this.#attributesRead = 0
+      this.#reading = name.slice(name.indexOf(':') + 1)
+    })
     parser.on('attribute', () => {
       if (++this.#attributesRead > MOST_ATTRIBUTES) throw this.#fault('An element has too many attributes', 'too-long')
     })
-    parser.on('opentag', (tag) => this.#open(tag))
-    parser.on('closetag', () => this.#close())
+    parser.on('opentag', (tag) => {
+      this.#open(tag)
+      this.#reading = undefined
+      this.#understand()
+    })
+    parser.on('closetag', () => {
+      this.#close()
+      this.#understand()
+    })
     parser.write(this.text).close()
     if (this.#root === undefined) throw this.#fault('There is no resource')
     return this.#root
+  }
+
+  #understand(): void {
+    this.#understood = this.#parser.position
   }
 
   #open(tag: SaxesTagNS): void {
@@ -141,7 +155,7 @@ class Reader {
     const element = frame.elements.get(tag.local)
     const expected = element?.type === 'xhtml' ? XHTML_NAMESPACE : FHIR_NAMESPACE
     if (element === undefined || isAttribute(element))
-      throw this.#fault(`There is no element ${nameForMessage(tag.local)} here`, 'structure')
+      throw this.#fault(`There is no element ${nameForMessage(tag.local)} here; ${named(frame)}`, 'structure')
     if (tag.uri !== expected) throw this.#fault(`${element.name} must be in the namespace ${expected}`)
     if (element.order < frame.last || (element.order === frame.last && element.name !== frame.lastName)) {
       throw this.#fault(`${element.name} must come before ${frame.lastName}`, 'structure')
@@ -156,9 +170,9 @@ class Reader {
     if (tag.uri !== FHIR_NAMESPACE || !isResourceType(tag.local)) {
       throw this.#fault(`The element must be a resource of R4 in the namespace ${FHIR_NAMESPACE}`)
     }
-    this.#attributes(tag, [])
-    const object: JsonObject = { resourceType: tag.local }
     const place = path === '' ? tag.local : path
+    this.#attributes(tag, [], place)
+    const object: JsonObject = { resourceType: tag.local }
     this.#push(tag.local, object, place)
     return object
   }
@@ -182,12 +196,12 @@ class Reader {
     if (type === 'xhtml') {
       this.#narrative = { from: this.#startOfTag(), depth: 1, put }
     } else if (type === 'Resource') {
-      this.#attributes(tag, [])
+      this.#attributes(tag, [], path)
       this.#frames.push({ is: 'holder', path, put, filled: false })
     } else if (isPrimitive(type)) {
       this.#primitive(tag, parent, element, path)
     } else {
-      const attributes = this.#attributes(tag, type === 'Extension' ? ['id', 'url'] : ['id'])
+      const attributes = this.#attributes(tag, type === 'Extension' ? ['id', 'url'] : ['id'], path)
       const object: JsonObject = { ...attributes }
       put(object)
       this.#push(type, object, path)
@@ -229,15 +243,17 @@ class Reader {
     for (const { prefix, local, uri, value } of Object.values<SaxesAttributeNS>(tag.attributes)) {
       if (uri === XMLNS_NAMESPACE || uri === XSI_NAMESPACE) continue
       if (prefix !== '' || !allowed.includes(local)) {
-        throw this.#fault(`There is no attribute ${nameForMessage(local)} here`, 'structure', path)
+        const known = allowed.length === 0 ? 'it has none' : `it has ${allowed.join(' and ')}`
+        throw this.#fault(`There is no attribute ${nameForMessage(local)} here; ${known}`, 'structure', path)
       }
-      if (value === '') throw this.#fault(`The attribute ${local} must not be empty`, 'value', path)
+      if (value === '') throw this.#fault(`The attribute ${local} must not be empty: leave it out`, 'value', path)
       found[local] = value
     }
     return found
   }
 
   #text(text: string): void {
+    this.#understand()
     if (this.#narrative || text.trim() === '') return
     throw this.#fault('Text may stand in a narrative only; values are attributes')
   }
@@ -247,14 +263,38 @@ class Reader {
     return this.text.lastIndexOf('<', this.#parser.position - 1)
   }
 
-  #fault(what: string, code: IssueCode = 'structure', path?: string): ConsentryError {
-    const at = path ?? this.#frames.at(-1)?.path
-    const { line, column } = this.#parser
-    return new ConsentryError('malformed', `${what} (line ${line}, column ${column + 1}).`, {
+  /** @param path of the element, if it is not the one that is open or being read @param index of the character; the last one read unless given */
+  #fault(what: string, code: IssueCode = 'structure', path?: string, index?: number): ConsentryError {
+    const expression = path ?? this.#path()
+    const last = this.#reading === undefined ? Math.max(0, this.#parser.position - 1) : this.#startOfTag()
+    const place = inWords(placeAt(this.text, index ?? last))
+    return new ConsentryError('malformed', `${what} (${place}).`, {
       code,
-      ...(at === undefined ? {} : { expression: [at] }),
+      ...(expression === undefined ? {} : { expression: [expression] }),
     })
   }
+
+  /** Of the element whose tag is being read if that is one of R4's, else of the one that is open. */
+  #path(): string | undefined {
+    const [frame, reading] = [this.#frames.at(-1), this.#reading]
+    if (this.#narrative) return frame && `${frame.path}.div`
+    if (reading === undefined || frame?.is === 'holder') return frame?.path
+    if (frame === undefined) return isResourceType(reading) ? reading : undefined
+    const elements = frame.is === 'object' ? frame.elements : new Map([[EXTENSION.name, EXTENSION]])
+    const element = elements.get(reading)
+    if (element === undefined || isAttribute(element)) return frame.path
+    const values = (frame.is === 'object' ? frame.object : frame.beside)[reading]
+    return `${frame.path}.${reading}${element.many ? `[${Array.isArray(values) ? values.length : 0}]` : ''}`
+  }
+}
+
+/** Names of a message. */
+const MOST_NAMES = 40
+
+/** What may stand in an element, in its order. */
+function named({ elements }: ObjectFrame): string {
+  const names = [...new Set([...elements.values()].filter((of) => !isAttribute(of)).map(({ defined }) => defined))]
+  return `it has ${names.slice(0, MOST_NAMES).join(', ')}${names.length > MOST_NAMES ? ' and others' : ''}`
 }
 
 /** What cannot be read stays as it is: `validate` says what would be right. */
