@@ -39,7 +39,7 @@ const compiled = new WeakMap<ReadonlyMap<string, SearchParameter>, ReadonlyMap<s
  * Every value that the search parameters of R4 find in a resource, parameter by parameter, repeats included, and what groups it with others.
  * `base` is the FHIR base of this server without a slash at its end: absolute references below it count as its own.
  *
- * `_text` and `_content` find something only where the site has it so (`useFullText`); `_query` and `phonetic` find
+ * `_text` and `_content` find something only where the site has it so (`useFullText`); `_query` finds
  * nothing; `_id` and `_lastUpdated` are columns of a record.
  */
 export function indexValues(resource: ValidResource, base?: string): IndexValue[] {

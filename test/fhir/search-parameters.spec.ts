@@ -49,7 +49,7 @@ describe('the table of search parameters', () => {
     const filled = (type: string): string[] =>
       [...searchParametersOf(type).values()].filter(isIndexed).map(({ code }) => code)
     expect(filled('Patient')).toContain('gender')
-    for (const code of ['_id', '_lastUpdated', '_text', '_content', '_query', 'phonetic']) {
+    for (const code of ['_id', '_lastUpdated', '_text', '_content', '_query']) {
       expect(searchParametersOf('Patient').has(code)).toBe(true)
       expect(filled('Patient')).not.toContain(code)
     }
@@ -117,7 +117,7 @@ describe('indexValues', () => {
       'maria jose',
       'jose',
     ])
-    expect(values(patient, 'phonetic')).toEqual([])
+    expect(values(patient, 'phonetic')).toEqual([{ kind: 'token', words: ['KRN', 'KNNS', 'MR', 'HS'] }])
   })
 
   it('reads dates as ranges with open ends', () => {

@@ -106,6 +106,7 @@ const QUERIES: readonly string[] = [
   '/Patient?_sort=family&_count=1',
   '/Patient?_sort=-_id',
   '/Patient?name:contains=ow',
+  '/Patient?phonetic=robyn',
   '/Patient?family:missing=false',
   '/Observation?status:not=preliminary',
   '/Observation?code:text=sodium&_summary=count',

@@ -43,7 +43,7 @@ const of = (reference: string) => ({ reference })
 const coded = (system: string, code: string) => ({ coding: [{ system, code, display: 'Shown' }] })
 const tag = (code: string) => [{ system: 'urn:example:ward', code }]
 const RESOURCES: Record<string, object> = {
-  'Patient/words': { name: [{ family: 'Wordsworth' }], meta: { tag: tag('poet') } },
+  'Patient/words': { name: [{ family: 'Wordsworth', given: ['Catherine'] }], meta: { tag: tag('poet') } },
   'Condition/bone': {
     subject: of('Patient/words'),
     code: coded('http://hl7.org/fhir/sid/icd-10', 'C79.5'),
@@ -111,6 +111,19 @@ describe('an order', () => {
     const first = await ask('/Condition?_sort=code&_count=1')
     const next = (first.body.link as { relation: string; url: string }[]).find(({ relation }) => relation === 'next')
     expect((await ask(next?.url.slice(gateway.fhir.length) ?? '')).body.entry[0].resource.id).toBe('bone')
+  })
+})
+
+describe('names', () => {
+  it('are found by how their words sound, in chains and compartments too', async () => {
+    expect(await ids('/Patient?phonetic=kathryn')).toEqual(['words'])
+    expect(await ids('/Patient?phonetic=kathryn wurdswurth')).toEqual(['words'])
+    expect(await ids('/Patient?phonetic=kathryn smith')).toEqual([])
+    expect(await ids('/Patient?phonetic=smith,katrin')).toEqual(['words'])
+    expect(await ids('/Condition?patient.phonetic=katrina&code=J00')).toEqual(['cold'])
+    expect(await ids('/Patient?phonetic:missing=true')).toEqual([])
+    const { status, body } = await ask('/Patient?phonetic:contains=kat')
+    expect([status, body.issue[0].expression]).toEqual([400, ['phonetic:contains']])
   })
 })
 

@@ -1,5 +1,5 @@
 import { dateRange } from './date-range.js'
-import { type ClauseContext, parseFilter, parseMissing } from './parse-clause.js'
+import { type ClauseContext, parseFilter, parseMissing, wordsParser } from './parse-clause.js'
 import type { Clause, FilterKind } from '../../clauses/clause.js'
 import { FULL_TEXT_PARAMETERS } from './full-text.js'
 import { Refusal } from './refusal.js'
@@ -51,7 +51,7 @@ export function filterTest(
   context: ClauseContext,
 ): Clause | undefined {
   const { kind, code } = parameter
-  if (kind === 'special' || FULL_TEXT_PARAMETERS.has(code)) {
+  if (kind === 'special' || FULL_TEXT_PARAMETERS.has(code) || wordsParser(parameter) !== undefined) {
     throw new Refusal('not-supported', `asks ${code}, which is a parameter of its own beside _filter`)
   }
   if (operator === 'pr') return parseMissing(parameter, value === 'true' ? 'false' : value === 'false' ? 'true' : value)

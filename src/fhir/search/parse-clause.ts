@@ -5,6 +5,7 @@ import { FULL_TEXT_PARAMETERS, parseFullText } from './full-text.js'
 import { parseReferenceValue, typeModifier } from './parse-reference-value.js'
 import { parseDate, parseNumber, parseQuantity, parseString, parseToken, parseUri } from './parse-value.js'
 import type { Clause, CompositeValue, Filter, FilterKind, Modifier, TokenValue } from '../../clauses/clause.js'
+import { isPhonetic, parseSounds } from './phonetic.js'
 import { parseNear } from './position.js'
 import { printable, Refusal } from './refusal.js'
 import { SERVED } from './served.js'
@@ -52,15 +53,24 @@ export function parseClause(type: string, name: string, value: string, context: 
   spendReferences(name, context)
   return parsePath(type, name, context, (of, parameter, modifier) => {
     if (modifier === 'missing') return parseMissing(parameter, value)
-    return FULL_TEXT_PARAMETERS.has(parameter.code) && parameter.paths.length > 0
-      ? parseWords(parameter, modifier, value, context)
-      : parseFilter(of, parameter, modifier, value, context)
+    const words = wordsParser(parameter)
+    return words === undefined
+      ? parseFilter(of, parameter, modifier, value, context)
+      : parseWords(parameter, words, modifier, value, context)
   })
 }
 
-/** `_text` and `_content`. */
+type WordsParser = (param: string, text: string, spend: () => void) => Clause
+
+/** Of `_text`, `_content` and `phonetic`, where they are served; undefined for all others. */
+export function wordsParser(parameter: SearchParameter): WordsParser | undefined {
+  if (isPhonetic(parameter)) return parseSounds
+  return FULL_TEXT_PARAMETERS.has(parameter.code) && parameter.paths.length > 0 ? parseFullText : undefined
+}
+
 function parseWords(
   parameter: SearchParameter,
+  parse: WordsParser,
   modifier: string | undefined,
   value: string,
   { budget, limits }: ClauseContext,
@@ -73,7 +83,7 @@ function parseWords(
   const spend = (): void => {
     if (--budget.values < 0) throw tooManyValues(limits)
   }
-  const clauses = texts.map((text) => parseFullText(parameter.code, unescape(text), spend))
+  const clauses = texts.map((text) => parse(parameter.code, unescape(text), spend))
   return clauses.length === 1 ? clauses[0] : { is: 'any', clauses }
 }
 

@@ -116,7 +116,6 @@ const WITHHELD: Readonly<Partial<Record<string, string>>> = {
   _content:
     'is not served here: an index of all words of a resource shows how often each occurs, so a site must want it (FULL_TEXT_INDEX=content); search by codes, or use :text on them',
   _query: 'names a query, and this server defines none',
-  phonetic: 'is not served: there is no phonetic index here; search by name, whose words are found by their beginnings',
 }
 
 function modifiersOf(kind: FilterKind): string {

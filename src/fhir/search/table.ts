@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { isResourceType, projectFolder, structures } from '../definitions/structures.js'
 import type { FilterKind } from '../../clauses/clause.js'
 import { FULL_TEXT_PARAMETERS, type FullText } from './full-text.js'
+import { soundingPaths } from './phonetic.js'
 
 /**
  * The search parameters of R4 as compiled by definitions/compile-search.mjs. A path is
@@ -65,6 +66,9 @@ function table(): CompiledTable {
 export function resourceTypes(): readonly string[] {
   return structures().resources
 }
+
+/** Of R4's own, those by which records of a site may not be indexed yet: words, and sounds, which were added later. */
+const BY_WORDS: ReadonlySet<string> = new Set([...FULL_TEXT_PARAMETERS, 'phonetic'])
 
 /** These derive from Resource directly, so the parameters of DomainResource are not theirs. */
 const NOT_DOMAIN: ReadonlySet<string> = new Set(['Binary', 'Bundle', 'Parameters'])
@@ -138,8 +142,8 @@ function build(type: string): Map<string, SearchParameter> {
         code,
         kind,
         url: `http://hl7.org/fhir/SearchParameter/${id}`,
-        paths: paths.length > 0 ? paths : ownPaths(type, code),
-        ...(fullTextPending && FULL_TEXT_PARAMETERS.has(code) ? { pending: true as const } : {}),
+        paths: code === 'phonetic' ? soundingPaths(paths) : paths.length > 0 ? paths : ownPaths(type, code),
+        ...(fullTextPending && BY_WORDS.has(code) ? { pending: true as const } : {}),
         targets: targets?.[0] === '*' ? resourceTypes() : (targets ?? []),
         components: components ?? [],
         kinds: kinds ?? [],
