@@ -52,15 +52,15 @@ module.exports = {
       name: 'config-is-injected',
       comment: 'only the composition root and the command line read the configuration module at run time',
       severity: 'error',
-      from: { path: '^src/', pathNot: ['^src/(app\\.module|main|config)\\.ts$', '^src/(cli|embedded|proxy)/'] },
+      from: { path: '^src/', pathNot: ['^src/(app\\.module|main|address|config)\\.ts$', '^src/(cli|embedded|proxy)/'] },
       to: { path: '^src/(config|environment)\\.ts$', dependencyTypesNot: ['type-only'] },
     },
     {
       name: 'composition-root-is-the-top',
       comment: 'main starts, app.module composes; nobody imports what composes them',
       severity: 'error',
-      from: { path: '^src/', pathNot: '^src/main\\.ts$' },
-      to: { path: '^src/(main|app\\.module)\\.ts$' },
+      from: { path: '^src/', pathNot: '^src/(main|start)\\.ts$' },
+      to: { path: '^src/(main|start|app\\.module)\\.ts$' },
     },
     {
       name: 'composition-belongs-to-its-root',

@@ -189,6 +189,7 @@ function graphqlEngine({ config, onFault }: Site): GraphqlEngine {
       filter: elementFilter,
     },
     introspection: config.graphqlIntrospection,
+    early: config.production,
     onFault,
   })
 }

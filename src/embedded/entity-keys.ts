@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { Wallet } from 'ethers'
+import type { Wallet } from 'ethers'
 import type { Hex } from '../ledger/hex.js'
+import { walletOf } from '../ledger/wallet.js'
 import type { Keystore } from '../vault/keystore.js'
 import { SecretKey } from '../vault/pre/index.js'
 
@@ -23,11 +24,11 @@ export interface EntityKeys {
 /** Made at the first start, then always the same. */
 export async function entityKeys(keystore: Keystore): Promise<EntityKeys> {
   const scalar = (): Uint8Array => SecretKey.random().expose().slice()
-  const operator = await keystore.getOrCreate('operator', scalar)
+  const operator = SecretKey.fromScalar(await keystore.getOrCreate('operator', scalar))
   return {
     id: hex(await keystore.getOrCreate('entity', () => new Uint8Array(randomBytes(32)))),
-    operator: new Wallet(hex(operator)),
-    author: SecretKey.fromScalar(operator),
+    operator: walletOf(operator),
+    author: operator,
     encryption: SecretKey.fromScalar(await keystore.getOrCreate('encryption', scalar)),
     master: await keystore.getOrCreate('master'),
     index: await keystore.getOrCreate('index'),
@@ -37,7 +38,8 @@ export async function entityKeys(keystore: Keystore): Promise<EntityKeys> {
 
 /** The administrator's key, which only the data directory that deployed the contracts has. */
 export async function administratorKey(keystore: Keystore): Promise<Wallet> {
-  return new Wallet(hex(await keystore.getOrCreate('administrator', () => SecretKey.random().expose().slice())))
+  const scalar = await keystore.getOrCreate('administrator', () => SecretKey.random().expose().slice())
+  return walletOf(SecretKey.fromScalar(scalar))
 }
 
 function hex(bytes: Uint8Array): Hex {

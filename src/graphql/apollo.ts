@@ -7,7 +7,7 @@ import {
 } from '@apollo/server/plugin/disabled'
 import { ApolloDriver, type ApolloDriverConfig } from '@nestjs/apollo'
 import { Injectable } from '@nestjs/common'
-import { GraphQLError } from 'graphql'
+import { GraphQLError, type GraphQLSchema } from 'graphql'
 import { BoundedDocuments } from './document-store.js'
 import { errorJson } from './errors.js'
 import { fhirPlugin, refusalRule } from './fhir-plugin.js'
@@ -20,32 +20,61 @@ export interface ApolloParts {
   readonly table: GraphqlTable
   /** Whether clients may read the schema, which is that of the specification and says nothing about anybody. */
   readonly introspection: boolean
+  /** Made before the gateway is ready, and not when the first query comes. */
+  readonly early: boolean
   readonly limits?: Partial<GraphqlLimits>
   readonly onFault: (message: string, error: unknown) => void
 }
 
+interface ApolloOptions extends Omit<ApolloDriverConfig, 'schema'> {
+  readonly makeSchema: () => GraphQLSchema
+}
+
 /**
- * Starts the server and gives it no route. The FHIR edge is the only way in, with its tokens, limits and audit:
+ * Starts the server when it is asked for, and gives it no route: the schema of all types is a third of the work of a start, and
+ * most gateways are asked nothing in GraphQL for long. The FHIR edge is the only way in, with its tokens, limits and audit:
  * Apollo's own HTTP entrance would be a second one, and refuses bodies that FHIR allows.
  */
 @Injectable()
 export class UnmountedApolloDriver extends ApolloDriver {
-  override async registerServer({ schema, typeDefs: _, resolvers: __, ...options }: ApolloDriverConfig): Promise<void> {
-    if (schema === undefined) throw new TypeError('GraphQL needs a schema.')
-    const server = new ApolloServer({ ...options, schema })
+  #options: ApolloOptions | undefined
+  #started: Promise<ApolloServer> | undefined
+
+  override generateSchema(): null {
+    return null
+  }
+
+  override async registerServer(options: ApolloDriverConfig & ApolloOptions): Promise<void> {
+    this.#options = options
+  }
+
+  server(): Promise<ApolloServer> {
+    return (this.#started ??= this.#start())
+  }
+
+  override async stop(): Promise<void> {
+    await this.#started
+    await super.stop()
+  }
+
+  async #start(): Promise<ApolloServer> {
+    if (this.#options === undefined) throw new TypeError('GraphQL needs its options.')
+    const { typeDefs: _, resolvers: __, makeSchema, ...options } = this.#options
+    const server = new ApolloServer({ ...options, schema: makeSchema() })
     await server.start()
     this.apolloServer = server
+    return server
   }
 }
 
 /** For `GraphQLModule.forRoot`. */
-export function apolloOptions({ table, introspection, limits, onFault }: ApolloParts): ApolloDriverConfig & {
+export function apolloOptions({ table, introspection, limits, onFault }: ApolloParts): ApolloOptions & {
   readonly driver: typeof UnmountedApolloDriver
 } {
   const bounds = { ...GRAPHQL_LIMITS, ...limits }
   return {
     driver: UnmountedApolloDriver,
-    schema: buildSchema(table),
+    makeSchema: () => buildSchema(table),
     introspection,
     plugins: [
       fhirPlugin(bounds, onFault),

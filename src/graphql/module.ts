@@ -8,18 +8,18 @@ import { apolloOptions, type ApolloParts, type UnmountedApolloDriver } from './a
 
 /** What holds the Apollo Server that Nest owns, for the `$graphql` operation, which is made before Nest is. */
 export class GraphqlEngine {
-  #server: ApolloServer | undefined
+  #driver: Pick<UnmountedApolloDriver, 'server'> | undefined
 
   constructor(readonly parts: ApolloParts) {}
 
-  /** @throws ConsentryError unavailable, before Nest has started it */
-  get server(): ApolloServer {
-    if (this.#server !== undefined) return this.#server
+  /** Started when it is first asked for. @throws ConsentryError unavailable, before Nest is there */
+  async server(): Promise<ApolloServer> {
+    if (this.#driver !== undefined) return this.#driver.server()
     throw new ConsentryError('unavailable', 'GraphQL is not ready yet.')
   }
 
-  carriedBy(server: ApolloServer): void {
-    this.#server = server
+  carriedBy(driver: Pick<UnmountedApolloDriver, 'server'>): void {
+    this.#driver = driver
   }
 }
 
@@ -39,8 +39,9 @@ export class FhirGraphqlModule implements OnApplicationBootstrap {
     @Inject(ModuleRef) private readonly modules: ModuleRef,
   ) {}
 
-  onApplicationBootstrap(): void {
+  async onApplicationBootstrap(): Promise<void> {
     const { graphQlAdapter } = this.modules.get<GraphQLModule<UnmountedApolloDriver>>(GraphQLModule, { strict: false })
-    this.engine.carriedBy(graphQlAdapter.instance)
+    this.engine.carriedBy(graphQlAdapter)
+    if (this.engine.parts.early) await this.engine.server()
   }
 }

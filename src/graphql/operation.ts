@@ -6,7 +6,7 @@ import type { GraphqlResource, GraphqlSource, ResourceRef, SearchPage } from './
 import { Turns } from './turns.js'
 
 export interface GraphqlOperationParts {
-  readonly engine: { readonly server: ApolloServer }
+  readonly engine: { readonly server: () => Promise<ApolloServer> }
   readonly interactions: () => FhirInteractions
   /** FHIR's JSON, decimals exact. */
   readonly parse: (body: Uint8Array) => unknown
@@ -31,7 +31,8 @@ export function graphqlOperation(
 ): (request: InteractionRequest) => Promise<InteractionResponse> {
   const source = sourceOf(parts)
   return async (request) => {
-    const { status, data, errors } = await runGraphql(parts.engine.server, asked(request, parts.parse), source, request)
+    const query = asked(request, parts.parse)
+    const { status, data, errors } = await runGraphql(await parts.engine.server(), query, source, request)
     return {
       status,
       headers: { 'content-type': 'application/json; charset=utf-8' },

@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Wallet } from 'ethers'
 import { readProxyConfig } from '../config.js'
 import { Contracts } from '../ledger/contracts.js'
 import { ChainFollower } from '../ledger/follower.js'
@@ -10,6 +9,7 @@ import type { Hex } from '../ledger/hex.js'
 import { LedgerReader } from '../ledger/reads.js'
 import { Rpc } from '../ledger/rpc.js'
 import { TransactionSender } from '../ledger/sender.js'
+import { walletOf } from '../ledger/wallet.js'
 import { Keystore } from '../vault/keystore.js'
 import { SecretKey } from '../vault/pre/index.js'
 import type { ProxyIdentity } from './protocol.js'
@@ -24,7 +24,7 @@ async function start(): Promise<void> {
   await mkdir(config.dataDirectory, { recursive: true, mode: 0o700 })
   const keystore = await Keystore.open(join(config.dataDirectory, 'keystore.json'), config.passphrase)
   const scalar = (): Uint8Array => SecretKey.random().expose().slice()
-  const controller = new Wallet(hex(await keystore.getOrCreate('controller', scalar)))
+  const controller = walletOf(SecretKey.fromScalar(await keystore.getOrCreate('controller', scalar)))
   const keys = {
     id: hex(await keystore.getOrCreate('proxy', () => new Uint8Array(randomBytes(32)))),
     encryption: SecretKey.fromScalar(await keystore.getOrCreate('encryption', scalar)),

@@ -24,14 +24,14 @@ const message = ({ errors }: { errors?: readonly { message: string }[] }): strin
 
 describe('the Apollo Server of Nest', () => {
   it('has no way in of its own', async () => {
-    const engine = new GraphqlEngine({ table, introspection: true, onFault: () => undefined })
+    const engine = new GraphqlEngine({ table, introspection: true, early: false, onFault: () => undefined })
     const app = await NestFactory.create<NestFastifyApplication>(FhirGraphqlModule.with(engine), new FastifyAdapter(), {
       logger: false,
     })
-    expect(() => engine.server).toThrow('not ready')
+    await expect(engine.server()).rejects.toThrow('not ready')
     await app.init()
     try {
-      expect(engine.server).toBeDefined()
+      expect(await engine.server()).toBeDefined()
       const query = JSON.stringify({ query: '{ __typename }' })
       const headers = { accept: 'text/html', 'apollo-require-preflight': '1' }
       for (const url of ['/graphql', '/graphql/', '/', '/graphiql', '/fhir/$graphql']) {
@@ -48,6 +48,37 @@ describe('the Apollo Server of Nest', () => {
     } finally {
       await app.close()
     }
+  })
+
+  it('is started when it is first asked for, once, or before Nest is ready', async () => {
+    for (const early of [false, true]) {
+      let tables = 0
+      const counted = {
+        ...table,
+        get resources() {
+          tables++
+          return table.resources
+        },
+      }
+      const engine = new GraphqlEngine({ table: counted, introspection: true, early, onFault: () => undefined })
+      const app = await NestFactory.create(FhirGraphqlModule.with(engine), new FastifyAdapter(), { logger: false })
+      await app.init()
+      expect(tables > 0).toBe(early)
+      const [one, other] = await Promise.all([engine.server(), engine.server()])
+      const made = tables
+      expect([one === other, made > 0]).toEqual([true, true])
+      expect(await engine.server()).toBe(one)
+      expect(tables).toBe(made)
+      await app.close()
+      await expect(one.executeOperation({ query: '{ __typename }' })).rejects.toThrow('stopped')
+    }
+  })
+
+  it('ends with Nest, whether anybody asked for it or not', async () => {
+    const engine = new GraphqlEngine({ table, introspection: true, early: false, onFault: () => undefined })
+    const app = await NestFactory.create(FhirGraphqlModule.with(engine), new FastifyAdapter(), { logger: false })
+    await app.init()
+    await app.close()
   })
 
   it('lets the schema be read or not', async () => {

@@ -22,7 +22,7 @@ async function search(): Promise<object> {
 }
 const operation = () =>
   graphqlOperation({
-    engine: graphql,
+    engine: { server: async () => graphql.server },
     interactions: () => ({ 'search-type': search }) as unknown as FhirInteractions, // what lists are made of
     parse: (body) => JSON.parse(Buffer.from(body).toString()) as unknown,
     baseUrl: 'https://here.example/fhir',

@@ -33,18 +33,20 @@ export interface Graphql {
 export function startGraphql(parts: Partial<ApolloParts> = {}): Graphql {
   const faults: unknown[] = []
   const onFault = (_: string, error: unknown): void => void faults.push(error)
-  const engine = new GraphqlEngine({ table, introspection: true, onFault, ...parts })
+  const engine = new GraphqlEngine({ table, introspection: true, early: true, onFault, ...parts })
   let stop = async (): Promise<void> => undefined
+  let server: ApolloServer
   beforeAll(async () => {
     const app = await NestFactory.create(FhirGraphqlModule.with(engine), new FastifyAdapter(), { logger: false })
     stop = () => app.close()
     await app.init()
+    server = await engine.server()
   })
   afterAll(() => stop())
   return {
     faults,
     get server() {
-      return engine.server
+      return server
     },
   }
 }

@@ -57,6 +57,8 @@ export interface Group {
   claimsHold(claims: readonly Claim[]): boolean
   /** ECDSA over a 32-byte digest; RFC 6979 nonce, low s, compact 64 bytes r ‖ s. */
   sign(digest: Uint8Array, k: Scalar): Uint8Array
+  /** The same signature with a byte more, 0 to 3, by which the public key follows from it (SEC 1, 4.1.6). */
+  signRecoverably(digest: Uint8Array, k: Scalar): Uint8Array
   /** ECDSA over a 32-byte digest; high s is accepted, anything malformed is `false`. */
   verify(signature: Uint8Array, digest: Uint8Array, key: Point): boolean
 }

@@ -91,6 +91,11 @@ export class SecretKey extends Secret {
     return group.sign(sha256(message), scalarOf(this))
   }
 
+  /** For protocols that hash otherwise: ECDSA over a 32-byte digest, as `sign`, and a byte more, 0 to 3, by which the key follows from it. */
+  signDigest(digest: Uint8Array, group: Group = defaultGroup): Uint8Array {
+    return group.signRecoverably(digest, scalarOf(this))
+  }
+
   override destroy(): void {
     wipe(this.#scalar)
   }

@@ -15,7 +15,7 @@ interface LibSecp256k1 {
   publicKeyCombine(keys: readonly Uint8Array[], compressed: boolean): Uint8Array
   publicKeyTweakMul(key: Uint8Array, tweak: Uint8Array, compressed: boolean): Uint8Array
   signatureNormalize(signature: Uint8Array): Uint8Array
-  ecdsaSign(digest: Uint8Array, key: Uint8Array): { signature: Uint8Array }
+  ecdsaSign(digest: Uint8Array, key: Uint8Array): { signature: Uint8Array; recid: number }
   ecdsaVerify(signature: Uint8Array, digest: Uint8Array, key: Uint8Array): boolean
   ecdh(
     key: Uint8Array,
@@ -92,6 +92,10 @@ function groupOver(lib: LibSecp256k1): Group {
     // would cost eight multiplications instead of six (README, "Figures").
     claimsHold: (claims) => claims.every(holds),
     sign: (digest, k) => lib.ecdsaSign(digest, k).signature,
+    signRecoverably: (digest, k) => {
+      const { signature, recid } = lib.ecdsaSign(digest, k)
+      return Uint8Array.of(...signature, recid)
+    },
     verify: (signature, digest, key) => {
       try {
         // The library accepts low s only.

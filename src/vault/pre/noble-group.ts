@@ -47,6 +47,10 @@ export const nobleGroup: Group = {
   negate: (a) => scalar(Fn.neg(integer(a))),
   claimsHold,
   sign: (digest, k) => secp256k1.sign(digest, k, { prehash: false, lowS: true }),
+  signRecoverably: (digest, k) => {
+    const [recovery = 0, ...signature] = secp256k1.sign(digest, k, { prehash: false, lowS: true, format: 'recovered' })
+    return Uint8Array.of(...signature, recovery)
+  },
   verify: (signature, digest, key) => {
     try {
       return signature.length === 64 && secp256k1.verify(signature, digest, key, { prehash: false, lowS: false })
