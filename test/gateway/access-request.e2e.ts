@@ -1,5 +1,3 @@
-import { writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Wallet } from 'ethers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -32,7 +30,7 @@ const reason = { name: 'reason', valueString: WHY }
 const issues = (answer: Answer): string => JSON.stringify(answer.body.issue)
 
 beforeAll(async () => {
-  gateway = await ConsentGateway.open()
+  gateway = await ConsentGateway.shared()
   gateway.tokens['privacy'] = await gateway.token('privacy')
 })
 afterAll(() => gateway?.close())
@@ -380,7 +378,7 @@ describe('the patient’s own application', () => {
       patient,
       scopes: 'patient/*.rs patient/Task.cu',
     })
-    await writeFile(join(gateway.data, 'clients.json'), JSON.stringify([registration]))
+    await gateway.registerClient(registration)
     await eventually(async () => {
       const token = await requestToken({
         baseUrl: gateway.fhir,

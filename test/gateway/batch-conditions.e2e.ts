@@ -10,7 +10,7 @@ let gateway: ConsentGateway
 let patient: string
 const SYSTEM = 'urn:batch'
 beforeAll(async () => {
-  gateway = await ConsentGateway.open()
+  gateway = await ConsentGateway.shared()
   patient = await gateway.create({ resourceType: 'Patient' })
 })
 afterAll(() => gateway?.close())

@@ -14,7 +14,7 @@ const parameters = (...parameter: unknown[]) => ({ resourceType: 'Parameters', p
 const controller = (address: string) => ({ name: 'controller', valueString: address })
 
 beforeAll(async () => {
-  gateway = await ConsentGateway.open()
+  gateway = await ConsentGateway.shared()
   await gateway.registerClinic(clinic)
 })
 afterAll(() => gateway?.close())

@@ -1,6 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Wallet } from 'ethers'
 import { exportJWK, generateKeyPair, type JWK } from 'jose'
@@ -23,7 +21,7 @@ let patient: string
 let form: ReturnType<typeof authorised>
 
 beforeAll(async () => {
-  gateway = await ConsentGateway.open()
+  gateway = await ConsentGateway.shared()
   await gateway.registerClinic(clinic)
   patient = await gateway.create({ resourceType: 'Patient', name: [{ family: 'Custodial' }] })
   form = await gateway.form(patient)
@@ -80,7 +78,7 @@ describe('the wallet service', () => {
     const { d: _, ...publicKey } = key
     const scopes = `system/*.cruds ${WALLET_SCOPE}`
     const client = { id: 'clinic', entity: clinic, scopes, role: 'system', jwks: { keys: [publicKey] } }
-    await writeFile(join(gateway.data, 'clients.json'), JSON.stringify([client]))
+    await gateway.registerClient(client)
     const asked = { baseUrl: gateway.fhir, clientId: 'clinic', privateKey: key, scope: scopes }
     gateway.tokens['clinic'] = (await requestToken(asked)).accessToken
     const answer = await refused(consent, () => gateway.operation(consent, 'revoke', [form], { as: 'clinic' }))

@@ -17,6 +17,7 @@ import { Keystore } from '../../src/vault/keystore.js'
 import { SecretKey } from '../../src/vault/pre/index.js'
 import { end, type RunningProcess, startGateway, tokenOf } from '../support/gateway.js'
 import { preparedGateway } from '../support/prepared-data.js'
+import { sharedGateway } from '../support/shared-gateway.js'
 
 export interface Answer {
   readonly status: number
@@ -36,7 +37,9 @@ export interface Asking {
 export class ConsentGateway {
   readonly tokens: Record<string, string> = {}
   #running: RunningProcess | undefined
-  readonly #clients: object[] = []
+  /** Others use it too: it is not ours to end. */
+  #shared = false
+  #clients: object[] = []
   #administrator: TransactionSender | undefined
   #ledger: { keys: EntityKeys; reader: LedgerReader; sender: TransactionSender; rpc: Rpc } | undefined
 
@@ -48,22 +51,46 @@ export class ConsentGateway {
     return gateway
   }
 
-  async start(environment: Record<string, string>): Promise<void> {
-    this.#running = await startGateway(this.data, environment)
-    for (const name of ['ehr', 'wallet', 'auditor']) this.tokens[name] = await this.token(name)
+  /** The gateway of this worker, for a file that brings its own patients, clients and entities, and looks at nothing else. */
+  static async shared(): Promise<ConsentGateway> {
+    const { data, running } = await sharedGateway()
+    const gateway = new ConsentGateway(data)
+    gateway.#shared = true
+    gateway.#running = running
+    await gateway.#tokensOfDemoClients()
+    return gateway
   }
 
-  async stop(): Promise<void> {
+  async start(environment: Record<string, string>): Promise<void> {
+    this.#running = await startGateway(this.data, environment)
+    await this.#tokensOfDemoClients()
+  }
+
+  async #tokensOfDemoClients(): Promise<void> {
+    await Promise.all(['ehr', 'wallet', 'auditor'].map(async (name) => (this.tokens[name] = await this.token(name))))
+  }
+
+  async #putDown(): Promise<void> {
     await this.#administrator?.close()
     this.#administrator = undefined
     await this.#ledger?.sender.close()
     await this.#ledger?.rpc.close()
     this.#ledger = undefined
+  }
+
+  async stop(): Promise<void> {
+    if (this.#shared) throw new TypeError('This gateway is of other files too.')
+    await this.#putDown()
     if (this.#running) await end(this.#running.child, 'SIGTERM')
     this.#running = undefined
   }
 
   async close(): Promise<void> {
+    if (this.#shared) {
+      await this.#putDown()
+      this.#clients = []
+      return this.#writeClients()
+    }
     await this.stop()
     await rm(this.data, { recursive: true, force: true })
   }
@@ -82,13 +109,22 @@ export class ConsentGateway {
     const key = { ...(await exportJWK(privateKey)), kid: `${name}-1`, alg: 'ES384', use: 'sig' } satisfies JWK
     const { d: _, ...publicKey } = key
     const scopes = client.scopes ?? 'system/*.rs'
-    this.#clients.push({ ...client, id: name, scopes, role: 'system', purposes, jwks: { keys: [publicKey] } })
-    await writeFile(join(this.data, 'clients.json'), JSON.stringify(this.#clients))
+    await this.registerClient({ ...client, id: name, scopes, role: 'system', purposes, jwks: { keys: [publicKey] } })
     const asked = { baseUrl: this.fhir, clientId: name, privateKey: key, scope: scopes }
     for (const purpose of purposes) {
       const { accessToken } = await requestToken({ ...asked, purposes: [purpose] })
       this.tokens[purpose === purposes[0] ? name : `${name} ${purpose}`] = accessToken
     }
+  }
+
+  /** In the operator's file, until this file of tests is done. */
+  async registerClient(registration: object): Promise<void> {
+    this.#clients.push(registration)
+    await this.#writeClients()
+  }
+
+  #writeClients(): Promise<void> {
+    return writeFile(join(this.data, 'clients.json'), JSON.stringify(this.#clients))
   }
 
   get fhir(): string {

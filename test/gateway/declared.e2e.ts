@@ -1,10 +1,9 @@
-import { rm } from 'node:fs/promises'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { structures } from '../../src/fhir/definitions/structures.js'
 import { searchParametersOf } from '../../src/fhir/search-parameters.js'
-import { end, type RunningProcess, startGateway, tokenOf } from '../support/gateway.js'
-import { preparedGateway } from '../support/prepared-data.js'
+import { type RunningProcess, tokenOf } from '../support/gateway.js'
 import { minimalResource } from '../support/minimal-resource.js'
+import { sharedGateway } from '../support/shared-gateway.js'
 
 /*
  * The CapabilityStatement that is served is walked: all that it lists is asked for and answered, for every type, and all of R4 that it does not
@@ -146,18 +145,12 @@ const having = (code: Interaction): Declared[] => rest.resource.filter((each) =>
 const stored = (code: Interaction): Declared[] => having(code).filter((each) => has(each, 'update'))
 
 beforeAll(async () => {
-  data = await preparedGateway('consentry-declared-')
-  gateway = await startGateway(data, { EMBEDDED_PROXIES: '0' })
+  ;({ data, running: gateway } = await sharedGateway())
   const { body } = await send('GET', '/metadata')
   rest = body.rest[0] as Rest
   formats = body as typeof formats
   await batch([ask('PUT', PATIENT, 201, {}, minimal('Patient'))])
 }, 300_000)
-
-afterAll(async () => {
-  if (gateway) await end(gateway.child, 'SIGTERM')
-  await rm(data, { recursive: true, force: true })
-})
 
 describe('what the CapabilityStatement lists of each type', () => {
   it('has all types of R4 that have an address, and no interaction that is not checked here', () => {

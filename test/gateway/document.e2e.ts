@@ -1,8 +1,7 @@
-import { rm } from 'node:fs/promises'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { beforeAll, expect, it } from 'vitest'
 import { validate } from '../../src/fhir/validate.js'
-import { end, type RunningProcess, startGateway, tokenOf } from '../support/gateway.js'
-import { preparedGateway } from '../support/prepared-data.js'
+import { type RunningProcess, tokenOf } from '../support/gateway.js'
+import { sharedGateway } from '../support/shared-gateway.js'
 import { transactionOf } from '../support/transaction.js'
 
 let data: string
@@ -27,61 +26,55 @@ const composition = (id: string, entry: object[]) => ({
   id,
   status: 'final',
   type: { text: 'Summary' },
-  subject: of('Patient/p'),
+  subject: of('Patient/whole'),
   date: '2026-01-01',
-  author: [of('Practitioner/d')],
+  author: [of('Practitioner/whole')],
   title: 'Summary',
   section: [{ title: 'Results', entry }],
 })
 
 beforeAll(async () => {
-  data = await preparedGateway('consentry-document-')
-  gateway = await startGateway(data, { EMBEDDED_PROXIES: '0' })
+  ;({ data, running: gateway } = await sharedGateway())
   const token = (client: string, ...options: string[]) => tokenOf(data, client, ...options)
   tokens['ehr'] = await token('ehr')
   tokens['auditor'] = await token('auditor')
   tokens['narrow'] = await token('ehr', '--scope', 'system/Composition.r system/Patient.r system/Practitioner.r')
   const code = { text: 'Sodium' }
   const resources = [
-    { resourceType: 'Patient', id: 'p' },
-    { resourceType: 'Practitioner', id: 'd' },
-    { resourceType: 'Observation', id: 'o', status: 'final', code, subject: of('Patient/p') },
-    composition('c', [of('Observation/o'), of('Observation/o')]),
+    { resourceType: 'Patient', id: 'whole' },
+    { resourceType: 'Practitioner', id: 'whole' },
+    { resourceType: 'Observation', id: 'whole', status: 'final', code, subject: of('Patient/whole') },
+    composition('whole', [of('Observation/whole'), of('Observation/whole')]),
     composition('dangling', [of('Observation/nowhere')]),
   ]
   const loaded = await ask('POST', '', transactionOf(resources))
   expect(loaded.status, loaded.text).toBe(200)
 }, 300_000)
 
-afterAll(async () => {
-  if (gateway) await end(gateway.child, 'SIGTERM')
-  await rm(data, { recursive: true, force: true })
-})
-
 it('is a document of the Composition and all that it refers to, each once, valid by R4', async () => {
   for (const path of [
-    '/Composition/c/$document',
-    '/Composition/$document?id=c',
-    '/Composition/c/$document?persist=false',
+    '/Composition/whole/$document',
+    '/Composition/$document?id=whole',
+    '/Composition/whole/$document?persist=false',
   ]) {
     const { status, text, body } = await ask('GET', path)
     expect(status, text).toBe(200)
     expect(body.type).toBe('document')
     expect(body.entry.map(({ fullUrl }: { fullUrl: string }) => fullUrl.slice(gateway.fhir.length + 1))).toEqual([
-      'Composition/c',
-      'Patient/p',
-      'Practitioner/d',
-      'Observation/o',
+      'Composition/whole',
+      'Patient/whole',
+      'Practitioner/whole',
+      'Observation/whole',
     ])
     expect(validate(body).issues).toEqual([])
   }
   expect((await ask('GET', '/metadata')).text).toContain('OperationDefinition/Composition-document')
-  const trail = await ask('GET', '/AuditEvent?patient=Patient/p&_count=200', undefined, 'auditor')
+  const trail = await ask('GET', '/AuditEvent?patient=Patient/whole&_count=200', undefined, 'auditor')
   expect(trail.text).toContain('"document"')
 })
 
 it('is refused whole where something of it may not be read or is not there, in the same words', async () => {
-  const narrow = await ask('GET', '/Composition/c/$document', undefined, 'narrow')
+  const narrow = await ask('GET', '/Composition/whole/$document', undefined, 'narrow')
   const dangling = await ask('GET', '/Composition/dangling/$document')
   expect([narrow.status, dangling.status]).toEqual([403, 403])
   expect(narrow.body.issue[0].diagnostics).toBe(dangling.body.issue[0].diagnostics)
@@ -89,10 +82,10 @@ it('is refused whole where something of it may not be read or is not there, in t
 })
 
 it.each([
-  '/Composition/c/$document?persist=true',
-  '/Composition/c/$document?graph=urn:x',
+  '/Composition/whole/$document?persist=true',
+  '/Composition/whole/$document?graph=urn:x',
   '/Composition/$document',
-  '/Composition/c/$document?id=c',
+  '/Composition/whole/$document?id=whole',
 ])('%s is refused', async (path) => {
   const { status, body } = await ask('GET', path)
   expect([status, body.resourceType]).toEqual([400, 'OperationOutcome'])

@@ -25,7 +25,7 @@ const asked = parameters(
 )
 
 beforeAll(async () => {
-  gateway = await ConsentGateway.open()
+  gateway = await ConsentGateway.shared()
   own = await gateway.create({ resourceType: 'Patient', name: [{ family: 'Own' }] })
   const patient = await gateway.create({ resourceType: 'Patient', name: [{ family: 'Hidden' }] })
   await gateway.registerClinic(clinic)

@@ -23,7 +23,7 @@ const graphql = (query: string, variables: object = {}, requestId = 'any') =>
 const member = (id: string) => ({ hasMember: [{ reference: `Observation/${id}` }] })
 
 beforeAll(async () => {
-  gateway = await ConsentGateway.open({ EMBEDDED_PROXIES: '0' })
+  gateway = await ConsentGateway.shared()
   for (const name of ['hidden', 'open', 'other'] as const) {
     patients[name] = await gateway.create({ resourceType: 'Patient', name: [{ family: `Family-${name}` }] })
   }

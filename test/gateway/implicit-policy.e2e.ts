@@ -9,7 +9,7 @@ let gateway: ConsentGateway
 const clinic: Hex = `0x${randomBytes(32).toString('hex')}`
 
 beforeAll(async () => {
-  gateway = await ConsentGateway.open({ IMPLICIT_POLICY: 'opt-out' })
+  gateway = await ConsentGateway.open({ IMPLICIT_POLICY: 'opt-out', EMBEDDED_PROXIES: '0' })
   await gateway.registerClinic(clinic)
   await gateway.register('clinic', { entity: clinic, scopes: 'system/*.cruds' }, ['TREAT', 'HRESCH'])
 })

@@ -15,7 +15,7 @@ const clinic: Hex = `0x${randomBytes(32).toString('hex')}`
 const CLINIC = { as: 'clinic' }
 
 beforeAll(async () => {
-  gateway = await ConsentGateway.open()
+  gateway = await ConsentGateway.shared()
   await gateway.registerClinic(clinic)
   await gateway.register('clinic', { entity: clinic }, ['TREAT', 'HRESCH'])
 })

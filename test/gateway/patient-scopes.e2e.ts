@@ -1,12 +1,12 @@
-import { readFile, rm, writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { requestToken } from '../../src/cli/access-token.js'
 import { makeClient } from '../support/clients.js'
 import { entityKeys } from '../../src/embedded/entity-keys.js'
 import { Keystore } from '../../src/vault/keystore.js'
-import { end, type RunningProcess, startGateway, tokenOf } from '../support/gateway.js'
-import { preparedGateway } from '../support/prepared-data.js'
+import { type RunningProcess, tokenOf } from '../support/gateway.js'
+import { sharedGateway } from '../support/shared-gateway.js'
 
 /** An application of one patient: what its token reaches beyond the compartment. */
 let data: string
@@ -54,8 +54,7 @@ const RESOURCES: Record<string, object> = {
 }
 
 beforeAll(async () => {
-  data = await preparedGateway('consentry-patient-scopes-')
-  gateway = await startGateway(data, { EMBEDDED_PROXIES: '0' })
+  ;({ data, running: gateway } = await sharedGateway())
   tokens['ehr'] = await tokenOf(data, 'ehr')
   const passphrase = (await readFile(join(data, 'passphrase'), 'utf8')).trim()
   const { id: entity } = await entityKeys(await Keystore.open(join(data, 'keystore.json'), passphrase))
@@ -75,10 +74,7 @@ beforeAll(async () => {
   const { status, text } = await ask('', 'ehr', 'POST', { resourceType: 'Bundle', type: 'transaction', entry })
   expect(status, text).toBe(200)
 }, 240_000)
-afterAll(async () => {
-  await end(gateway.child, 'SIGTERM')
-  await rm(data, { recursive: true, force: true })
-})
+afterAll(() => writeFile(join(data, 'clients.json'), '[]'))
 
 describe('a token with patient scopes', () => {
   it('reads whom and what the records of its patient refer to, and no others', async () => {

@@ -18,7 +18,7 @@ let gateway: ConsentGateway
 const clinic: Hex = `0x${randomBytes(32).toString('hex')}`
 
 beforeAll(async () => {
-  gateway = await ConsentGateway.open()
+  gateway = await ConsentGateway.shared()
   await gateway.registerClinic(clinic)
   await gateway.register('clinic', { entity: clinic }, ['TREAT', 'HPAYMT', 'HOPERAT', 'HRESCH'])
 })

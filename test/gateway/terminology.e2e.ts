@@ -1,8 +1,7 @@
-import { rm } from 'node:fs/promises'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { validate } from '../../src/fhir/validate.js'
-import { end, type RunningProcess, startGateway, tokenOf } from '../support/gateway.js'
-import { preparedGateway } from '../support/prepared-data.js'
+import { type RunningProcess, tokenOf } from '../support/gateway.js'
+import { sharedGateway } from '../support/shared-gateway.js'
 
 /** A real gateway that holds one code system and value sets that draw on it, on R4's and on SNOMED CT. */
 let data: string
@@ -10,7 +9,7 @@ let gateway: RunningProcess
 const tokens: Record<string, string> = {}
 const ids: Record<string, string> = {}
 
-const CS = 'http://a.org/cs'
+const CS = 'http://terminology.example/cs'
 const GENDER = 'http://hl7.org/fhir/administrative-gender'
 const ANIMALS = {
   resourceType: 'CodeSystem',
@@ -33,19 +32,18 @@ const ANIMALS = {
 }
 const valueSet = (name: string, ...include: object[]) => ({
   resourceType: 'ValueSet',
-  url: `http://a.org/vs/${name}`,
+  url: `http://terminology.example/vs/${name}`,
   status: 'active',
   compose: { include },
 })
 
 beforeAll(async () => {
-  data = await preparedGateway('consentry-terminology-')
-  gateway = await startGateway(data, { EMBEDDED_PROXIES: '0' })
+  ;({ data, running: gateway } = await sharedGateway())
   for (const name of ['ehr', 'auditor']) tokens[name] = await tokenOf(data, name)
   const isA = { system: CS, filter: [{ property: 'concept', op: 'is-a', value: 'animal' }] }
   const stored = {
     cs: ANIMALS,
-    mixed: valueSet('mixed', { valueSet: ['http://a.org/vs/animals'] }, { system: GENDER }),
+    mixed: valueSet('mixed', { valueSet: ['http://terminology.example/vs/animals'] }, { system: GENDER }),
     animals: valueSet('animals', isA),
     snomed: valueSet('snomed', { system: 'http://snomed.info/sct' }),
   }
@@ -54,11 +52,6 @@ beforeAll(async () => {
     expect(status).toBe(201)
     ids[name] = body.id
   }
-})
-
-afterAll(async () => {
-  if (gateway) await end(gateway.child, 'SIGTERM')
-  await rm(data, { recursive: true, force: true })
 })
 
 // The tests look into resources of several types.
@@ -144,7 +137,7 @@ describe('CodeSystem', () => {
 
 describe('ValueSet', () => {
   it('$expand lists codes of what is loaded and of what is stored, a page of them', async () => {
-    const mixed = 'url=http://a.org/vs/mixed'
+    const mixed = 'url=http://terminology.example/vs/mixed'
     expect(await expansion(mixed)).toEqual({
       total: 7,
       offset: 0,
@@ -166,11 +159,11 @@ describe('ValueSet', () => {
   })
 
   it('$validate-code decides, and says when it cannot', async () => {
-    const url = '/ValueSet/$validate-code?url=http://a.org/vs/mixed'
+    const url = '/ValueSet/$validate-code?url=http://terminology.example/vs/mixed'
     expect(await outcome(`${url}&system=${GENDER}&code=male`)).toEqual(['result=true', 'display=Male'])
     expect(await outcome(`${url}&system=${GENDER}&code=man`)).toEqual([
       'result=false',
-      'message=The code is not in http://a.org/vs/mixed.',
+      'message=The code is not in http://terminology.example/vs/mixed.',
     ])
     const codeableConcept = {
       coding: [
@@ -182,10 +175,10 @@ describe('ValueSet', () => {
     expect(await outcome(`/ValueSet/${ids['animals']}/$validate-code`, concept)).toEqual(['result=true'])
     const unknown = await ask(
       'GET',
-      '/ValueSet/$validate-code?url=http://a.org/vs/snomed&system=http://snomed.info/sct&code=1',
+      '/ValueSet/$validate-code?url=http://terminology.example/vs/snomed&system=http://snomed.info/sct&code=1',
     )
     expect([unknown.status, unknown.body.issue[0].code]).toEqual([422, 'not-supported'])
-    const open = await ask('GET', '/ValueSet/$expand?url=http://a.org/vs/snomed')
+    const open = await ask('GET', '/ValueSet/$expand?url=http://terminology.example/vs/snomed')
     expect([open.status, open.body.issue[0].diagnostics]).toEqual([
       422,
       'The value set cannot be expanded here: it needs http://snomed.info/sct.',
@@ -196,19 +189,21 @@ describe('ValueSet', () => {
 describe('the operations', () => {
   it.each<[string, RegExp]>([
     ['/ValueSet/$expand', /one of url and valueSet is required/],
-    ['/ValueSet/$expand?url=http://a.org/vs/mixed&count=-1', /whole number/],
-    ['/ValueSet/$expand?url=http://a.org/vs/mixed&depth=1', /no such parameter/],
+    ['/ValueSet/$expand?url=http://terminology.example/vs/mixed&count=-1', /whole number/],
+    ['/ValueSet/$expand?url=http://terminology.example/vs/mixed&depth=1', /no such parameter/],
     ['/ValueSet/$expand?url=a&url=b', /may be given once/],
-    ['/ValueSet/$validate-code?url=http://a.org/vs/mixed&code=dog', /system: is required/],
+    ['/ValueSet/$validate-code?url=http://terminology.example/vs/mixed&code=dog', /system: is required/],
     ['/CodeSystem/$lookup?code=dog', /system: is required/],
-    ['/CodeSystem/$subsumes?system=http://a.org/cs&codeA=dog', /codeB: is required/],
+    ['/CodeSystem/$subsumes?system=http://terminology.example/cs&codeA=dog', /codeB: is required/],
   ])('refuse %s', async (path, words) => {
     const { status, body } = await ask('GET', path)
     expect([status, body.issue[0].diagnostics]).toEqual([400, expect.stringMatching(words)])
   })
 
   it('are for those who may read such resources, and stand in the CapabilityStatement', async () => {
-    expect((await ask('GET', '/ValueSet/$expand?url=http://a.org/vs/mixed', undefined, 'auditor')).status).toBe(403)
+    expect(
+      (await ask('GET', '/ValueSet/$expand?url=http://terminology.example/vs/mixed', undefined, 'auditor')).status,
+    ).toBe(403)
     expect((await ask('GET', '/ValueSet/none/$expand')).status).toBe(404)
     const { body } = await ask('GET', '/metadata')
     const [{ resource: types }] = body.rest as [

@@ -1,9 +1,8 @@
-import { rm } from 'node:fs/promises'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { end, type RunningProcess, startGateway, tokenOf } from '../support/gateway.js'
-import { preparedGateway } from '../support/prepared-data.js'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { type RunningProcess, tokenOf } from '../support/gateway.js'
 import { SERVER_TESTFILES } from '../fhir/server-testfiles-otherwise.js'
 import { hasSharedData, listShared, readSharedBytes } from '../support/shared-data.js'
+import { sharedGateway } from '../support/shared-gateway.js'
 
 /*
  * Every request body of another server's tests, good and bad, over HTTP. What is refused is refused with a status of the client's fault and an
@@ -43,14 +42,8 @@ describe.skipIf(!hasSharedData)('request bodies of another server over HTTP (../
   let token: { readonly text: string; readonly at: number } | undefined
 
   beforeAll(async () => {
-    data = await preparedGateway('consentry-test-files-')
-    gateway = await startGateway(data, { EMBEDDED_PROXIES: '0' })
+    ;({ data, running: gateway } = await sharedGateway())
   }, 300_000)
-  afterAll(async () => {
-    if (gateway) await end(gateway.child, 'SIGTERM')
-    await rm(data, { recursive: true, force: true })
-  })
-
   async function send(method: string, path: string, body: string, type = 'application/fhir+json') {
     if (token === undefined || performance.now() - token.at > 120_000) {
       token = { text: await tokenOf(data, 'ehr'), at: performance.now() }

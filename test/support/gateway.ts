@@ -27,7 +27,7 @@ const COMPILED = fileURLToPath(new URL('../../node_modules/.cache/consentry/comp
 /** In a data directory: the URL of the database that belongs to it. */
 export const DATABASE_FILE = 'database-of-test'
 
-function databaseOf(data: string): Record<string, string> {
+export function databaseOf(data: string): Record<string, string> {
   const file = join(data, DATABASE_FILE)
   return existsSync(file) ? { DATABASE_URL: readFileSync(file, 'utf8') } : {}
 }
@@ -53,12 +53,17 @@ export async function run(data: string, module: string, args: string[] = [], ext
   return { code, out: out(), err: err() }
 }
 
-/** Starts a gateway and waits until it is ready. */
-export async function startGateway(data: string, extra: Record<string, string> = {}): Promise<RunningProcess> {
+/** Starts a gateway and waits until it is ready; whoever wants to know of the process before that is told. */
+export async function startGateway(
+  data: string,
+  extra: Record<string, string> = {},
+  spawned?: (child: ChildProcess) => void,
+): Promise<RunningProcess> {
   const child = spawn(process.execPath, [built('main.js')], {
     env: environment(data, extra),
     stdio: ['ignore', 'pipe', 'pipe'],
   })
+  spawned?.(child)
   const lines: string[] = []
   const ready = Promise.withResolvers<RunningProcess>()
   const heard = (line: string) => {
