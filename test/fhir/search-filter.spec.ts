@@ -1,6 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { ConsentryError } from '../../src/errors.js'
+import { ownDefinitions } from '../../src/fhir/profiles.js'
+import { compileParameters, useParameters } from '../../src/fhir/search-parameters.js'
 import { parseSearch } from '../../src/fhir/search-query.js'
 import { matches, subjectOf } from '../../src/fhir/search/matches.js'
 import type { Resource } from '../../src/fhir/types.js'
@@ -204,8 +206,34 @@ describe('_list', () => {
     }
   })
 
+  it('names functional lists, which are those that are in force and worked on', () => {
+    const mode = ownDefinitions().filter(({ id }) => id === 'List-mode') as never
+    useParameters(compileParameters(mode).loaded, { pending: false })
+    const { clauses } = parseSearch('Condition', [['_list', '$current-problems,42']])
+    const text = JSON.stringify(clauses)
+    expect(text).toMatch(/^\[{"is":"has","type":"List","param":"item","clause":{"is":"any"/)
+    for (const part of [
+      '"values":[{"code":"42"}]',
+      '"param":"status","kind":"token","values":[{"code":"current"}]',
+      '"code":"working"',
+      '"code":"problems"',
+    ]) {
+      expect(text).toContain(part)
+    }
+    // as later releases write it
+    expect(parseSearch('Condition', [['_list', '\\$current-problems']]).clauses).toEqual(
+      parseSearch('Condition', [['_list', '$current-problems']]).clauses,
+    )
+    useParameters(compileParameters(mode).loaded, { pending: true })
+    expect(() => parseSearch('Condition', [['_list', '$current-problems']])).toThrow('is being indexed')
+    useParameters(new Map(), { pending: false })
+  })
+
   it.each([
-    ['$current-problems', 'functional lists such as $current-problems are not served'],
+    ['$current-problems', 'without the parameter mode of List'],
+    ['$current-drug-allergies', 'ask $current-allergies'],
+    ['$favourites', 'served are ids of Lists, $current-problems, $current-medications, $current-allergies'],
+    ['$constructor', 'of which no code of a List tells'],
     ['Patient/42', 'must be the id of a List'],
     ['http://there.example/List/42', 'must be the id of a List'],
     ['a b', 'is not a reference'],

@@ -72,7 +72,8 @@ function records(patient: string, mark: string, at: number): Record<string, obje
     },
     [`List/${id('l')}`]: {
       status: 'current',
-      mode: 'snapshot',
+      mode: 'working',
+      code: { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/list-example-use-codes', code: 'problems' }] },
       subject: of(`Patient/${patient}`),
       entry: [{ item: of(`Observation/${id('o0')}`) }, { item: of(`Encounter/${id('e')}`) }],
     },
@@ -136,6 +137,7 @@ const QUERIES: readonly string[] = [
   '/Observation?_list=unseen-l',
   '/Observation?_list=seen-l',
   '/?_type=Observation,Encounter&_list=seen-l,unseen-l',
+  '/?_type=Observation,Encounter&_list=$current-problems',
   '/List?item=Observation/unseen-o0',
   '/Patient/unseen/$everything',
   '/Observation/$lastn?subject:Patient.given=Robin&code=c0,c2,c4',

@@ -1476,7 +1476,7 @@ describe('history', () => {
     expect(issue(await ask('GET', '/Patient/_history?_since=yesterday')).expression).toEqual(['_since'])
     expect(issue(await ask('GET', '/Patient/_history?name=x')).code).toBe('not-supported')
     expect(issue(await ask('GET', '/Patient/_history?_summary=count')).expression).toEqual(['_summary'])
-    expect(issue(await ask('GET', '/_history?_list=$current-problems')).expression).toEqual(['_list'])
+    expect(issue(await ask('GET', '/_history?_list=$current-drug-allergies')).expression).toEqual(['_list'])
     expect(issue(await ask('GET', '/_history?_since=2020&_since=2021')).expression).toEqual(['_since'])
     expect((await ask('GET', '/_history?_cursor=x')).status).toBe(400)
   })

@@ -55,6 +55,19 @@ const tag = { system: 'urn:example:ward', code: 'ward-3' }
 const code = { coding: [{ system: 'http://loinc.org', code: '718-7' }] }
 const of = (reference: string) => ({ reference })
 
+const LIST_USES = 'http://terminology.hl7.org/CodeSystem/list-example-use-codes'
+const list = (subject: string, mode: string, [system, listed]: [string, string], ...items: string[]) => ({
+  status: 'current',
+  mode,
+  code: { coding: [{ system, code: listed }] },
+  subject: of(subject),
+  entry: items.map((item) => ({ item: of(item) })),
+})
+
+const active = {
+  coding: [{ system: 'http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical', code: 'active' }],
+}
+
 /** Two patients, each with an encounter and what belongs to it; the first also with what a practitioner, a relative and a device did. */
 const RESOURCES: Record<string, object> = {
   'Patient/p1': { name: [{ family: 'Rowan' }], link: [{ type: 'seealso', other: of('Patient/p1') }] },
@@ -76,6 +89,17 @@ const RESOURCES: Record<string, object> = {
   'Observation/o2': { status: 'final', code, subject: of('Patient/p1'), performer: [of('RelatedPerson/r1')] },
   'Observation/o3': { status: 'final', code, subject: of('Patient/p2'), encounter: of('Encounter/e2') },
   'Condition/c1': { subject: of('Patient/p1'), encounter: of('Encounter/e1'), code },
+  'AllergyIntolerance/nuts': { patient: of('Patient/p1'), clinicalStatus: active },
+  'AllergyIntolerance/dust': { patient: of('Patient/p1'), clinicalStatus: active },
+  'AllergyIntolerance/cats': { patient: of('Patient/p2'), clinicalStatus: active },
+  'List/allergies-1': list('Patient/p1', 'working', ['http://loinc.org', '52472-8'], 'AllergyIntolerance/nuts'),
+  'List/allergies-then': list('Patient/p1', 'snapshot', ['http://loinc.org', '52472-8'], 'AllergyIntolerance/dust'),
+  'List/allergies-2': list('Patient/p2', 'working', [LIST_USES, 'allergies'], 'AllergyIntolerance/cats'),
+  'List/problems-1': list('Patient/p1', 'working', [LIST_USES, 'problems'], 'Condition/c1', 'Observation/o1'),
+  'List/problems-before': {
+    ...list('Patient/p1', 'working', [LIST_USES, 'problems'], 'Observation/o2'),
+    status: 'retired',
+  },
 }
 
 beforeAll(async () => {
@@ -187,6 +211,46 @@ describe('a search of the system', () => {
   })
 })
 
+describe('lists', () => {
+  it('of a function are those in force that are worked on, whatever code says so', async () => {
+    expect(await found('/AllergyIntolerance?patient=p1&_list=$current-allergies')).toEqual(['AllergyIntolerance/nuts'])
+    expect(await found('/AllergyIntolerance?patient=p2&_list=$current-allergies')).toEqual(['AllergyIntolerance/cats'])
+    expect(await found('/AllergyIntolerance?patient=p1')).toHaveLength(2)
+    expect(await found('/Patient/p1/AllergyIntolerance?_list=$current-allergies,allergies-then')).toHaveLength(2)
+    expect(await found('/?_type=Condition,Observation&_list=$current-problems')).toEqual([
+      'Condition/c1',
+      'Observation/o1',
+    ])
+    expect(await found('/MedicationRequest?patient=p1&_list=$current-medications')).toEqual([])
+    expect(await found('/List?patient=p1&mode=snapshot')).toEqual(['List/allergies-then'])
+    // a list that the token may not search lists nothing
+    expect((await ask('GET', '/Observation?_list=$current-problems', undefined, 'observations')).status).toBe(403)
+  })
+
+  it('and queries that nobody knows are refused by name', async () => {
+    for (const [path, word, place] of [
+      ['/AllergyIntolerance?patient=p1&_list=$current-drug-allergies', 'ask $current-allergies', '_list'],
+      ['/Condition?_list=$favourites', 'served are ids of Lists, $current-problems', '_list'],
+      [
+        '/Patient?_query=current-high-risk&ward=1A',
+        'The parameter _query names a query, and this server knows none',
+        '_query',
+      ],
+      ['/?_query=everyone', 'names a query', '_query'],
+      ['/Patient/p1/Observation?_query=latest', 'names a query', '_query'],
+    ] as const) {
+      const answer = await ask('GET', path)
+      expect([answer.status, answer.body.resourceType], path).toEqual([400, 'OperationOutcome'])
+      expect(issue(answer).diagnostics, path).toContain(word)
+      expect(issue(answer).expression).toEqual([place])
+    }
+    const lenient = await fetch(`${gateway.fhir}/Patient?_query=everyone`, {
+      headers: { authorization: `Bearer ${tokens['ehr']}`, prefer: 'handling=lenient' },
+    })
+    expect(lenient.status).toBe(400)
+  })
+})
+
 describe('a search of a compartment', () => {
   it('finds what its definition puts into it, of one type', async () => {
     expect(await found('/Patient/p1/Observation')).toEqual(['Observation/o1', 'Observation/o2'])
@@ -204,7 +268,10 @@ describe('a search of a compartment', () => {
 
   it('finds what is in it of all types, or of those that are named, with GET and POST', async () => {
     const all = ['Condition/c1', 'Encounter/e1', 'Observation/o1', 'Observation/o2', 'Patient/p1', 'RelatedPerson/r1']
-    expect(await found('/Patient/p1/*')).toEqual(all)
+    expect((await found('/Patient/p1/*')).filter((name) => !/^(?:AllergyIntolerance|List)/.test(name))).toEqual(all)
+    expect(await found('/Patient/p1/*?_type=List,AllergyIntolerance&_list=$current-allergies')).toEqual([
+      'AllergyIntolerance/nuts',
+    ])
     expect(await found('/Patient/p1/*?_tag=ward-3')).toEqual(['Observation/o1'])
     expect(await found('/Patient/p1/*?_type=Condition,Encounter')).toEqual(['Condition/c1', 'Encounter/e1'])
     expect(await found('/Encounter/e1/*')).toEqual(['Condition/c1', 'Encounter/e1', 'Observation/o1'])

@@ -115,7 +115,7 @@ const WITHHELD: Readonly<Partial<Record<string, string>>> = {
     'is not served here: an index of the words of narratives shows how often each occurs, so a site must want it (FULL_TEXT_INDEX=narrative); search by codes, or use :text on them',
   _content:
     'is not served here: an index of all words of a resource shows how often each occurs, so a site must want it (FULL_TEXT_INDEX=content); search by codes, or use :text on them',
-  _query: 'names a query, and this server defines none',
+  _query: 'names a query, and this server knows none of that name nor any other; ask by search parameters',
 }
 
 function modifiersOf(kind: FilterKind): string {
