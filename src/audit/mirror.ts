@@ -130,9 +130,9 @@ export class LedgerMirror {
   async #members({ name, args }: LedgerFact): Promise<BatchMember[]> {
     if (name !== 'RecordsAnchored') return []
     const { rows } = await this.parts.database.query<Omit<BatchMember, 'patient'> & { patient: Buffer | null }>(
-      `SELECT r.type, r.id, v.version, v.deleted, v.patient FROM resource_version v
-       JOIN anchor a ON a.pk = v.anchor JOIN resource r ON r.pk = v.resource_pk
-       WHERE a.root = $1 ORDER BY v.anchor_leaf`,
+      `SELECT r.type, r.id, v.version, v.deleted, v.patient FROM anchor a JOIN anchored p ON p.anchor = a.pk
+       JOIN resource_version v ON v.resource_pk = p.resource_pk AND v.version = p.version JOIN resource r ON r.pk = p.resource_pk
+       WHERE a.root = $1 ORDER BY p.place`,
       [bytes(String(args['root']))],
     )
     return rows.map((row) => ({ ...row, patient: row.patient && hex(row.patient) }))

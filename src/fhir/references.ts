@@ -131,6 +131,8 @@ const isMap = (value: unknown): value is JsonMap => typeof value === 'object' &&
 const actualType = (value: JsonMap, type: string): string =>
   type === 'Resource' && typeof value['resourceType'] === 'string' ? value['resourceType'] : type
 
+// Keys by `Object.keys`: V8 compiled `for (key in value) … value[key]` for one key, threw it away at another, and did so for ever.
+
 function visit(value: unknown, type: string, path: string, found: (reference: Reference, path: string) => void): void {
   if (Array.isArray(value)) {
     for (const [index, item] of value.entries()) visit(item, type, `${path}[${index}]`, found)
@@ -139,7 +141,7 @@ function visit(value: unknown, type: string, path: string, found: (reference: Re
   if (!isMap(value)) return
   if (type === 'Reference') found(value, path)
   const plan = planOf(actualType(value, type))
-  for (const key in value) {
+  for (const key of Object.keys(value)) {
     const step = plan.get(key)
     if (step !== undefined && 'into' in step) visit(value[key], step.into, path === '' ? key : `${path}.${key}`, found)
   }
@@ -157,7 +159,7 @@ function rewrite(value: unknown, type: string, replace: Replace): unknown {
   if (!isMap(value)) return value
   const plan = planOf(actualType(value, type))
   let copy: JsonMap | undefined
-  for (const key in value) {
+  for (const key of Object.keys(value)) {
     const item = value[key]
     const step = plan.get(key)
     const changed =

@@ -114,12 +114,13 @@ export class Anchoring implements ChainShare {
   /** Gathers one batch. @returns whether there was anything to gather */
   async #prepare(): Promise<boolean> {
     const waiting = await this.anchors.waiting(BATCH)
-    if (waiting.length === 0) return false
-    const tags = await this.feedTags(waiting)
+    const { leaves } = waiting
+    if (leaves.length === 0) return false
+    const tags = await this.feedTags(leaves)
     const block = encodeManifest({
       entity: this.entity,
       authorKey: this.authorKey,
-      entries: waiting.map(({ cid, leaf }, i) => ({
+      entries: leaves.map(({ cid, leaf }, i) => ({
         tags: tags[i] ?? [],
         cid: cid as string,
         leaf: new Uint8Array(leaf),
@@ -127,9 +128,9 @@ export class Anchoring implements ChainShare {
     })
     await this.blocks.put([block])
     await this.anchors.prepare({
-      root: hex(merkleRoot(waiting.map(({ leaf }) => leaf))),
+      ...waiting,
+      root: hex(merkleRoot(leaves.map(({ leaf }) => leaf))),
       manifest: hex(createHash('sha256').update(block.bytes).digest()),
-      leaves: waiting.map(({ resourcePk, version }) => ({ resourcePk, version })),
     })
     return true
   }

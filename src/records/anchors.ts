@@ -13,12 +13,18 @@ export interface Unanchored extends VersionRef {
   readonly labels: bigint
 }
 
-export interface NewAnchor {
+/** What goes into one batch together. */
+export interface Waiting {
+  /** Rows of the queue, each of which goes into a batch as a whole. */
+  readonly queued: readonly bigint[]
+  /** Their versions, in the order of the tree. */
+  readonly leaves: readonly Unanchored[]
+}
+
+export interface NewAnchor extends Waiting {
   readonly root: Hex
   /** SHA-256 digest of the manifest block. */
   readonly manifest: Hex
-  /** In the order of the tree. */
-  readonly leaves: readonly Pick<Unanchored, 'resourcePk' | 'version'>[]
 }
 
 export interface Anchor {
@@ -46,11 +52,13 @@ export class Anchors {
   constructor(private readonly database: Database) {}
 
   /**
-   * The limit holds before the join: to the planner a quarter of all versions waits (those of the trail have no anchor and no leaf either), and it
-   * went through all resources in their order to find the few.
+   * Those that have waited longest.
+   *
+   * @param limit of versions; a row of the queue that has more is given all the same, alone
    */
-  async waiting(limit: number): Promise<Unanchored[]> {
+  async waiting(limit: number): Promise<Waiting> {
     const { rows } = await this.database.query<{
+      queued: bigint
       resource_pk: bigint
       type: string
       id: string
@@ -60,34 +68,45 @@ export class Anchors {
       patient: Buffer | null
       labels: bigint
     }>(
-      `SELECT v.resource_pk, r.type, r.id, v.version, v.cid, v.leaf, v.patient, v.labels
+      `SELECT q.id AS queued, v.resource_pk, r.type, r.id, v.version, v.cid, v.leaf, v.patient, v.labels
        FROM (
-         SELECT resource_pk, version, cid, leaf, patient, labels FROM resource_version
-         WHERE leaf IS NOT NULL AND anchor IS NULL ORDER BY resource_pk, version LIMIT $1
-       ) v JOIN resource r ON r.pk = v.resource_pk ORDER BY v.resource_pk, v.version`,
+         SELECT id, pks, versions, size, sum(size) OVER (ORDER BY id) AS upto
+         FROM (SELECT id, pks, versions, size FROM unanchored ORDER BY id LIMIT $1) o
+       ) q, unnest(q.pks, q.versions) WITH ORDINALITY AS i(pk, version, n)
+       JOIN resource_version v ON v.resource_pk = i.pk AND v.version = i.version JOIN resource r ON r.pk = i.pk
+       WHERE q.upto <= $1 OR q.upto = q.size ORDER BY q.id, i.n`,
       [limit],
     )
-    return rows.map(({ resource_pk: resourcePk, patient, ...row }) => ({
-      ...row,
-      resourcePk,
-      patient: patient && hexOf(patient),
-    }))
+    return {
+      queued: [...new Set(rows.map(({ queued }) => queued))],
+      leaves: rows.map(({ queued: _, resource_pk: resourcePk, patient, ...row }) => ({
+        ...row,
+        resourcePk,
+        patient: patient && hexOf(patient),
+      })),
+    }
   }
 
-  /** @throws ConsentryError `conflict` when a leaf is in another batch already: two workers; nothing has happened */
-  async prepare({ root, manifest, leaves }: NewAnchor): Promise<void> {
+  /** @throws ConsentryError `conflict` when a part of it is in another batch already: two workers; nothing has happened */
+  async prepare({ root, manifest, queued, leaves }: NewAnchor): Promise<void> {
     await this.database.transaction(async (sql) => {
-      const { rows } = await sql.query<{ pk: number }>(
-        'INSERT INTO anchor (root, manifest, count, prepared_at) VALUES ($1, $2, $3, $4) RETURNING pk',
-        [bytesOf(root), bytesOf(manifest), leaves.length, Date.now()],
+      const { rowCount } = await sql.query('DELETE FROM unanchored WHERE id = ANY($1::bigint[])', [int8Array(queued)])
+      if (rowCount !== queued.length) throw new ConsentryError('conflict', 'Another worker anchors the same records.')
+      await sql.query(
+        `WITH a AS (
+           INSERT INTO anchor (root, manifest, count, prepared_at) VALUES ($1, $2, $3, $4) RETURNING pk
+         )
+         INSERT INTO anchored (resource_pk, version, anchor, place)
+         SELECT i.pk, i.version, a.pk, i.n - 1 FROM a, unnest($5::bigint[], $6::int[]) WITH ORDINALITY AS i(pk, version, n)`,
+        [
+          bytesOf(root),
+          bytesOf(manifest),
+          leaves.length,
+          Date.now(),
+          int8Array(leaves.map((l) => l.resourcePk)),
+          int4Array(leaves.map((l) => l.version)),
+        ],
       )
-      const { rowCount } = await sql.query(
-        `UPDATE resource_version v SET anchor = $1, anchor_leaf = i.n - 1
-         FROM unnest($2::bigint[], $3::int[]) WITH ORDINALITY AS i(pk, version, n)
-         WHERE v.resource_pk = i.pk AND v.version = i.version AND v.anchor IS NULL`,
-        [rows[0]?.pk, int8Array(leaves.map((l) => l.resourcePk)), int4Array(leaves.map((l) => l.version))],
-      )
-      if (rowCount !== leaves.length) throw new ConsentryError('conflict', 'Another worker anchors the same records.')
     })
   }
 
@@ -137,11 +156,11 @@ export class Anchors {
 
   /** In the order asked for; `null`: in no batch (yet). */
   async ofVersions(refs: readonly VersionRef[]): Promise<(AnchoredLeaf | null)[]> {
-    const { rows } = await this.database.query<SqlAnchor & { n: bigint; anchor_leaf: number }>(
-      `SELECT i.n, v.anchor_leaf, ${COLUMNS}
+    const { rows } = await this.database.query<SqlAnchor & { n: bigint; place: number }>(
+      `SELECT i.n, p.place, ${COLUMNS}
        FROM unnest($1::text[], $2::text[], $3::int[]) WITH ORDINALITY AS i(type, id, version, n)
        JOIN resource r ON r.type = i.type AND r.id = i.id
-       JOIN resource_version v ON v.resource_pk = r.pk AND v.version = i.version JOIN anchor a ON a.pk = v.anchor`,
+       JOIN anchored p ON p.resource_pk = r.pk AND p.version = i.version JOIN anchor a ON a.pk = p.anchor`,
       [
         textArray(refs.map(({ type }) => type)),
         textArray(refs.map(({ id }) => id)),
@@ -149,14 +168,16 @@ export class Anchors {
       ],
     )
     const found = new Array<AnchoredLeaf | null>(refs.length).fill(null)
-    for (const row of rows) found[Number(row.n) - 1] = { anchor: anchorOf(row), leafIndex: row.anchor_leaf }
+    for (const row of rows) found[Number(row.n) - 1] = { anchor: anchorOf(row), leafIndex: row.place }
     return found
   }
 
   /** All leaves of a batch in the order of its tree. */
   async leaves(root: Hex): Promise<Uint8Array[]> {
     const { rows } = await this.database.query<{ leaf: Buffer }>(
-      `SELECT v.leaf FROM resource_version v JOIN anchor a ON a.pk = v.anchor WHERE a.root = $1 ORDER BY v.anchor_leaf`,
+      `SELECT v.leaf FROM anchor a JOIN anchored p ON p.anchor = a.pk
+       JOIN resource_version v ON v.resource_pk = p.resource_pk AND v.version = p.version
+       WHERE a.root = $1 ORDER BY p.place`,
       [bytesOf(root)],
     )
     return rows.map(({ leaf }) => leaf)

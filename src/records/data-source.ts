@@ -18,6 +18,7 @@ import { Policies1763602100000 } from '../../migrations/1763602100000-policies.j
 import { TokenNames1763602200000 } from '../../migrations/1763602200000-token-names.js'
 import { SeveralPatients1763602300000 } from '../../migrations/1763602300000-several-patients.js'
 import { AnchoredAt1763602400000 } from '../../migrations/1763602400000-anchored-at.js'
+import { Anchored1763602500000 } from '../../migrations/1763602500000-anchored.js'
 import { ENTITIES } from './entities/index.js'
 
 export interface ConnectionOptions {
@@ -93,6 +94,7 @@ export function dataSourceOptions(options: ConnectionOptions): DataSourceOptions
       TokenNames1763602200000,
       SeveralPatients1763602300000,
       AnchoredAt1763602400000,
+      Anchored1763602500000,
     ],
     migrationsTransactionMode: 'all',
     // an idle connection that breaks is replaced; whoever uses one hears of it from the statement

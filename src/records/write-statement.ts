@@ -21,6 +21,9 @@ export interface Writing {
 const FACETS = 'CASE WHEN facet_from IS NULL THEN NULL ELSE ($42::bigint[])[facet_from:facet_to] END'
 const XID = 'pg_current_xact_id()::text::bigint'
 
+/** Versions of one row of the queue at most: two of them fill a batch. */
+const QUEUED = 500
+
 const OTHERS = 'CASE WHEN other_from IS NULL THEN NULL ELSE ($47::bytea[])[other_from:other_to] END'
 
 /*
@@ -67,6 +70,11 @@ WITH held AS MATERIALIZED (
 ), leaves AS (
   INSERT INTO audit_leaf (resource_pk, hash, salt) SELECT * FROM unnest($32::bigint[], $33::bytea[], $34::bytea[])
   WHERE (SELECT open FROM gate)
+), queue AS (
+  INSERT INTO unanchored (pks, versions, size)
+  SELECT array_agg(pk ORDER BY n), array_agg(version ORDER BY n), count(*)
+  FROM (SELECT pk, version, row_number() OVER (ORDER BY pk) - 1 AS n FROM input WHERE leaf IS NOT NULL) l
+  GROUP BY n / ${QUEUED} ORDER BY n / ${QUEUED}
 ), jobs AS (
   INSERT INTO outbox (kind, key, payload, due)
   SELECT kind, key, payload::jsonb, due FROM unnest($35::text[], $36::text[], $37::text[], $38::bigint[])

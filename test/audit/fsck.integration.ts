@@ -24,6 +24,8 @@ const TABLES = [
   'resource_version',
   'capsule_key',
   'anchor',
+  'anchored',
+  'unanchored',
   '"grant"',
   'ledger_event',
   'party',
@@ -273,7 +275,13 @@ describe('fsck', () => {
     })
 
     it('that fell out of its batch', async () => {
-      await sql(`UPDATE resource_version SET anchor = NULL, anchor_leaf = NULL, leaf = NULL WHERE cid = '${cid()}'`)
+      const key = `(SELECT resource_pk FROM resource_version WHERE cid = '${cid()}')`
+      const queued = `INSERT INTO unanchored (pks, versions, size) VALUES (ARRAY[${key}], '{1}', 1)`
+      await sql(queued)
+      expect(told(await findings()).join('\n')).toContain(
+        `${name()}/_history/1 | The version is in a batch and waits for another.`,
+      )
+      await sql('DELETE FROM unanchored', `DELETE FROM anchored WHERE resource_pk = ${key}`)
       const found = told(await findings()).join('\n')
       expect(found).toContain(`${name()}/_history/1 | The version was acknowledged, is in no batch and waits for none.`)
       expect(found).toContain('3 versions were anchored, 2 are in the rows.')

@@ -4,7 +4,7 @@ import { Anchors } from '../../src/records/anchors.js'
 import { AuditLeaves } from '../../src/records/audit-leaves.js'
 import { Outbox } from '../../src/records/outbox.js'
 import { RecordStore } from '../../src/records/record-store.js'
-import type { Unanchored } from '../../src/records/anchors.js'
+import type { Unanchored, Waiting } from '../../src/records/anchors.js'
 import { ENGINES, type OpenDatabase } from './open.js'
 import { auditRecord, code, EVERYTHING, hex, index, next, version } from './versions.js'
 
@@ -78,17 +78,17 @@ describe.each(ENGINES)('what follows a commit, on $name', ({ open }) => {
       const made = [version(), version(), version({ leaf: null }), version({ source: 'urn:b', leaf: null })]
       await store.commit({ versions: made })
       await store.commit({ versions: [next(made[0] as ReturnType<typeof version>)], audit: [auditRecord()] })
-      const waiting = await anchors.waiting(100)
+      const { queued, leaves: waiting } = await anchors.waiting(100)
       const mine = waiting.filter(({ id }) => made.some((one) => one.id === id))
       expect(mine.map(({ id, version: n }) => [id, n])).toEqual([
         [made[0]?.id, 1],
-        [made[0]?.id, 2],
         [made[1]?.id, 1],
+        [made[0]?.id, 2],
       ])
 
       const root = hex()
-      await anchors.prepare({ root, manifest: hex(), leaves: waiting })
-      expect(await anchors.waiting(100)).toEqual([])
+      await anchors.prepare({ root, manifest: hex(), queued, leaves: waiting })
+      expect(await anchors.waiting(100)).toEqual({ queued: [], leaves: [] })
       await anchors.sent(root, hex())
       expect(await anchors.unconfirmed()).toMatchObject([{ root, count: waiting.length, block: null }])
 
@@ -118,15 +118,39 @@ describe.each(ENGINES)('what follows a commit, on $name', ({ open }) => {
 
     it('prepares nothing when a version is in another batch', async () => {
       const anchors = new Anchors(opened.database)
-      const made = [version(), version()]
-      await store.commit({ versions: made })
-      const leaves = await anchors.waiting(100)
-      await anchors.prepare({ root: hex(), manifest: hex(), leaves: leaves.slice(0, 1) })
-      await expect(anchors.prepare({ root: hex(), manifest: hex(), leaves })).rejects.toMatchObject({
-        kind: 'conflict',
-      })
-      expect(await anchors.waiting(100)).toEqual(leaves.slice(1))
+      const batch = (waiting: Waiting) => ({ root: hex(), manifest: hex(), ...waiting })
+      await store.commit({ versions: [version(), version()] })
+      const first = await anchors.waiting(100)
+      await store.commit({ versions: [version()] })
+      const both = await anchors.waiting(100)
+      expect(both.leaves).toHaveLength(3)
+      await anchors.prepare(batch(first))
+      await expect(anchors.prepare(batch(both))).rejects.toMatchObject({ kind: 'conflict' })
+      const rest = { queued: both.queued.slice(1), leaves: both.leaves.slice(2) }
+      expect(await anchors.waiting(100)).toEqual(rest)
       expect(await anchors.unconfirmed()).toHaveLength(1)
+      await anchors.prepare(batch(rest))
+    })
+
+    it('fills batches with whole rows of the queue, of which a large commit has several', async () => {
+      const anchors = new Anchors(opened.database)
+      const large = Array.from({ length: 1_200 }, () => version())
+      await store.commit({ versions: large })
+      await store.commit({ versions: [version()] })
+      const sizes: number[] = []
+      const seen: string[] = []
+      for (;;) {
+        const waiting = await anchors.waiting(1_000)
+        if (waiting.leaves.length === 0) break
+        sizes.push(waiting.leaves.length)
+        seen.push(...waiting.leaves.map(({ id }) => id))
+        await anchors.prepare({ root: hex(), manifest: hex(), ...waiting })
+      }
+      expect(sizes).toEqual([1_000, 201])
+      expect(seen.slice(0, 1_200)).toEqual(large.map(({ id }) => id))
+      await store.commit({ versions: [version(), version()] })
+      // As one of more than a batch would be.
+      expect((await anchors.waiting(1)).leaves).toHaveLength(2)
     })
   })
 

@@ -50,11 +50,11 @@ export const anchors: Check = async function* (material) {
 /** @param seen batch by leaf, over all batches */
 async function faultsOf(material: Material, row: AnchorRow, seen: Map<string, string>): Promise<string[]> {
   const faults: string[] = []
-  const { rows: members } = await material.database.query<{
-    cid: string | null
-    leaf: Buffer | null
-    anchor_leaf: number
-  }>('SELECT cid, leaf, anchor_leaf FROM resource_version WHERE anchor = $1 ORDER BY anchor_leaf', [row.pk])
+  const { rows: members } = await material.database.query<{ cid: string | null; leaf: Buffer | null }>(
+    `SELECT v.cid, v.leaf FROM anchored p JOIN resource_version v ON v.resource_pk = p.resource_pk AND v.version = p.version
+     WHERE p.anchor = $1 ORDER BY p.place`,
+    [row.pk],
+  )
   if (members.length !== row.count)
     faults.push(`${row.count} versions were anchored, ${members.length} are in the rows.`)
   const leaves = members.map(({ leaf }) => leaf ?? Buffer.alloc(32))

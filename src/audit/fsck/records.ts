@@ -21,6 +21,7 @@ interface RecordRow {
   readonly leaf: Buffer | null
   readonly batch: number | null
   readonly anchor: number | null
+  readonly waits: boolean
 }
 
 /**
@@ -33,8 +34,10 @@ export const records: Check = async function* (material) {
   const sealedFor = new SealedFor(material)
   for (let after = [-1n, 0] as [bigint, number]; ;) {
     const { rows } = await database.query<RecordRow>(
-      `SELECT v.resource_pk, v.version, r.type, r.id, r.source, v.cid, v.salt, v.author, v.patient, v.others, v.labels, v.leaf, v.anchor, a.pk AS batch
-       FROM resource_version v JOIN resource r ON r.pk = v.resource_pk LEFT JOIN anchor a ON a.pk = v.anchor
+      `SELECT v.resource_pk, v.version, r.type, r.id, r.source, v.cid, v.salt, v.author, v.patient, v.others, v.labels, v.leaf, p.anchor, a.pk AS batch,
+         (v.resource_pk, v.version) IN (SELECT unnest(pks), unnest(versions) FROM unanchored) AS waits
+       FROM resource_version v JOIN resource r ON r.pk = v.resource_pk
+       LEFT JOIN anchored p ON p.resource_pk = v.resource_pk AND p.version = v.version LEFT JOIN anchor a ON a.pk = p.anchor
        WHERE v.cid IS NOT NULL AND (v.resource_pk, v.version) > ($1, $2) ORDER BY v.resource_pk, v.version LIMIT $3`,
       [...after, PAGE],
     )
@@ -46,8 +49,12 @@ export const records: Check = async function* (material) {
       const where = `${row.type}/${row.id}/_history/${row.version}`
       for await (const what of faultsOf(material, row, sealedFor)) yield { check: 'records', where, what }
       const own = row.source === null && hex(row.author) === entity
-      if (own && row.leaf === null) {
+      const placed = row.anchor !== null || row.waits
+      if (own && (row.leaf === null || !placed)) {
         yield { check: 'records', where, what: 'The version was acknowledged, is in no batch and waits for none.' }
+      }
+      if (row.anchor !== null && row.waits) {
+        yield { check: 'records', where, what: 'The version is in a batch and waits for another.' }
       }
       if (row.anchor !== null && row.batch === null) {
         yield { check: 'records', where, what: 'The batch of the version is not in the rows.' }

@@ -22,7 +22,7 @@ import {
   PolicyDocumentEntity,
   PolicyRuleEntity,
 } from './ledger.js'
-import { AnchorEntity, AuditLeafEntity, OutboxEntity } from './logs.js'
+import { AnchoredEntity, AnchorEntity, AuditLeafEntity, OutboxEntity, UnanchoredEntity } from './logs.js'
 import { NoticeEntity } from './notice.js'
 import { ResourceEntity, ResourceVersionEntity } from './resource.js'
 
@@ -38,6 +38,8 @@ export const ENTITIES = [
   AuditNodeEntity,
   AuditHeadEntity,
   AnchorEntity,
+  AnchoredEntity,
+  UnanchoredEntity,
   OutboxEntity,
   LedgerEventEntity,
   GrantEntity,

@@ -55,6 +55,43 @@ export class AnchorEntity {
   logIndex!: number | null
 }
 
+/** Versions of one commit that wait to be put into a batch, at most 500. */
+@Entity('unanchored')
+export class UnanchoredEntity {
+  @PrimaryGeneratedColumn('identity', { type: 'bigint', primaryKeyConstraintName: 'unanchored_pkey' })
+  id!: bigint
+
+  /** Keys of their resources. */
+  @Column({ type: 'bigint', array: true })
+  pks!: bigint[]
+
+  @Column({ type: 'integer', array: true })
+  versions!: number[]
+
+  /** How many. */
+  @Column({ type: 'integer' })
+  size!: number
+}
+
+/** Where the leaf of a version is. */
+@Entity('anchored')
+@Index('anchored_place', ['anchor', 'place'], { unique: true })
+export class AnchoredEntity {
+  @PrimaryColumn({ name: 'resource_pk', type: 'bigint', primaryKeyConstraintName: 'anchored_pkey' })
+  resourcePk!: bigint
+
+  @PrimaryColumn({ type: 'integer', primaryKeyConstraintName: 'anchored_pkey' })
+  version!: number
+
+  /** `anchor.pk` of the batch. */
+  @Column({ type: 'integer' })
+  anchor!: number
+
+  /** Number of its leaf in the tree of the batch. */
+  @Column({ type: 'integer' })
+  place!: number
+}
+
 /** Work that a commit asked for. */
 @Entity('outbox')
 @Unique('outbox_kind_key', ['kind', 'key'])

@@ -77,8 +77,6 @@ export class ResourceEntity {
 /** Every version, and where its sealed body is. */
 @Entity('resource_version')
 @Index('resource_version_time', ['lastUpdated', 'resourcePk', 'version'])
-@Index('resource_version_unanchored', ['resourcePk', 'version'], { where: 'leaf IS NOT NULL AND anchor IS NULL' })
-@Index('resource_version_anchor', ['anchor', 'anchorLeaf'], { where: 'anchor IS NOT NULL' })
 export class ResourceVersionEntity {
   @PrimaryColumn({ name: 'resource_pk', type: 'bigint', primaryKeyConstraintName: 'resource_version_pkey' })
   resourcePk!: bigint
@@ -127,13 +125,6 @@ export class ResourceVersionEntity {
   /** Leaf on chain; null: not ours to anchor. */
   @Column({ type: 'bytea', nullable: true })
   leaf!: Buffer | null
-
-  /** `anchor.pk` of the batch that holds it. */
-  @Column({ type: 'integer', nullable: true })
-  anchor!: number | null
-
-  @Column({ name: 'anchor_leaf', type: 'integer', nullable: true })
-  anchorLeaf!: number | null
 
   /** `POST`, `PUT`, `PATCH` or `DELETE`: how a client made it; null: no client did, or it is not known. */
   @Column({ type: 'text', nullable: true })

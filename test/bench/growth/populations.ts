@@ -157,7 +157,7 @@ export class Populations {
     for (let waited = 0; waited < 600; waited += 2) {
       const [row] = await administer(
         url,
-        'SELECT count(*)::int AS waiting FROM resource_version WHERE leaf IS NOT NULL AND anchor IS NULL',
+        'SELECT count(*)::int AS waiting FROM unanchored',
       )
       if (row?.['waiting'] === 0) break
       await new Promise((resolve) => setTimeout(resolve, 2000))
