@@ -155,10 +155,7 @@ export class Populations {
   async #settled(database: string): Promise<void> {
     const url = urlOf(this.server as string, database)
     for (let waited = 0; waited < 600; waited += 2) {
-      const [row] = await administer(
-        url,
-        'SELECT count(*)::int AS waiting FROM unanchored',
-      )
+      const [row] = await administer(url, 'SELECT count(*)::int AS waiting FROM unanchored')
       if (row?.['waiting'] === 0) break
       await new Promise((resolve) => setTimeout(resolve, 2000))
     }
