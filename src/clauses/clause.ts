@@ -106,7 +106,7 @@ export interface UriValue {
 /**
  * `{types, id}`: a resource of this server of any of the types (one, unless only an id was given; none if the
  * value and a `:[type]` modifier contradict each other);
- * `{url, version?}`: a resource elsewhere or a canonical; `{identifier}`: with the modifier `identifier`.
+ * `{url, version?}`: a resource elsewhere or a canonical, with the modifier `below` also of versions that `version` begins; `{identifier}`: with the modifier `identifier`.
  */
 export interface ReferenceValue {
   readonly types?: readonly string[]

@@ -99,7 +99,7 @@ function compile(type: string): Map<string, Extractor[]> {
       const whole = dataType === 'presence' || dataType === 'content'
       const path = whole ? undefined : compilePath(places)
       const read = dataType === 'presence' ? presence(places.split('|')) : readers[dataType]
-      if (read === undefined) continue // SampledData: R4 does not say which quantity it is
+      if (read === undefined) continue
       const first = path?.first ?? ALWAYS
       const extractor = { found: { param, extra, targets, sort }, visit: path?.visit ?? (() => undefined), read }
       byProperty.set(first, [...(byProperty.get(first) ?? []), extractor])

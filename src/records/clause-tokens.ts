@@ -1,4 +1,4 @@
-import type { Clause, Filter, ReferenceValue, TokenValue } from '../clauses/clause.js'
+import type { Clause, Filter, Modifier, ReferenceValue, TokenValue } from '../clauses/clause.js'
 import { COLUMNS } from '../clauses/reach.js'
 import type { BlindIndex } from './blind-index.js'
 import { askedTokens, hasOrderedPart } from './composite-index.js'
@@ -53,8 +53,8 @@ export class ClauseTokens {
             : [one(this.index.token(modifier === 'below' ? 'within' : 'uri', type, param, value))],
         )
       case 'reference':
-        refuse(filter, ['identifier', 'not'])
-        return filter.values.flatMap((value) => this.#referenceTokens(type, param, value)).map(one)
+        refuse(filter, ['identifier', 'not', 'below'])
+        return filter.values.flatMap((value) => this.#referenceTokens(type, param, value, modifier)).map(one)
       case 'composite':
         refuse(filter, [])
         return filter.values.some(({ parts }) => hasOrderedPart(parts))
@@ -74,10 +74,17 @@ export class ClauseTokens {
     return this.index.codeTokens('', type, param, value).map((token) => [token])
   }
 
-  #referenceTokens(type: string, param: string, { types, id, url, version, identifier }: ReferenceValue): bigint[] {
+  #referenceTokens(
+    type: string,
+    param: string,
+    { types, id, url, version, identifier }: ReferenceValue,
+    modifier: Modifier | undefined,
+  ): bigint[] {
     if (identifier) return this.index.codeTokens('identifier-', type, param, identifier)
-    if (url !== undefined)
-      return [this.index.token('url', type, param, version === undefined ? url : `${url}|${version}`)]
+    if (url !== undefined) {
+      if (version === undefined) return [this.index.token('url', type, param, url)]
+      return [this.index.token(modifier === 'below' ? 'within' : 'url', type, param, `${url}|${version}`)]
+    }
     return (types ?? []).map((target) => this.index.token('reference', type, param, `${target}/${id}`))
   }
 }

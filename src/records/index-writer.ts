@@ -19,7 +19,7 @@ export const isLean = (type: string): boolean => LEAN.has(type)
 
 /** Counted up when rows of a type are written otherwise than before, so that those from before are indexed anew. */
 export function indexForm(type: string): number {
-  return LEAN.has(type) ? 1 : 4
+  return LEAN.has(type) ? 1 : 5
 }
 
 /** Codes and strings whose tokens are kept together; some kilobytes each. */
@@ -231,6 +231,7 @@ export class IndexWriter {
     if (url !== undefined) {
       tokens.push(this.names.token('url', type, param, url))
       if (value.version !== undefined) tokens.push(this.names.token('url', type, param, `${url}|${value.version}`))
+      for (const place of value.within ?? []) tokens.push(this.names.token('within', type, param, place))
     }
     if (identifier) push(tokens, this.#tokensOfCode('identifier-', type, param, identifier.system, identifier.value))
   }
@@ -278,8 +279,11 @@ function costOf(value: IndexValue): [tokens: number, characters: number] {
       const within = value.within ?? []
       return [2 + within.length, within.reduce((sum, { length }) => sum + length, value.value.length)]
     }
-    case 'reference':
-      return [6 + (value.url === undefined ? 0 : 2 * ORDERED), value.url?.length ?? 0]
+    case 'reference': {
+      const within = value.within ?? []
+      const characters = within.reduce((sum, { length }) => sum + length, value.url?.length ?? 0)
+      return [6 + within.length + (value.url === undefined ? 0 : 2 * ORDERED), characters]
+    }
     case 'date':
     case 'number':
       return [ORDERED, 0]

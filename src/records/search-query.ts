@@ -98,6 +98,7 @@ export type IndexValue =
       readonly id?: string
       readonly url?: string
       readonly version?: string
+      readonly within?: readonly string[]
       readonly identifier?: { readonly system?: string; readonly value: string }
     }
   | { readonly param: string; readonly kind: 'date'; readonly lo: number; readonly hi: number }

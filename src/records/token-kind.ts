@@ -21,7 +21,7 @@ export type Kind =
   | 'part' // up to LONGEST_PART characters anywhere in a normalised string
   | 'word' // of the text of a code
   | 'typed' // an identifier with a type
-  | 'within' // a URL or what it lies below
+  | 'within' // a URL or what it lies below, a canonical or what its version is part of
   | 'composite'
   | 'order-canonical' // the parameter of a row in base units
   | 'order-code' // the parameter of a composite's row

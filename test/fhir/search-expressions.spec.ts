@@ -106,7 +106,14 @@ function expected(kind: string, element: unknown): string[] {
           list(each).map((bound) => String(Number(bound['value']))),
         )
       }
-      return 'origin' in value ? [] : strings(value, 'value').map((text) => String(Number(text)))
+      if ('origin' in value) {
+        const zero = Number((value['origin'] as Json)['value'])
+        const all = strings(value, 'data')
+          .flatMap((text) => text.split(' ').map((word) => zero + Number(word) * Number(value['factor'] ?? 1)))
+          .sort((a, b) => a - b)
+        return [all[0], all.at(-1)].map((bound) => String(Number(bound?.toPrecision(12))))
+      }
+      return strings(value, 'value').map((text) => String(Number(text)))
     case 'special':
       return [`${Number(value['latitude'])},${Number(value['longitude'])}`]
     default:

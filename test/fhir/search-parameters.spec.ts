@@ -105,6 +105,55 @@ describe('indexValues', () => {
     ])
   })
 
+  it('reads the bounds of sampled data', () => {
+    const sampled = (more: object): object[] =>
+      values(
+        {
+          resourceType: 'Observation',
+          valueSampledData: { origin: { value: 1, unit: 'u' }, period: 1, dimensions: 1, ...more },
+        },
+        'value-quantity',
+      )
+    const range = (ends: object): object[] => [{ kind: 'quantity', ...ends, unit: 'u' }]
+    expect(sampled({ data: '3 -2 E 0.1' })).toEqual(range({ lo: '-1', hi: '4' }))
+    expect(sampled({ data: '3 -2', factor: 0.1 })).toEqual(range({ lo: '0.8', hi: '1.3' }))
+    expect(sampled({ data: '3 -2', factor: -1 })).toEqual(range({ lo: '-2', hi: '3' }))
+    expect(sampled({ data: 'L 3 4' })).toEqual(range({ hi: '5' }))
+    expect(sampled({ data: '3 4 U', factor: -1 })).toEqual(range({ hi: '-2' }))
+    for (const more of [{}, { data: 'E E' }, { data: 'U' }, { data: '1', origin: { unit: 'u' } }]) {
+      expect(sampled(more)).toEqual([])
+    }
+    const { valueSampledData } = {
+      valueSampledData: {
+        origin: { value: 0, system: 'http://unitsofmeasure.org', code: 'mV' },
+        period: 1,
+        dimensions: 1,
+        data: '-5 5',
+      },
+    }
+    const found = values({ resourceType: 'Observation', component: [{ valueSampledData }] }, 'combo-value-quantity')
+    expect(found).toMatchObject([{ lo: '-5', hi: '5', code: 'mV', canonical: { lo: '-5', hi: '5' } }])
+  })
+
+  it('reads canonicals with all that their version is part of', () => {
+    const canonical = (questionnaire: string): object[] =>
+      indexValues({ resourceType: 'QuestionnaireResponse', questionnaire } as unknown as ValidResource).filter(
+        ({ param }) => param === 'questionnaire',
+      )
+    const url = 'http://x/q'
+    expect(canonical(url)).toEqual([{ param: 'questionnaire', kind: 'reference', url }])
+    expect(canonical(`${url}|1.0.3-rc1`)).toEqual([
+      {
+        param: 'questionnaire',
+        kind: 'reference',
+        url,
+        version: '1.0.3-rc1',
+        within: ['1', '1.0', '1.0.3', '1.0.3-rc1'].map((version) => `${url}|${version}`),
+      },
+    ])
+    expect((canonical(`${url}|${'1.'.repeat(10_000)}`) as { within: string[] }[])[0]?.within).toHaveLength(11)
+  })
+
   it('reads names whole and by word, so that each part of a family name is found', () => {
     expect(values(patient, 'family')).toEqual([
       { kind: 'string', value: 'Carreño Quiñones', normal: 'carreno quinones' },

@@ -96,6 +96,8 @@ describe('parseSearch: what is served', () => {
     ])
     const canonical = parse('CarePlan', 'instantiates-canonical=http://x/PlanDefinition/1|2').clauses
     expect(canonical).toMatchObject([{ values: [{ url: 'http://x/PlanDefinition/1', version: '2' }] }])
+    const below = parse('CarePlan', 'instantiates-canonical:below=http://x/PlanDefinition/1|2').clauses
+    expect(below).toMatchObject([{ modifier: 'below', values: [{ url: 'http://x/PlanDefinition/1', version: '2' }] }])
   })
 
   it('reads strings by prefix and exactly, and uris', () => {
@@ -238,6 +240,11 @@ describe('parseSearch: what is refused', () => {
     ['Patient', 'gender:bogus=x', 'not-supported', ':missing'],
     ['Observation', 'subject:Medication=1', 'not-supported', ':Patient'],
     ['Patient', '_query=x', 'not-supported', 'knows none'],
+    ['Procedure', 'location:below=42', 'not-supported', 'ask for each step with a chain'],
+    ['Encounter', 'part-of:above=42', 'not-supported', 'a hierarchy of references'],
+    ['QuestionnaireResponse', 'questionnaire:above=http://x|1', 'not-supported', ':below alone'],
+    ['QuestionnaireResponse', 'questionnaire:exact=x', 'not-supported', ':identifier, :below, :missing'],
+    ['Observation', 'subject:exact=x', 'not-supported', 'has :identifier, :missing'],
     ['Patient', 'birthdate=2000-13', 'value', 'yyyy-mm-dd'],
     ['Patient', 'birthdate=xx2000', 'value', 'yyyy-mm-dd'],
     ['Patient', 'telecom=phone|555', 'value', 'without |'],

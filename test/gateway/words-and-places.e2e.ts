@@ -58,6 +58,27 @@ const RESOURCES: Record<string, object> = {
     meta: { tag: tag('oncology') },
   },
   'Condition/cold': { subject: of('Patient/words'), code: coded('http://hl7.org/fhir/sid/icd-10', 'J00') },
+  'Observation/ekg': {
+    status: 'final',
+    subject: of('Patient/words'),
+    code: coded('urn:example', 'ekg'),
+    valueSampledData: {
+      origin: { value: 2048, system: 'http://unitsofmeasure.org', code: 'mV', unit: 'mV' },
+      period: 10,
+      dimensions: 1,
+      data: '-20 5 E 113',
+    },
+  },
+  ...Object.fromEntries(
+    ['', '|1.0', '|1.1', '|2.0', '|10'].map((version, i) => [
+      `QuestionnaireResponse/r${i}`,
+      {
+        status: 'completed',
+        questionnaire: `http://example.org/Questionnaire/q${version}`,
+        subject: of('Patient/words'),
+      },
+    ]),
+  ),
   'Location/vienna': { name: 'Vienna', position: { latitude: 48.2082, longitude: 16.3738 } },
   'Location/bratislava': { name: 'Bratislava', position: { latitude: 48.1486, longitude: 17.1077 } },
   'Location/suva': { name: 'Suva', position: { latitude: -18.1416, longitude: 178.4419 } },
@@ -111,6 +132,44 @@ describe('an order', () => {
     const first = await ask('/Condition?_sort=code&_count=1')
     const next = (first.body.link as { relation: string; url: string }[]).find(({ relation }) => relation === 'next')
     expect((await ask(next?.url.slice(gateway.fhir.length) ?? '')).body.entry[0].resource.id).toBe('bone')
+  })
+})
+
+describe('canonicals', () => {
+  it('are found below a version, whole or not', async () => {
+    const q = 'http://example.org/Questionnaire/q'
+    const found = async (query: string) => (await ids(`/QuestionnaireResponse?${query}&_sort=_id`)).join()
+    expect(await found(`questionnaire:below=${q}`)).toBe('r0,r1,r2,r3,r4')
+    expect(await found(`questionnaire:below=${q}|1`)).toBe('r1,r2')
+    expect(await found(`questionnaire:below=${q}|1.1`)).toBe('r2')
+    expect(await found(`questionnaire:below=${q}|1,${q}|2`)).toBe('r1,r2,r3')
+    expect(await found(`questionnaire=${q}|1`)).toBe('')
+    for (const query of ['/QuestionnaireResponse?questionnaire:above=x', '/Condition?patient:below=words']) {
+      const { status, body } = await ask(query)
+      expect([status, body.issue[0].code, body.issue[0].expression?.[0]]).toEqual([
+        400,
+        'not-supported',
+        query.split(/[?=]/)[1],
+      ])
+    }
+  })
+})
+
+describe('sampled data', () => {
+  it('is found by the bounds of its values, in any unit of its kind', async () => {
+    const mV = 'http://unitsofmeasure.org|mV'
+    for (const [value, there] of [
+      [`gt2160|${mV}`, true],
+      [`gt2161|${mV}`, false],
+      [`lt2029|${mV}`, true],
+      [`lt2028|${mV}`, false],
+      ['gt2|http://unitsofmeasure.org|V', true],
+      ['gt2||V', false],
+      ['sa2000', true],
+    ] as const) {
+      expect(await ids(`/Observation?value-quantity=${value}`), value).toEqual(there ? ['ekg'] : [])
+    }
+    expect(await ids(`/Observation?combo-value-quantity=ap2100|${mV}`)).toEqual(['ekg'])
   })
 })
 

@@ -63,6 +63,8 @@ export interface ReferenceIndexValue {
   url?: string
   /** Version of the resource for `type/id`, business version for a canonical `url`. */
   version?: string
+  /** The canonical with its version and all that this is part of, for `:below`. */
+  within?: readonly string[]
   /** The logical reference, which may stand beside a literal one. */
   identifier?: { system?: string; value: string }
 }

@@ -75,7 +75,9 @@ function found(filter: Filter, value: IndexValue): boolean {
     case 'uri':
       return value.kind === 'uri' && filter.values.some((wanted) => uriMatches(wanted, value, filter.modifier))
     case 'reference':
-      return value.kind === 'reference' && filter.values.some((wanted) => referenceMatches(wanted, value))
+      return (
+        value.kind === 'reference' && filter.values.some((wanted) => referenceMatches(wanted, value, filter.modifier))
+      )
     case 'date':
       return value.kind === 'date' && filter.values.some((wanted) => dateMatches(wanted, value.lo, value.hi))
     case 'number':
@@ -173,11 +175,14 @@ function stringMatches(wanted: StringValue, found: StringIndex, modifier: Filter
 
 type ReferenceIndex = Extract<IndexValue, { kind: 'reference' }>
 
-function referenceMatches(wanted: ReferenceValue, found: ReferenceIndex): boolean {
+function referenceMatches(wanted: ReferenceValue, found: ReferenceIndex, modifier: Filter['modifier']): boolean {
   if (wanted.identifier !== undefined) {
     const { system, value } = found.identifier ?? {}
     if (value === undefined) return false
     return tokenMatches(wanted.identifier, system === undefined ? { code: value } : { system, code: value })
+  }
+  if (modifier === 'below' && wanted.version !== undefined) {
+    return found.within?.includes(`${wanted.url}|${wanted.version}`) ?? false
   }
   if (wanted.version !== undefined && wanted.version !== found.version) return false
   if (wanted.url !== undefined) return wanted.url === found.url

@@ -8,7 +8,7 @@ import type { Clause, CompositeValue, Filter, FilterKind, Modifier, TokenValue }
 import { isPhonetic, parseSounds } from './phonetic.js'
 import { parseNear } from './position.js'
 import { printable, Refusal } from './refusal.js'
-import { SERVED } from './served.js'
+import { modifiersServed } from './served.js'
 import { type SearchParameter, searchParametersOf } from './table.js'
 
 export interface ClauseContext {
@@ -192,9 +192,10 @@ export function parseMissing({ code, kind }: SearchParameter, value: string): Cl
   return { is: 'missing', param: code, kind, missing: value === 'true' }
 }
 
-function badModifier({ code, kind, targets }: SearchParameter, modifier: string): Refusal {
+function badModifier(parameter: SearchParameter, modifier: string): Refusal {
+  const { code, kind, targets } = parameter
   const types = targets.length > 0 && targets.length < 20 ? targets : []
-  const known = [...(SERVED.modifiers[kind] ?? []), 'missing', ...types].map((name) => `:${name}`).join(', ')
+  const known = [...modifiersServed(parameter), 'missing', ...types].map((name) => `:${name}`).join(', ')
   return new Refusal('not-supported', `has no modifier :${printable(modifier)}; ${code} is a ${kind} and has ${known}`)
 }
 

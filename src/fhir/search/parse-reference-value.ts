@@ -1,12 +1,12 @@
 import { isResourceType } from '../definitions/structures.js'
 import { splitEscaped, unescape } from './escape.js'
 import type { Modifier, ReferenceValue } from '../../clauses/clause.js'
+import { isCanonical } from './canonical.js'
 import { referenceTarget } from './reference-target.js'
 import { Refusal } from './refusal.js'
 import type { SearchParameter } from './table.js'
 
 const ID = /^[A-Za-z0-9\-.]{1,64}$/
-const CANONICAL: ReadonlySet<string> = new Set(['canonical', 'uri'])
 
 /**
  * `[id]`, `[type]/[id]`, an absolute URL or, for a canonical, `url|version`. `only` is the type of a
@@ -20,9 +20,17 @@ export function parseReferenceValue(
   base: string | undefined,
 ): ReferenceValue {
   if (modifier === 'identifier') return { identifier: identifierOf(text) }
-  if (parameter.paths.length > 0 && parameter.paths.every(([, type]) => CANONICAL.has(type))) {
+  if (isCanonical(parameter)) {
+    if (modifier === 'above')
+      throw new Refusal('not-supported', 'has no modifier :above; R4 gives canonicals :below alone')
     const [url = '', version] = splitEscaped(text, '|').map(unescape)
     return version === undefined || version === '' ? { url } : { url, version }
+  }
+  if (modifier === 'above' || modifier === 'below') {
+    throw new Refusal(
+      'not-supported',
+      `cannot be asked with :${modifier} here: it goes through a hierarchy of references, which servers need not ("servers indicate that :above/:below is supported" in the definition of a parameter); ask for each step with a chain, such as location.partof`,
+    )
   }
   const value = unescape(text)
   if (ID.test(value)) {

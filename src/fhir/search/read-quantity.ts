@@ -1,17 +1,17 @@
-import { isNumber, numberText } from '../json.js'
+import { isNumber, numberText, numberValue } from '../json.js'
 import { type DecimalRange, decimalRange } from './decimal.js'
 import type { Element, Finding, Readers } from './finding.js'
 import { canonicalAmount } from './ucum.js'
 
 export const readNumber: Readers = { integer, positiveInt: integer, unsignedInt: integer, decimal }
 
-/** SampledData has no reader: R4 lists it without saying which of its quantities is meant. */
 export const readQuantity: Readers = {
   Quantity: quantity,
   Age: quantity,
   Duration: quantity,
   Money: money,
   Range: range,
+  SampledData: sampledData,
 }
 
 function exact(value: unknown): DecimalRange | undefined {
@@ -44,6 +44,37 @@ function range(value: unknown, found: Finding): void {
   if (lo === undefined && hi === undefined) return
   const ends = { ...(lo === undefined ? {} : { lo: lo.value }), ...(hi === undefined ? {} : { hi: hi.value }) }
   push(found, ends, low ?? high ?? {})
+}
+
+/** Doubles of one amount differ in their last digits. */
+const DIGITS = 12
+
+/**
+ * "Just search on the bounds of the values in sampled data" (https://hl7.org/fhir/R4/observation.html#search): from the least of its values to the greatest.
+ * Values that were beyond a limit of detection (`L`, `U`) leave that end open; errors (`E`) are none.
+ */
+function sampledData(value: unknown, found: Finding): void {
+  const { origin, factor, data } = value as { origin?: Element; factor?: unknown; data?: unknown }
+  const zero = origin?.['value']
+  if (origin === undefined || !isNumber(zero) || typeof data !== 'string') return
+  const scale = isNumber(factor) ? numberValue(factor) : 1
+  const words = data.trim().split(/\s+/)
+  let [least, greatest] = [Infinity, -Infinity]
+  for (const word of words) {
+    const amount = Number(word)
+    if (!Number.isFinite(amount)) continue
+    const at = amount * scale
+    if (at < least) least = at
+    if (at > greatest) greatest = at
+  }
+  if (least > greatest) return
+  const [under, over] = scale < 0 ? ['U', 'L'] : ['L', 'U']
+  const amountAt = (at: number): string => String(Number((at + numberValue(zero)).toPrecision(DIGITS)))
+  const ends = {
+    ...(words.includes(under) ? {} : { lo: amountAt(least) }),
+    ...(words.includes(over) ? {} : { hi: amountAt(greatest) }),
+  }
+  push(found, ends, origin)
 }
 
 function money(value: unknown, found: Finding): void {

@@ -1,4 +1,5 @@
 import type { Element, Finding, Readers } from './finding.js'
+import { versionsAround } from './canonical.js'
 import { referenceTarget } from './reference-target.js'
 
 export const readReference: Readers = {
@@ -36,10 +37,13 @@ function identifierOf(identifier: unknown): { system?: string; value: string } |
 function canonical(value: unknown, found: Finding): void {
   if (typeof value !== 'string') return
   const bar = value.indexOf('|')
+  const [url, version] = bar < 0 ? [value, ''] : [value.slice(0, bar), value.slice(bar + 1)]
+  const within = version === '' ? undefined : versionsAround(version).map((each) => `${url}|${each}`)
   found.out.push({
     param: found.param,
     kind: 'reference',
-    ...(bar < 0 ? { url: value } : { url: value.slice(0, bar), version: value.slice(bar + 1) }),
+    ...(bar < 0 ? { url } : { url, version }),
+    ...(within === undefined ? {} : { within }),
   })
 }
 

@@ -1,3 +1,4 @@
+import { isCanonical } from './canonical.js'
 import { FULL_TEXT_PARAMETERS } from './full-text.js'
 import { isIndexed } from './indexed.js'
 import type { Clause, Filter, FilterKind, Modifier } from '../../clauses/clause.js'
@@ -27,7 +28,8 @@ export const SERVED = {
     token: ['text', 'not', 'above', 'below', 'in', 'not-in', 'of-type'],
     string: ['exact', 'contains'],
     uri: ['above', 'below'],
-    reference: ['identifier'],
+    /** `below` of canonicals; see canonical.ts. */
+    reference: ['identifier', 'below'],
   } as Partial<Record<FilterKind, readonly Modifier[]>>,
 } as const
 
@@ -87,7 +89,7 @@ function requireServedFilter(type: string, { param, kind, modifier }: Filter): v
     modifier !== 'whole' &&
     (!SERVED.modifiers[kind]?.includes(modifier) || (param === '_id' && modifier !== 'not'))
   ) {
-    throw new Refusal('not-supported', `cannot be asked with :${modifier} here; ${modifiersOf(kind)}`)
+    throw new Refusal('not-supported', `cannot be asked with :${modifier} here; ${modifiersOf(type, param, kind)}`)
   }
 }
 
@@ -118,8 +120,18 @@ const WITHHELD: Readonly<Partial<Record<string, string>>> = {
   _query: 'names a query, and this server knows none of that name nor any other; ask by search parameters',
 }
 
-function modifiersOf(kind: FilterKind): string {
-  const names = [...(SERVED.modifiers[kind] ?? []), 'missing', ...(kind === 'reference' ? ['[type]'] : [])]
+/** By which a parameter may be asked, `missing` and `[type]` apart. */
+export function modifiersServed(parameter: SearchParameter): readonly Modifier[] {
+  const modifiers = SERVED.modifiers[parameter.kind] ?? []
+  return parameter.kind === 'reference' && !isCanonical(parameter)
+    ? modifiers.filter((modifier) => modifier !== 'below')
+    : modifiers
+}
+
+function modifiersOf(type: string, param: string, kind: FilterKind): string {
+  const parameter = searchParametersOf(type).get(param)
+  const served = parameter === undefined ? [] : modifiersServed(parameter)
+  const names = [...served, 'missing', ...(kind === 'reference' ? ['[type]'] : [])]
   return `of a ${kind} :${names.join(', :')} are served`
 }
 
