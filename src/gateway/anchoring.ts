@@ -17,6 +17,11 @@ import type { ChainShare } from './chain-sink.js'
 const BATCH = 1_000
 /** Pause after which versions that wait are gathered into a batch. */
 const GATHER_MS = 50
+/**
+ * From a batch that was not full to the next: each costs a transaction, and an AuditEvent and a Provenance for each patient in it, so while
+ * much is written it is worth waiting for more.
+ */
+const PAUSE_MS = 500
 const RETRY_MS = 2_000
 
 /** Feed tags of versions, in their order: one for each label of the record, none for what is not shared. */
@@ -90,32 +95,37 @@ export class Anchoring implements ChainShare {
     this.#timer = setTimeout(() => {
       this.#timer = undefined
       this.#again = false
-      this.#running = this.#outside(() => this.#run()).then((done) => {
+      this.#running = this.#outside(() => this.#run()).then((pause) => {
         this.#running = null
-        if (this.#stopping.signal.aborted || (done && !this.#again)) return
-        this.#later(done ? GATHER_MS : RETRY_MS)
+        const next = pause ?? (this.#again ? GATHER_MS : null)
+        if (next !== null && !this.#stopping.signal.aborted) this.#later(next)
       })
     }, ms)
   }
 
-  /** @returns whether everything that waited was sent */
-  async #run(): Promise<boolean> {
+  /** @returns milliseconds until the next run; null: everything that waited was sent */
+  async #run(): Promise<number | null> {
     const { signal } = this.#stopping
     try {
-      while (!signal.aborted && (await this.#sendUnconfirmed(signal))) {
-        if (!(await this.#prepare())) return true
+      for (let gathered = BATCH; !signal.aborted;) {
+        const began = Date.now()
+        await this.#sendUnconfirmed(signal)
+        // A row of the queue is half a batch at most, so where more waits than fits a batch is fuller than that.
+        if (gathered <= BATCH / 2) return Math.max(GATHER_MS, PAUSE_MS - (Date.now() - began))
+        gathered = await this.#prepare()
+        if (gathered === 0) return null
       }
     } catch (error) {
       if (!signal.aborted || error !== signal.reason) this.onProblem(error)
     }
-    return false
+    return RETRY_MS
   }
 
-  /** Gathers one batch. @returns whether there was anything to gather */
-  async #prepare(): Promise<boolean> {
+  /** Gathers one batch. @returns its leaves, 0 where nothing waits */
+  async #prepare(): Promise<number> {
     const waiting = await this.anchors.waiting(BATCH)
     const { leaves } = waiting
-    if (leaves.length === 0) return false
+    if (leaves.length === 0) return 0
     const tags = await this.feedTags(leaves)
     const block = encodeManifest({
       entity: this.entity,
@@ -132,11 +142,11 @@ export class Anchoring implements ChainShare {
       root: hex(merkleRoot(leaves.map(({ leaf }) => leaf))),
       manifest: hex(createHash('sha256').update(block.bytes).digest()),
     })
-    return true
+    return leaves.length
   }
 
-  /** One after the other, since their numbers are consecutive. @returns false to try again later */
-  async #sendUnconfirmed(stopping: AbortSignal): Promise<boolean> {
+  /** One after the other, since their numbers are consecutive. */
+  async #sendUnconfirmed(stopping: AbortSignal): Promise<void> {
     for (const { sequence, root, manifest, count } of await this.anchors.unconfirmed()) {
       const call = this.contracts.write('RecordAnchors', 'anchor', this.entity, sequence, root, manifest, count)
       try {
@@ -149,7 +159,6 @@ export class Anchoring implements ChainShare {
         throw error
       }
     }
-    return true
   }
 }
 

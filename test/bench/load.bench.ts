@@ -19,7 +19,7 @@ import { startScript } from './load/script.js'
 const SET = 'synthea/2019-smart'
 const CLIENTS = 4
 const WARM_UP = 2
-const ROUNDS = 5
+const ROUNDS = 9
 const BUNDLES = 8
 
 interface Target {
