@@ -9,7 +9,8 @@ import { parseList } from './search/parse-list.js'
 import type { Clause } from '../clauses/clause.js'
 import type { SearchQuery, SystemQuery } from './search/query.js'
 import { printable, Refusal } from './search/refusal.js'
-import { requireServedClause, servedCodes } from './search/served.js'
+import { requireServedClause, servedCodes, sortBy } from './search/served.js'
+import { searchParametersOf } from './search/table.js'
 import { r4Terminology } from './terminology.js'
 
 export type * from './search/query.js'
@@ -89,9 +90,10 @@ export function parseSystemSearch(
   const context = { ...contextFor(params, options), several: types.length > 1 }
   const [first = '', ...others] = types
   const { type: _, clauses, ...results } = parseFor(first, params, handling, context)
-  requireSortOfSeveral(types, results.sort)
   // what asks columns alone is the same for every type
-  const alike = results.ignored.length === 0 && clauses.every(asksColumns)
+  const byColumns = results.sort.every(({ param }) => SORTED_COLUMNS.has(param))
+  if (!byColumns) requireFewTypes(types)
+  const alike = results.ignored.length === 0 && byColumns && clauses.every(asksColumns)
   const rest = alike
     ? others.map((type) => ({ type, clauses }))
     : others.map((type) => parseFor(type, params, handling, context))
@@ -101,6 +103,7 @@ export function parseSystemSearch(
     const kept = params.filter(([name]) => !ignored.has(printable(name)))
     return { ...parseSystemSearch(types, kept, handling, options), ignored: [...ignored.values()] }
   }
+  requireCommonOrder(types, results.sort)
   return {
     ...results,
     searched: [{ type: first, clauses }, ...rest.map(({ type, clauses: of }) => ({ type, clauses: of }))],
@@ -147,14 +150,30 @@ function parseFor(type: string, params: Params, handling: Handling, context: Cla
   return search.finish()
 }
 
-/** The index orders the values of each type under a key of its own, so values of two types have no common order. */
-function requireSortOfSeveral(types: readonly string[], sort: SearchQuery['sort']): void {
-  const other = sort.find(({ param }) => !SORTED_COLUMNS.has(param))
-  if (types.length < 2 || other === undefined) return
-  throw new ConsentryError('malformed', 'A search of several types is sorted by _lastUpdated or _id.', {
-    code: 'not-supported',
-    expression: ['_sort'],
-  })
+/** Types of which each is a statement of its own, for the index orders values of each under a key of its own. */
+const MOST_SORTED_TYPES = 10
+
+function requireFewTypes(types: readonly string[]): void {
+  if (types.length <= MOST_SORTED_TYPES) return
+  throw noOrder(
+    `A search of more than ${MOST_SORTED_TYPES} types is sorted by _lastUpdated or _id: name fewer with _type.`,
+  )
+}
+
+/** That all types have the parameters is seen when each is parsed; here, that their values compare. */
+function requireCommonOrder(types: readonly string[], sort: SearchQuery['sort']): void {
+  for (const { param } of sort) {
+    const forms = types.map((type) => {
+      const parameter = searchParametersOf(type).get(param)
+      return parameter && `${sortBy(parameter)} ${parameter.kind}`
+    })
+    const other = forms.findIndex((form) => form !== forms[0])
+    if (other > 0) throw noOrder(`The values of ${param} of ${types[0]} and ${types[other]} have no common order.`)
+  }
+}
+
+function noOrder(diagnostics: string): ConsentryError {
+  return new ConsentryError('malformed', diagnostics, { code: 'not-supported', expression: ['_sort'] })
 }
 
 const SORTED_COLUMNS: ReadonlySet<string> = new Set(['_id', '_lastUpdated'])

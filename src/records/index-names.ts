@@ -9,6 +9,9 @@ import type { WellKnown } from './well-known.js'
 /** Bytes of a text that sort it, twice. */
 const SORTED_BYTES = 8
 
+/** `OrderPreserving.plain` says first how many bits there are. */
+const withoutBits = (plain: string): string => plain.slice(2)
+
 /** The name of a parameter in rows of `reference`, so that a chain meets sources of its own type only. */
 export function referenceParameter(type: string, param: string): string {
   return `${type}.${param}`
@@ -106,11 +109,41 @@ export class IndexNames {
   orderedText(type: string, param: string, text: string): Uint8Array {
     const bytes = Buffer.alloc(2 * SORTED_BYTES)
     bytes.write(text)
+    return this.orderedTextBytes(type, param, bytes)
+  }
+
+  /** The same of its first sixteen bytes. */
+  orderedTextBytes(type: string, param: string, bytes: Uint8Array): Uint8Array {
     const head = bytes.subarray(0, SORTED_BYTES)
     const tail = bytes.subarray(SORTED_BYTES)
     // the order of the tail depends on the head, so equal tails of different heads do not show
-    const under = this.token('sort-tail', type, param, head.toString('latin1'))
-    return Buffer.concat([this.order.bytes(this.sortParameter(type, param), head), this.order.bytes(under, tail)])
+    return Buffer.concat([
+      this.order.bytes(this.sortParameter(type, param), head),
+      this.order.bytes(this.#tailParameter(type, param, head), tail),
+    ])
+  }
+
+  #tailParameter(type: string, param: string, head: Uint8Array): bigint {
+    return this.token('sort-tail', type, param, Buffer.from(head).toString('latin1'))
+  }
+
+  /** The sixteen bytes of each, in hexadecimal digits. */
+  plainTexts(type: string, param: string, texts: readonly Uint8Array[]): string[] {
+    const parameter = this.sortParameter(type, param)
+    const half = (texts[0]?.length ?? 0) / 2
+    const heads = this.order.plain(texts.map((text) => ({ parameter, bytes: text.subarray(0, half) })))
+    const under = heads.map((head) => this.#tailParameter(type, param, Buffer.from(withoutBits(head), 'hex')))
+    const tails = this.order.plain(texts.map((text, i) => ({ parameter: under[i] ?? 0n, bytes: text.subarray(half) })))
+    return heads.map((head, i) => withoutBits(head) + withoutBits(tails[i] ?? ''))
+  }
+
+  /** Dates and numbers as what they are made of; texts that are ordered as they are. */
+  plainOrdered(parameter: bigint, values: readonly Uint8Array[]): string[] {
+    return this.order.plain(values.map((bytes) => ({ parameter, bytes })))
+  }
+
+  orderedPlain(parameter: bigint, plain: string): Uint8Array {
+    return this.order.words(parameter, plain)
   }
 
   /** What a policy document can ask of a row. */

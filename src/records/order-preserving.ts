@@ -56,6 +56,38 @@ export class OrderPreserving {
     return this.#encrypt(parameter, [[view.getUint32(0), view.getUint32(4)]], NUMBER_BITS)[0] as Uint8Array
   }
 
+  /** What was encrypted, from its bytes: as many calls of the cipher as there are bits, however many values. @returns for `words` */
+  plain(sealed: readonly { readonly parameter: bigint; readonly bytes: Uint8Array }[]): string[] {
+    const bits = sealed[0]?.bytes.length ?? 0
+    const words = sealed.map((): [high: number, low: number] => [0, 0])
+    const blocks = Buffer.alloc(sealed.length * BLOCK)
+    for (let i = 0, position = bits - 1; i < bits; i++, position--) {
+      sealed.forEach(({ parameter }, n) => {
+        const [high, low] = words[n] as [number, number]
+        blocks.writeInt32BE(Number(BigInt.asIntN(32, parameter >> 32n)), n * BLOCK)
+        blocks.writeInt32BE((Number(BigInt.asIntN(32, parameter)) & ~0xff) | i, n * BLOCK + 4)
+        blocks.writeInt32BE(high | 0, n * BLOCK + 8)
+        blocks.writeInt32BE(low | 0, n * BLOCK + 12)
+      })
+      const random = this.#cipher.update(blocks)
+      sealed.forEach(({ bytes }, n) => {
+        const word = random.readUIntBE(n * BLOCK, 3)
+        if (bytes[i] === word % MODULUS) return
+        const own = words[n] as [number, number]
+        if (position >= 32) own[0] |= 1 << (position - 32)
+        else own[1] |= 1 << position
+      })
+    }
+    const hex = (word: number): string => (word >>> 0).toString(16).padStart(8, '0')
+    return words.map(([high, low]) => hex(bits).slice(-2) + hex(high) + hex(low))
+  }
+
+  /** The bytes of what `plain` gave. */
+  words(parameter: bigint, plain: string): Uint8Array {
+    const [bits, high, low] = [plain.slice(0, 2), plain.slice(2, 10), plain.slice(10)].map((hex) => parseInt(hex, 16))
+    return this.#encrypt(parameter, [[high ?? 0, low ?? 0]], bits ?? 0)[0] as Uint8Array
+  }
+
   /** The lowest `bits` of each of one or two values, the most significant first. */
   #encrypt(parameter: bigint, values: readonly Words[], bits: number): Uint8Array[] {
     const blocks = this.#view

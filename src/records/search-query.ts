@@ -6,7 +6,7 @@ import type { Clause, Searched } from '../clauses/clause.js'
  */
 
 export interface SearchQuery extends Searched {
-  /** More types that are searched at once; such a search is sorted by columns alone. */
+  /** More types that are searched at once. What such a search is sorted by is of one form in all of them. */
   readonly also?: readonly Searched[]
   /** Absent: by last change, the newest first. */
   readonly sort?: readonly SortKey[]

@@ -5,6 +5,7 @@ import type { CommonTokens } from './common-tokens.js'
 import type { Place } from './cursor.js'
 import type { Database, Sql } from './database.js'
 import { latestRows, type Linked, linkedGroups } from './latest.js'
+import { mergedTypes } from './merged-types.js'
 import { near } from './near.js'
 import { pagingFor } from './paging.js'
 import { Parameters } from './parameters.js'
@@ -63,11 +64,14 @@ export async function search(
   ])
   const from = query.cursor === undefined ? undefined : index.cursors.open(query.cursor, context)
   const named = sort.some(({ by }) => by === 'name')
-  const { rows, ranks } = query.latest
-    ? { rows: await latest(database, index, query, filter, from), ranks: [] }
-    : named && query.count > 0
-      ? await byNames(database, index, query, filter, from)
-      : { rows: await run(database, compileSearch(index, query, filter, from, { common })), ranks: [] }
+  const merged = query.also !== undefined && query.count > 0 && !sort.every(isColumn)
+  const { rows, ranks } = merged
+    ? { rows: await ofTypes(database, index, query, filter, from), ranks: [] }
+    : query.latest
+      ? { rows: await latest(database, index, query, filter, from), ranks: [] }
+      : named && query.count > 0
+        ? await byNames(database, index, query, filter, from)
+        : { rows: await run(database, compileSearch(index, query, filter, from, { common })), ranks: [] }
   if (rows[0]?.lost) throw lostOrder()
   const seen = rows[0]?.snapshot ?? ''
   const found = rows.filter((row): row is Context & Found => row.pk !== null)
@@ -86,6 +90,21 @@ export async function search(
     previous: hasPrevious ? at(page[0], true) : null,
     snapshot: seen,
   }
+}
+
+/** Several types in an order of what is in their records. @throws ConsentryError `conflict` for a place that is not there any more */
+async function ofTypes(
+  database: Database,
+  index: BlindIndex,
+  query: SearchQuery,
+  filter: RowFilter,
+  from: Place | undefined,
+): Promise<readonly Row[]> {
+  const rows = await mergedTypes<Row>(database, index, query, from, (sql, of, at, ranks) =>
+    run(sql, compileSearch(index, of, filter, at, { ranks })),
+  )
+  if (rows === undefined) throw lostOrder()
+  return rows
 }
 
 async function run(sql: Pick<Sql, 'query'>, { text, values }: CompiledSearch): Promise<readonly Row[]> {
@@ -161,7 +180,6 @@ export function compileSearch(
     chosen === undefined
       ? ['', matching]
       : [`WITH latest AS MATERIALIZED (${chosen}) `, 'r.pk IN (SELECT pk FROM latest)']
-  requireSortOfSeveral(query)
   const counting = (of: string): string =>
     query.total ? totalOf(`${condition}${of}`, query, parameters) : 'NULL::bigint'
   if (query.count === 0) {
@@ -173,6 +191,7 @@ export function compileSearch(
     if (!query.total) return { text: told('NULL::bigint'), values: [] }
     return { text: prefix + told(counting(then)), values: parameters.values }
   }
+  requireColumns(query)
   const paging = pagingFor(index, parameters, query.type, query.sort ?? [], from, near(compiler, query, common), ranks)
   const context = `SELECT pg_current_snapshot()::text AS snapshot, ${counting(paging.counted)} AS total,
     ${paging.lost(matching)} AS lost`
@@ -210,12 +229,12 @@ function placeOf(
   return { snapshot, back, keys, pk: row.pk }
 }
 
-/** Bytes of order are comparable within one parameter of one type. */
-function requireSortOfSeveral({ also, sort = [] }: SearchQuery): void {
-  if (also === undefined || sort.every(({ by }) => by === 'lastUpdated' || by === 'id')) return
-  throw new ConsentryError('not-supported', 'A search of several types is sorted by columns alone.', {
-    expression: ['_sort'],
-  })
+const isColumn = ({ by }: SortKey): boolean => by === 'lastUpdated' || by === 'id'
+
+/** Bytes of order are comparable within one parameter of one type: one statement of several types cannot go by them. */
+function requireColumns({ also, sort = [] }: SearchQuery): void {
+  if (also === undefined || sort.every(isColumn)) return
+  throw new ConsentryError('internal', 'One statement of several types is sorted by columns alone.')
 }
 
 function lostOrder(): ConsentryError {

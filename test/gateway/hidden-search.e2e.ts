@@ -124,6 +124,8 @@ const QUERIES: readonly string[] = [
   '/Observation?_elements=status&_total=accurate',
   '/?_tag=shared',
   '/?_type=Observation,Encounter&_sort=_id&_count=2',
+  '/?_type=Observation,Encounter&_sort=-subject,date&_count=2',
+  '/?_type=Observation,DiagnosticReport&_sort=code,-date&_count=1',
   '/?_type=Patient,DiagnosticReport,List',
   '/Patient/seen/*',
   '/Patient/unseen/*',

@@ -64,6 +64,11 @@ const list = (subject: string, mode: string, [system, listed]: [string, string],
   entry: items.map((item) => ({ item: of(item) })),
 })
 
+const made = (patient: string, coded?: string) => ({
+  subject: of(`Patient/${patient}`),
+  meta: { tag: [{ system: 'urn:example:set', code: 'dated' }] },
+  ...(coded === undefined ? {} : { code: { coding: [{ system: 'urn:example', code: coded }] } }),
+})
 const active = {
   coding: [{ system: 'http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical', code: 'active' }],
 }
@@ -102,6 +107,15 @@ const RESOURCES: Record<string, object> = {
   },
 }
 
+const transactionOf = (resources: Record<string, object>) => ({
+  resourceType: 'Bundle',
+  type: 'transaction',
+  entry: Object.entries(resources).map(([url, elements]) => {
+    const [resourceType, id] = url.split('/')
+    return { request: { method: 'PUT', url }, resource: { resourceType, id, ...elements } }
+  }),
+})
+
 beforeAll(async () => {
   data = await preparedData('consentry-system-search-')
   gateway = await startGateway(data, { EMBEDDED_PROXIES: '0' })
@@ -110,11 +124,7 @@ beforeAll(async () => {
   tokens['auditor'] = await token('auditor')
   tokens['observations'] = await token('ehr', '--scope', 'system/Observation.rs system/Patient.r')
   tokens['final'] = await token('ehr', '--scope', 'system/Observation.rs?_id=o1 system/Condition.rs')
-  const entry = Object.entries(RESOURCES).map(([url, elements]) => {
-    const [resourceType, id] = url.split('/')
-    return { request: { method: 'PUT', url }, resource: { resourceType, id, ...elements } }
-  })
-  const loaded = await ask('POST', '', { resourceType: 'Bundle', type: 'transaction', entry })
+  const loaded = await ask('POST', '', transactionOf(RESOURCES))
   expect(loaded.status, loaded.text).toBe(200)
 }, 300_000)
 
@@ -167,8 +177,16 @@ describe('a search of the system', () => {
       ['/?_type=Observation,Patient&code=718-7', 'Patient has no search parameter code', 'code'],
       ['/?family=Elder', 'has no search parameter family', 'family'],
       ['/?_type=Observations', 'must name resource types', '_type'],
-      ['/?_type=Observation,Condition&_sort=code', 'sorted by _lastUpdated or _id', '_sort'],
-      ['/?_type=Observation,DiagnosticReport&_sort=date', 'sorted by _lastUpdated or _id', '_sort'],
+      ['/?_type=Observation,Patient&_sort=code', 'which is no search parameter of Patient', '_sort'],
+      ['/?_sort=_tag', 'more than 10 types is sorted by _lastUpdated or _id', '_sort'],
+      ['/?_type=Patient,Observation&_sort=address', 'which is no search parameter of Observation', '_sort'],
+      [
+        '/?_type=Observation,RiskEvidenceSynthesis&_sort=date,code',
+        'no search parameter of RiskEvidenceSynthesis',
+        '_sort',
+      ],
+      ['/?_type=Immunization,Consent&_sort=date,status-reason', 'no search parameter of Consent', '_sort'],
+      ['/?_type=Goal,MeasureReport&_sort=category', 'MeasureReport', '_sort'],
     ]
     for (const [path, word, place] of refusals) {
       const answer = await ask('GET', path)
@@ -327,5 +345,64 @@ describe('the CapabilityStatement', () => {
       const value = name === '_lastUpdated' ? 'gt2020' : 'x'
       expect((await ask('GET', `/?${name}=${value}`)).status, name).toBe(200)
     }
+  })
+})
+
+describe('an order of several types', () => {
+  const DATED: Record<string, object> = {
+    'Patient/q1': { name: [{ family: 'Quince' }] },
+    'Patient/q2': { name: [{ family: 'Quill' }] },
+    'Observation/do1': { ...made('q1', 'b'), status: 'final', effectiveDateTime: '2020-01-01' },
+    'Encounter/de1': {
+      ...made('q1'),
+      status: 'finished',
+      class: { code: 'AMB' },
+      period: { start: '2020-02', end: '2020-02' },
+    },
+    'Procedure/dp1': { ...made('q1', 'c'), status: 'completed', performedDateTime: '2020-03-01T10:00:00Z' },
+    'Observation/do2': { ...made('q2', 'a'), status: 'final', effectiveDateTime: '2020-04' },
+    'Encounter/de2': {
+      ...made('q2'),
+      status: 'finished',
+      class: { code: 'AMB' },
+      period: { start: '2020-05-01', end: '2020-05-02' },
+    },
+  }
+
+  beforeAll(async () => {
+    const loaded = await ask('POST', '', transactionOf(DATED))
+    expect(loaded.status, loaded.text).toBe(200)
+  })
+
+  it('is by what all named types have, page by page', async () => {
+    const order = async (path: string): Promise<string[][]> => {
+      const pages: string[][] = []
+      for (let next: string | undefined = path; next !== undefined;) {
+        const answer: Answer = await ask('GET', next)
+        expect(answer.status, answer.text).toBe(200)
+        pages.push(((answer.body.entry ?? []) as Entry[]).map(({ resource }) => resource.id))
+        next = (answer.body.link as { relation: string; url: string }[]).find(
+          ({ relation }) => relation === 'next',
+        )?.url
+      }
+      return pages
+    }
+    const dated = '_type=Observation,Encounter,Procedure&_tag=dated'
+    expect(await order(`/?${dated}&_sort=date&_count=2`)).toEqual([['do1', 'de1'], ['dp1', 'do2'], ['de2']])
+    expect(await order(`/?${dated}&_sort=-date`)).toEqual([['de2', 'do2', 'dp1', 'de1', 'do1']])
+    expect(await order(`/?${dated}&_sort=-subject,date&_count=3`)).toEqual([
+      ['do2', 'de2', 'do1'],
+      ['de1', 'dp1'],
+    ])
+    expect(await order('/?_type=Observation,Procedure&_tag=dated&_sort=code,-date&_count=1')).toEqual([
+      ['do2'],
+      ['do1'],
+      ['dp1'],
+    ])
+    expect(await order('/Patient/q1/*?_type=Observation,Encounter,Procedure&_tag=dated&_sort=-date')).toEqual([
+      ['dp1', 'de1', 'do1'],
+    ])
+    const total = await ask('GET', `/?${dated}&_sort=date&_summary=count`)
+    expect([total.status, total.body.total]).toEqual([200, 5])
   })
 })

@@ -34,6 +34,32 @@ describe('order-preserving encryption', () => {
     )
   })
 
+  it('is read by whoever has the key, whatever parameters the values are of', () => {
+    const parameter = fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n })
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(parameter, date), { maxLength: 6 }),
+        fc.tuple(parameter, number, number),
+        (some, [p, a, b]) => {
+          const sealed = some.map(([of, at]) => ({ parameter: of, bytes: order.date(of, at) }))
+          const plain = order.plain(sealed)
+          expect(plain.map((text, i) => order.words(some[i]?.[0] ?? 0n, text))).toEqual(
+            sealed.map(({ bytes }) => bytes),
+          )
+          for (const [i, [, at]] of some.entries()) {
+            for (const [j, [, other]] of some.entries()) {
+              const [one = '', two = ''] = [plain[i], plain[j]]
+              expect(Math.sign(at - other)).toBe(one < two ? -1 : one > two ? 1 : 0)
+            }
+          }
+          const [x = '', y = ''] = order.plain([a, b].map((n) => ({ parameter: p, bytes: order.number(p, String(n)) })))
+          expect(x < y).toBe(a < b)
+        },
+      ),
+      { numRuns: 300 },
+    )
+  })
+
   it('keeps the order of numbers, and equality', () => {
     fc.assert(
       fc.property(number, number, (a, b) => {

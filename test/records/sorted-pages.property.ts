@@ -138,6 +138,75 @@ describe.each(ENGINES)('an order by codes, identifiers, URLs and references on $
     )
   })
 
+  it('is one of several types too, by dates and numbers as well, there and back', { timeout: 120_000 }, async () => {
+    const when = fc.integer({ min: -3, max: 3 }).map((n): Sorted => {
+      const lo = n * 86_400_000
+      const order = String(n + 5)
+      return { param: 'date', by: 'ordered', value: { param: 'date', kind: 'date', lo, hi: lo + 86_400_000 }, order }
+    })
+    const amount = few(-2, -0.5, 0, 1, 1e9).map((n): Sorted => {
+      const value: IndexValue = { param: 'amount', kind: 'number', value: String(n), lo: String(n), hi: String(n) }
+      return { param: 'amount', by: 'ordered', value, order: String(n + 5).padStart(20, '0') }
+    })
+    const any = fc.record({
+      values: fc.array(fc.oneof(coding, profile, identifier, here, elsewhere, when, amount), { maxLength: 6 }),
+      hidden: fc.boolean(),
+      type: fc.nat(2),
+    })
+    const by = { ...KEYS, date: 'ordered', amount: 'ordered', '': 'id' } as Record<string, SortKey['by']>
+    const chosen = fc
+      .uniqueArray(fc.constantFrom(...Object.keys(by)), { minLength: 1, maxLength: 3 })
+      .chain((params) =>
+        fc.tuple(
+          ...params.map((param) =>
+            fc.boolean().map((descending) => ({ by: by[param] as SortKey['by'], param, descending })),
+          ),
+        ),
+      )
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(any, { maxLength: 14 }),
+        chosen,
+        fc.integer({ min: 1, max: 5 }),
+        async (of, sort, count) => {
+          const name = `Merged${world++}`
+          const rows = of.map(({ values, hidden, type }, i) => {
+            const id = `${name}-${String(i).padStart(2, '0')}`
+            const own: Sorted = { param: '', by: 'id', value: { param: 'none', kind: 'token', code: id }, order: id }
+            return { id, values: [...values, own], hidden, type: `${name}${type}` }
+          })
+          const versions = rows.map(({ id, values, hidden, type }) =>
+            version({
+              type,
+              id,
+              labels: hidden ? 2n : 1n,
+              values: values.flatMap(({ by: form, value }) => (form === 'id' ? [] : [value])),
+            }),
+          )
+          if (versions.length > 0) await store.commit({ versions })
+          const [type, ...also] = [0, 1, 2].map((n) => ({ type: `${name}${n}`, clauses: [] }))
+          const query: SearchQuery = { type: type?.type ?? '', clauses: [], also, sort, count, total: true }
+          const wanted = ordered(
+            rows.filter(({ hidden }) => !hidden),
+            sort,
+          )
+          expect(await walk(query, EVERYTHING)).toEqual(ordered(rows, sort))
+          expect(await walk(query, PERMITTED)).toEqual(wanted)
+          let page = await store.search(query, PERMITTED)
+          expect(page.total).toBe(wanted.length)
+          while (page.next !== null) page = await store.search({ ...query, cursor: page.next }, PERMITTED)
+          const back = page.rows.map(({ id }) => id)
+          while (page.previous !== null) {
+            page = await store.search({ ...query, cursor: page.previous }, PERMITTED)
+            back.unshift(...page.rows.map(({ id }) => id))
+          }
+          expect(back).toEqual(wanted)
+        },
+      ),
+      { numRuns: 60 },
+    )
+  })
+
   it('goes on where it was although codes have come between others, and back', async () => {
     const coded = (id: string, code: string) =>
       version({ type: 'Later', id, values: [{ param: 'code', kind: 'token', code, sort: 'name' }] })
