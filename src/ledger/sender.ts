@@ -96,7 +96,8 @@ export class TransactionSender {
    */
   async send(request: TransactionRequest): Promise<SentTransaction> {
     if (this.#closed) throw closed()
-    const gasLimit = request.gasLimit ?? (await this.#account.estimate(request))
+    // The price is asked for in the same request, and remembered for the offer.
+    const [gasLimit] = await Promise.all([request.gasLimit ?? this.#account.estimate(request), this.#account.fees()])
     const measured = { ...request, gasLimit }
     const entry = await this.#inTurn(async () => this.#track(measured, await this.#offer(measured)))
     this.#soon()

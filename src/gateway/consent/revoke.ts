@@ -1,5 +1,8 @@
 import type { GrantedTerms } from '../../consent/ledger-grants.js'
+import type { Party } from '../../consent/parties.js'
 import { ConsentryError } from '../../errors.js'
+import type { Call } from '../../ledger/contracts.js'
+import type { Hex } from '../../ledger/hex.js'
 import { relayCall, type Revocation, signerOf, typedData } from '../../ledger/typed-data.js'
 import type { AuditedHandler } from '../audited.js'
 import type { GatewayParts } from '../parts.js'
@@ -16,15 +19,11 @@ export function revoke(parts: GatewayParts, consent: ConsentParts): AuditedHandl
   return async (request, trail) => {
     const { signature, deadline, authorised } = authorityOf(parts, request)
     const asked = await load(parts, consent, request, trail, authorised)
-    const revocation = await revocationOf(parts, consent, await signedTerms(consent, asked.row.id), deadline)
-    const { patient, grantee, labels, actions } = revocation
-    if (signature !== null) {
-      requireSigner(asked.patient, signerOf(typedData(consent.contracts, 'Revocation', revocation), signature))
-    }
+    const terms = await signedTerms(consent, asked.row.id)
     const call =
       signature === null
-        ? consent.contracts.write('ConsentRegistry', 'revoke', patient, grantee, labels, actions)
-        : relayCall(consent.contracts, 'Revocation', revocation, signature)
+        ? ownCall(consent, terms)
+        : await relayed(consent, asked.patient, terms, deadline ?? secondsOf(parts) + SIGNING_SECONDS, signature)
     await carryOut(consent, call)
     await consent.rotate(asked.patient.id)
     return settled(parts, consent, request, asked)
@@ -37,18 +36,23 @@ async function signedTerms(consent: ConsentParts, id: string): Promise<GrantedTe
   throw new ConsentryError('conflict', 'This Consent stands for no grant on the ledger: there is nothing to revoke.')
 }
 
-async function revocationOf(
-  parts: GatewayParts,
-  consent: ConsentParts,
+const secondsOf = ({ clock }: GatewayParts): number => Math.floor(clock() / 1000)
+
+/** As whoever has the patient's key in custody. */
+function ownCall({ contracts }: ConsentParts, { patient, grantee, labels, actions }: GrantedTerms): Call {
+  return contracts.write('ConsentRegistry', 'revoke', patient, grantee, labels, actions)
+}
+
+/** With the patient's signature. @throws ConsentryError when it is another's */
+async function relayed(
+  { contracts, reader }: ConsentParts,
+  holder: Party,
   { patient, grantee, labels, actions }: GrantedTerms,
-  deadline: number | null,
-): Promise<Revocation> {
-  return {
-    patient,
-    grantee,
-    labels,
-    actions,
-    nonce: await consent.reader.read('ConsentRegistry', 'revocationNonce', patient),
-    deadline: deadline ?? Math.floor(parts.clock() / 1000) + SIGNING_SECONDS,
-  }
+  deadline: number,
+  signature: Hex,
+): Promise<Call> {
+  const nonce = await reader.read('ConsentRegistry', 'revocationNonce', patient)
+  const revocation: Revocation = { patient, grantee, labels, actions, nonce, deadline }
+  requireSigner(holder, signerOf(typedData(contracts, 'Revocation', revocation), signature))
+  return relayCall(contracts, 'Revocation', revocation, signature)
 }
