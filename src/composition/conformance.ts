@@ -46,5 +46,7 @@ export function composeConformance(site: Site, definitions: readonly Resource[])
   site.closes('judging', () => thread.close())
   const checking = new CheckingThread()
   site.closes('checking', () => checking.close())
-  return new Conformance(new Profiles(definitions, options), server, thread, checking)
+  const own = new Set(ownDefinitions())
+  const loaded = definitions.filter((each) => !own.has(each))
+  return new Conformance(new Profiles(definitions, options), server, thread, checking, loaded)
 }

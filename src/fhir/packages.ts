@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { isResource } from './is-resource.js'
 import { parseJson } from './json.js'
 import { filesOf, PackageError } from './package-archive.js'
+import { SUBSETTED } from './subset.js'
 import type { Resource } from './types.js'
 
 /** Types of a package that are used; its examples and its pages are not. */
@@ -72,8 +73,10 @@ function conformanceIn(name: string, bytes: Uint8Array): Resource[] {
   return isResource(found) && CONFORMANCE.has(found.resourceType) ? [compact(found)] : []
 }
 
-/** Without what is for readers, and without the snapshot where there is a differential: two thirds of a package. */
+/** Without what is for readers, and without the snapshot where there is a differential: two thirds of a package. They are read by clients too, so they say so. */
 function compact(resource: Resource): Resource {
-  const { text: _text, snapshot, ...kept } = resource
-  return resource['differential'] === undefined && snapshot !== undefined ? { ...kept, differential: snapshot } : kept
+  const { text, snapshot, ...kept } = resource
+  if (text === undefined && snapshot === undefined) return resource
+  const short = { ...kept, meta: { ...kept.meta, tag: [...(kept.meta?.tag ?? []), SUBSETTED] } }
+  return resource['differential'] === undefined && snapshot !== undefined ? { ...short, differential: snapshot } : short
 }

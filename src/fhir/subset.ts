@@ -9,7 +9,7 @@ export interface Subset {
 }
 
 /** "Servers SHOULD mark the resources with the tag SUBSETTED", https://hl7.org/fhir/R4/search.html#summary */
-const SUBSETTED = { system: 'http://terminology.hl7.org/CodeSystem/v3-ObservationValue', code: 'SUBSETTED' }
+export const SUBSETTED = { system: 'http://terminology.hl7.org/CodeSystem/v3-ObservationValue', code: 'SUBSETTED' }
 /** Never left out: without them nobody knows what it is. */
 const ALWAYS = ['resourceType', 'id', 'meta']
 

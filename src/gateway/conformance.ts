@@ -2,7 +2,7 @@ import type { Issue } from '../errors.js'
 import { stringify } from '../fhir/json.js'
 import type { JudgeOptions, Profiles, Verdict } from '../fhir/profiles.js'
 import type { CodeOf, Membership, Terminology } from '../fhir/terminology.js'
-import type { ValidResource } from '../fhir/types.js'
+import type { Resource, ValidResource } from '../fhir/types.js'
 import { validate, validOrThrow } from '../fhir/validate.js'
 import type { OpenBinding } from '../fhir/validation/walk.js'
 import { type CheckingThread, LARGE_BODY } from './checking.js'
@@ -27,6 +27,8 @@ export class Conformance {
     private readonly thread: JudgingThread | null = null,
     /** For bodies that are large; without it they are checked where they are. */
     readonly checking: CheckingThread | null = null,
+    /** Definitions of the packages, which can be read and searched. */
+    readonly loaded: readonly Resource[] = [],
   ) {}
 
   get terminology(): Terminology {

@@ -1,64 +1,129 @@
 import { createHash } from 'node:crypto'
+import { requireScope } from '../auth/allows.js'
 import type { Clause, Searched } from '../clauses/clause.js'
 import { asks } from '../clauses/reach.js'
 import { ConsentryError } from '../errors.js'
 import { stringify } from '../fhir/json.js'
 import { ownDefinitions } from '../fhir/profiles.js'
-import { matches, subjectOf } from '../fhir/search/matches.js'
+import { parametersRevision } from '../fhir/search-parameters.js'
+import { matches, type Subject, subjectOf } from '../fhir/search/matches.js'
 import type { Resource } from '../fhir/types.js'
-import { audited } from './audited.js'
+import { type AuditedHandler, audited } from './audited.js'
 import { recordAccess } from './disclose.js'
 import { isHeld } from './if-none-match.js'
 import type { Intent } from './intent.js'
 import type { Handler, InteractionRequest } from './interaction.js'
 import type { GatewayParts } from './parts.js'
 import { cutAsked } from './read-subset.js'
+import { scopeClauses } from './scope-filter.js'
 
 /**
  * The conformance resources of fhir-profiles/ at `[type]/[id]`, the last segments of their canonical URL: what the
  * CapabilityStatement names can be read here, and found by search. They are the software's, public like the statement, so no consent and no
  * scope is asked; a read is audited like any other.
+ *
+ * Those of the packages that are loaded are read and found in the same way by whoever has the scope, and what somebody has stored under the same name comes
+ * before them. They are in no rows: nothing of a patient is in them.
  */
 export function withDefinitions(parts: GatewayParts, read: Handler): Handler {
-  const serve = audited(parts, async (request, trail) => {
-    const name = `${request.type}/${request.id}`
+  const serve = audited(
+    parts,
+    serving(parts, (name) => own().get(name)),
+  )
+  const serveLoaded = audited(
+    parts,
+    serving(parts, (name) => loaded(parts).get(name), requireReach(parts)),
+  )
+  return async (request: InteractionRequest) => {
+    const name = nameOf(request)
+    if (own().has(name)) return serve(request)
+    const ofPackage = loaded(parts).get(name)
+    if (ofPackage === undefined || (await stored(parts, [ofPackage])).size > 0) return read(request)
+    return serveLoaded(request)
+  }
+}
+
+const nameOf = ({ type, id }: { readonly type?: string; readonly id?: string }): string => `${type}/${id}`
+const refOf = ({ resourceType: type, id = '' }: Resource): { type: string; id: string } => ({ type, id })
+
+type Require = (request: InteractionRequest, definition: Resource) => void
+
+function serving(
+  parts: GatewayParts,
+  find: (name: string) => Resource | undefined,
+  require: Require = () => undefined,
+): AuditedHandler {
+  return async (request, trail) => {
+    const name = nameOf(request)
+    const definition = find(name) as Resource
     const cut = cutAsked(request)
     trail.touches(name)
+    require(request, definition)
     await recordAccess(parts, request, trail, { interaction: 'read' })
-    const body = served().get(name) as Uint8Array
+    const body = bodyOf(definition)
     const etag = `W/"${createHash('sha256').update(body).digest('hex').slice(0, 16)}"`
     const held = isHeld(request.headers['if-none-match'], (tag) => tag === etag)
     return { status: held ? 304 : 200, headers: { etag }, body: cut(body) }
-  })
-  return (request: InteractionRequest) =>
-    served().has(`${request.type}/${request.id}`) ? serve(request) : read(request)
+  }
+}
+
+const bodyOf = (definition: Resource): Uint8Array => Buffer.from(stringify(definition))
+
+/** @throws ConsentryError `forbidden` outside of the scopes of the token */
+function requireReach(parts: GatewayParts): Require {
+  return (request, definition) => {
+    const type = definition.resourceType
+    const clauses = scopeClauses(parts, type, requireScope(request.principal, type, 'read'))
+    if (isFound(definition, clauses, parts.baseUrl)) return
+    throw new ConsentryError('forbidden', `The scopes of the access token do not reach this ${type}.`)
+  }
 }
 
 /** @throws ConsentryError `method-not-allowed`: nobody puts another resource in the place of one of ours */
 export function refuseDefinition({ type, id, at }: Intent): void {
-  if (!served().has(`${type}/${id}`)) return
+  if (!own().has(`${type}/${id}`)) return
   throw new ConsentryError('method-not-allowed', `${type}/${id} comes with the server and is not changed.`, {
     expression: [at],
   })
 }
 
-/** What of ours a search finds, in the order of their ids. @param narrowed what the scopes of the token add for a type */
-export function definitionsFound(
+/**
+ * What of ours and of packages a search finds, in the order of their ids: one statement if packages have any of it.
+ *
+ * @param narrowed what the scopes of the token add for a type
+ */
+export async function definitionsFound(
+  parts: GatewayParts,
   searched: readonly Searched[],
   narrowed: (type: string) => readonly Clause[],
-  base: string,
-): Resource[] {
+): Promise<Resource[]> {
   const asked = new Map(searched.map(({ type, clauses }) => [type, clauses]))
-  const found = ownDefinitions().filter((resource) => {
-    const type = resource.resourceType
-    const clauses = asked.get(type)
-    if (clauses === undefined || clauses.some(isAboutOthers)) return false
-    return matches(subjectOf(resource, base), { type, clauses: [...clauses, ...narrowed(type)] })
-  })
+  const isAsked = (resource: Resource): boolean => {
+    const clauses = asked.get(resource.resourceType)
+    return clauses !== undefined && isFound(resource, [...clauses, ...narrowed(resource.resourceType)], parts.baseUrl)
+  }
+  const ofPackages = [...loaded(parts).values()].filter(isAsked)
+  const replaced = await stored(parts, ofPackages)
+  const found = [
+    ...[...own().values()].filter(isAsked),
+    ...ofPackages.filter((each) => !replaced.has(nameOf(refOf(each)))),
+  ]
   return found.sort((a, b) => ((a.id ?? '') < (b.id ?? '') ? -1 : 1))
 }
 
-/** Chains are about other resources, and no other one refers to ours. */
+/** Names of those that somebody has stored here, deleted ones too. */
+async function stored(parts: GatewayParts, definitions: readonly Resource[]): Promise<Set<string>> {
+  if (definitions.length === 0) return new Set()
+  const rows = await parts.records.read(definitions.map(refOf))
+  return new Set(rows.flatMap((row) => (row ? [nameOf(row)] : [])))
+}
+
+/** Chains are about other resources, and no other one refers to definitions. */
+function isFound(definition: Resource, clauses: readonly Clause[], base: string): boolean {
+  if (clauses.some(isAboutOthers)) return false
+  return matches(subject(definition, base), { type: definition.resourceType, clauses })
+}
+
 function isAboutOthers(clause: Clause): boolean {
   return asks(
     clause,
@@ -66,11 +131,56 @@ function isAboutOthers(clause: Clause): boolean {
   )
 }
 
-let resources: ReadonlyMap<string, Uint8Array> | undefined
+/** What search parameters find in each, until there are others: a search goes through all of them. */
+const subjects = new WeakMap<
+  Resource,
+  { readonly revision: number; readonly base: string; readonly subject: Subject }
+>()
 
-function served(): ReadonlyMap<string, Uint8Array> {
-  resources ??= new Map(
-    ownDefinitions().map((resource) => [`${resource.resourceType}/${resource.id}`, Buffer.from(stringify(resource))]),
-  )
-  return resources
+function subject(definition: Resource, base: string): Subject {
+  const revision = parametersRevision()
+  const known = subjects.get(definition)
+  if (known?.revision === revision && known.base === base) return known.subject
+  const made = subjectOf(definition, base)
+  subjects.set(definition, { revision, base, subject: made })
+  return made
+}
+
+type Named = ReadonlyMap<string, Resource>
+
+let ours: Named | undefined
+
+function own(): Named {
+  ours ??= new Map(ownDefinitions().map((resource) => [nameOf(refOf(resource)), resource]))
+  return ours
+}
+
+const named = new WeakMap<readonly Resource[], Named>()
+
+function loaded({ conformance }: GatewayParts): Named {
+  let byName = named.get(conformance.loaded)
+  if (byName === undefined) {
+    byName = namedDefinitions(conformance.loaded, own())
+    named.set(conformance.loaded, byName)
+  }
+  return byName
+}
+
+const ID = /^[A-Za-z0-9\-.]{1,64}$/
+
+/**
+ * Definitions of packages by `Type/id`. The last one of a name has it, as its canonical URL without a version means it; those before, and one whose id is that of
+ * another definition, have their version behind it. What has no URL is no definition that could be asked for.
+ */
+export function namedDefinitions(definitions: readonly Resource[], taken: Named): Named {
+  const byName = new Map<string, Resource>()
+  for (const definition of definitions.toReversed()) {
+    const { resourceType: type, url, version } = definition
+    if (typeof url !== 'string') continue
+    const id = definition.id ?? url.slice(url.lastIndexOf('/') + 1)
+    const ids = id === '' ? [] : [id, `${id}-${String(version)}`].filter((each) => ID.test(each))
+    const free = ids.find((each) => !byName.has(`${type}/${each}`) && !taken.has(`${type}/${each}`))
+    if (free !== undefined) byName.set(`${type}/${free}`, { ...definition, id: free })
+  }
+  return byName
 }

@@ -31,8 +31,9 @@ describe('an archive', () => {
         'package/other/x.txt': 'x',
       }),
     )
+    const tag = [{ system: 'http://terminology.hl7.org/CodeSystem/v3-ObservationValue', code: 'SUBSETTED' }]
     expect(read).toEqual([
-      { resourceType: 'StructureDefinition', url: 'http://a.org/p', type: 'Patient', differential: {} },
+      { resourceType: 'StructureDefinition', url: 'http://a.org/p', type: 'Patient', differential: {}, meta: { tag } },
     ])
   })
 

@@ -30,6 +30,17 @@ beforeAll(async () => {
     tarball({
       'package/package.json': '{"name":"a.b","version":"1.0.0"}',
       'package/named.json': definition(PROFILE, 'Patient', [{ id: 'Patient.name', path: 'Patient.name', min: 1 }]),
+      'package/colour.json': JSON.stringify({
+        resourceType: 'CodeSystem',
+        id: 'colour',
+        url: 'http://a.org/CodeSystem/colour',
+        version: '1.0.0',
+        name: 'Colour',
+        status: 'active',
+        content: 'complete',
+        text: { status: 'generated', div: '<div xmlns="http://www.w3.org/1999/xhtml">Colours</div>' },
+        concept: [{ code: 'red' }],
+      }),
       'package/dated.json': definition('http://a.org/dated', 'Observation', [
         { id: 'Observation.effective[x]', path: 'Observation.effective[x]', min: 1 },
       ]),
@@ -73,6 +84,72 @@ const errors = ({ body }: { body: { issue: Issue[] } }): string[] =>
 
 const patient = { resourceType: 'Patient', name: [{ family: 'Wren' }] }
 const nameless = { resourceType: 'Patient', active: true }
+
+describe('definitions of packages', () => {
+  interface Page {
+    readonly total: number
+    readonly entry?: readonly { readonly fullUrl: string; readonly resource: { readonly id: string } }[]
+  }
+  const found = async (path: string): Promise<string[]> => {
+    const { status, body } = await ask('GET', path)
+    expect(status, path).toBe(200)
+    const page = body as unknown as Page // a searchset
+    expect(page.total).toBe(page.entry?.length ?? 0)
+    return (page.entry ?? []).map(({ resource: { id } }) => id)
+  }
+
+  it('are read by name and found by URL, name and all else, and say what was left out', async () => {
+    const { status, body } = await ask('GET', '/CodeSystem/colour')
+    expect([status, body]).toMatchObject([200, { url: 'http://a.org/CodeSystem/colour', concept: [{ code: 'red' }] }])
+    expect(JSON.stringify(body)).toContain('SUBSETTED')
+    expect(body).not.toHaveProperty('text')
+    // without an id in the package, the last part of its URL
+    expect((await ask('GET', '/StructureDefinition/named')).body).toMatchObject({ url: PROFILE, id: 'named' })
+    for (const query of [
+      'url=http://a.org/CodeSystem/colour',
+      'name=Colour',
+      '_id=colour',
+      'version=1.0.0&status=active',
+    ]) {
+      expect(await found(`/CodeSystem?${query}`)).toContain('colour')
+    }
+    expect(await found(`/StructureDefinition?url=${PROFILE}`)).toEqual(['named'])
+    expect(await found('/StructureDefinition?url=http://a.org/none')).toEqual([])
+    expect((await ask('GET', '/CodeSystem/colours')).status).toBe(404)
+  })
+
+  it('need the scope, and are in the trail', async () => {
+    tokens['narrow'] = await tokenOf(data, 'ehr', '--scope', 'system/Patient.rs')
+    tokens['other'] = await tokenOf(data, 'ehr', '--scope', 'system/CodeSystem.rs?name=Size')
+    for (const [path, as] of [
+      ['/CodeSystem/colour', 'narrow'],
+      ['/CodeSystem?name=Colour', 'narrow'],
+      ['/CodeSystem/colour', 'other'],
+    ] as const) {
+      expect((await ask('GET', path, undefined, as)).status, `${path} as ${as}`).toBe(403)
+    }
+    expect((await ask('GET', '/CodeSystem?name=Colour', undefined, 'other')).body).toMatchObject({ total: 0 })
+    const trail = await ask('GET', '/AuditEvent?entity=CodeSystem/colour&_count=50', undefined, 'auditor')
+    const outcomes = (trail.body.entry as { resource: { outcome: string } }[]).map(
+      ({ resource: { outcome } }) => outcome,
+    )
+    expect(outcomes).toEqual(expect.arrayContaining(['0', '4']))
+  })
+
+  it('stand behind what somebody stores under the same name', async () => {
+    const mine = {
+      resourceType: 'CodeSystem',
+      id: 'colour',
+      url: 'http://b.org/colour',
+      status: 'draft',
+      content: 'fragment',
+    }
+    expect((await ask('PUT', '/CodeSystem/colour', mine)).status).toBe(201)
+    expect((await ask('GET', '/CodeSystem/colour')).body).toMatchObject({ url: 'http://b.org/colour' })
+    expect(await found('/CodeSystem?url=http://a.org/CodeSystem/colour')).toEqual([])
+    expect(await found('/CodeSystem?_id=colour')).toEqual(['colour'])
+  })
+})
 
 describe('$validate', () => {
   it('says of a good resource that it is good', async () => {
