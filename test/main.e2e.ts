@@ -13,7 +13,8 @@ let started: RunningProcess[] = []
 let directories: string[] = []
 beforeEach(async () => use(await mkdtemp(join(tmpdir(), 'consentry-main-'))))
 afterEach(async () => {
-  await Promise.all(started.map(({ child }) => end(child, 'SIGKILL')))
+  // Killed, they would leave their chains.
+  await Promise.all(started.map(({ child }) => end(child, 'SIGTERM')))
   started = []
   await Promise.all(directories.map((directory) => rm(directory, { recursive: true, force: true })))
   directories = []
@@ -24,13 +25,16 @@ function use(directory: string): void {
   directories.push(directory)
 }
 
+/** Without proxies, which only the first test is about. */
+const ALONE = { EMBEDDED_PROXIES: '0' }
+
 /** As after a first start, where that is not what the test is about. */
 async function startedBefore(): Promise<void> {
   use(await preparedData('consentry-main-'))
 }
 
-async function gateway() {
-  const running = await startGateway(data)
+async function gateway(extra: Record<string, string> = {}) {
+  const running = await startGateway(data, extra)
   started.push(running)
   return running
 }
@@ -77,15 +81,15 @@ describe('npm start', () => {
 
   it('refuses a second process on the same data, and starts again after a kill', async () => {
     await startedBefore()
-    const { child } = await gateway()
-    const second = await run(data, 'main.js')
+    const { child } = await gateway(ALONE)
+    const second = await run(data, 'main.js', [], ALONE)
     expect(second.code).toBe(1)
     expect(second.err).toBe(
       `The data directory ${data} is in use by process ${child.pid}; stop it, or choose another with CONSENTRY_DATA.\n`,
     )
     await end(child, 'SIGKILL')
     expect((await run(data, 'cli/token.js', ['ehr'])).err).toContain('No gateway answers')
-    const again = await gateway()
+    const again = await gateway(ALONE)
     expect((await run(data, 'cli/token.js', ['auditor'])).code).toBe(0)
     expect(await end(again.child, 'SIGINT')).toEqual([0, null])
     expect((await run(data, 'cli/token.js', ['ehr'])).err).toContain('No gateway has been started')
@@ -100,7 +104,7 @@ describe('npm start', () => {
     expect([code, err]).toEqual([1, expect.stringContaining(`PORT ${port} of 127.0.0.1 is in use`)])
     expect((await readdir(data)).filter((name) => !name.startsWith('lock'))).toEqual([])
     await startedBefore()
-    const { fhir } = await gateway()
+    const { fhir } = await gateway(ALONE)
     const twice = await run(data, 'main.js', [], { PORT: new URL(fhir).port })
     expect([twice.code, twice.err]).toEqual([1, expect.stringContaining(`${data} is in use by process`)])
   })

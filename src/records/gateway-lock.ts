@@ -17,6 +17,8 @@ const KEEPALIVES = '-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c t
 export interface GatewayLockOptions {
   readonly url: string
   readonly schema?: string
+  /** Milliseconds for which a holder is waited for that may be ending; 5 s unless told. */
+  readonly patienceMs?: number
   /** Told when another gateway has the database, which can be after the connection was lost alone: ours must end. */
   readonly onLost: (error: ConsentryError) => void
 }
@@ -43,7 +45,7 @@ export class GatewayLock {
   /** @throws ConsentryError `conflict` when another gateway holds it, `unavailable` when the database does not answer */
   static async take(options: GatewayLockOptions): Promise<GatewayLock> {
     const lock = new GatewayLock(options)
-    const until = Date.now() + PATIENCE_MS
+    const until = Date.now() + (options.patienceMs ?? PATIENCE_MS)
     for (;;) {
       const holder = await lock.#hold().catch((error: unknown) => {
         throw databaseError(error)

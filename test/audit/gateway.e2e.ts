@@ -29,7 +29,7 @@ const patients: string[] = []
 
 beforeAll(async () => {
   data = await preparedData('consentry-audit-')
-  gateway = await startGateway(data)
+  gateway = await startGateway(data, { EMBEDDED_PROXIES: '0' })
   const token = (name: string) => tokenOf(data, name)
   ehr = await token('ehr')
   auditor = await token('auditor')

@@ -21,7 +21,7 @@ const parameters = (...parameter: unknown[]) => ({ resourceType: 'Parameters', p
 const issues = (answer: Answer): string => JSON.stringify(answer.body.issue)
 
 beforeAll(async () => {
-  gateway = await ConsentGateway.open({ EMERGENCY_PER_PERSON: '3' })
+  gateway = await ConsentGateway.open({ EMERGENCY_PER_PERSON: '3', EMBEDDED_PROXIES: '0' })
   for (const name of ['emergency', 'privacy']) gateway.tokens[name] = await gateway.token(name)
 })
 afterAll(() => gateway?.close())

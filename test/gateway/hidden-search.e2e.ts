@@ -155,7 +155,7 @@ const INDIFFERENT: ReadonlySet<string> = new Set([
 ])
 
 beforeAll(async () => {
-  gateway = await ConsentGateway.open()
+  gateway = await ConsentGateway.open({ EMBEDDED_PROXIES: '1' })
   await gateway.registerClinic(clinic)
   const { privateKey } = await generateKeyPair('ES384', { extractable: true })
   const key = { ...(await exportJWK(privateKey)), kid: 'clinic-1', alg: 'ES384', use: 'sig' } satisfies JWK

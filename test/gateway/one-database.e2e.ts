@@ -5,8 +5,9 @@ import { join } from 'node:path'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { eventually } from '../ledger/support/eventually.js'
-import { end, run, type RunningProcess, startGateway, tokenOf } from '../support/gateway.js'
-import { nameOf, ownDatabase, SERVER } from '../support/own-database.js'
+import { databaseOf, end, run, type RunningProcess, startGateway, tokenOf } from '../support/gateway.js'
+import { nameOf, SERVER } from '../support/own-database.js'
+import { preparedGateway } from '../support/prepared-data.js'
 
 interface Answer {
   readonly status: number
@@ -24,9 +25,9 @@ describe.skipIf(SERVER === undefined)('a gateway on PostgreSQL (DATABASE_URL nam
   let watcher: pg.Client
 
   beforeAll(async () => {
-    url = await ownDatabase()
-    data = await mkdtemp(join(tmpdir(), 'consentry-one-'))
-    gateway = await startGateway(data, { EMBEDDED_PROXIES: '0', DATABASE_URL: url, FRESHNESS_SECONDS: '600' })
+    data = await preparedGateway('consentry-one-')
+    url = databaseOf(data) as string
+    gateway = await startGateway(data, { EMBEDDED_PROXIES: '0', FRESHNESS_SECONDS: '600' })
     bearer = `Bearer ${await tokenOf(data, 'ehr')}`
     ;[rival, watcher] = [new pg.Client({ connectionString: url }), new pg.Client({ connectionString: url })]
     await Promise.all([rival.connect(), watcher.connect()])

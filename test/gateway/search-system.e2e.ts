@@ -1,9 +1,9 @@
 import { rm } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { end, type RunningProcess, startGateway, tokenOf } from '../support/gateway.js'
-import { preparedData } from '../support/prepared-data.js'
+import { preparedGateway } from '../support/prepared-data.js'
 
-/** One real gateway, everything embedded: searches of the system and of compartments, as one client would ask them. */
+/** One real gateway: searches of the system and of compartments, as one client would ask them. */
 let data: string
 let gateway: RunningProcess
 const tokens: Record<string, string> = {}
@@ -117,7 +117,7 @@ const transactionOf = (resources: Record<string, object>) => ({
 })
 
 beforeAll(async () => {
-  data = await preparedData('consentry-system-search-')
+  data = await preparedGateway('consentry-system-search-')
   gateway = await startGateway(data, { EMBEDDED_PROXIES: '0' })
   const token = (client: string, ...options: string[]) => tokenOf(data, client, ...options)
   tokens['ehr'] = await token('ehr')

@@ -47,7 +47,7 @@ beforeAll(async () => {
   await mkdir(join(packages, 'site'))
   await writeFile(join(packages, 'site', 'package.json'), '{"name":"site","version":"1.0.0"}')
   await writeFile(join(packages, 'site', 'ValueSet-hiv.json'), JSON.stringify(SITE_SET))
-  gateway = await ConsentGateway.open({ FHIR_PACKAGES: packages })
+  gateway = await ConsentGateway.open({ FHIR_PACKAGES: packages, EMBEDDED_PROXIES: '1' })
   await gateway.registerClinic(clinic)
   await gateway.register('clinic', { entity: clinic }, ['TREAT'])
   patient = await gateway.create({ resourceType: 'Patient', name: [{ family: 'Coded' }] })

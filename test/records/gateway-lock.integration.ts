@@ -25,12 +25,14 @@ describe.skipIf(url === '')('the lock of a gateway on its database (DATABASE_URL
     await admin.end()
   })
 
-  async function take(n = 0): Promise<GatewayLock> {
+  /** Nobody is ending, unless a test says so. */
+  async function take(n = 0, patienceMs = 400): Promise<GatewayLock> {
     const told: ConsentryError[] = []
     lost = told
     const lock = await GatewayLock.take({
       url,
       schema: (schemas[n] as (typeof schemas)[number]).schema,
+      patienceMs,
       onLost: (error) => told.push(error),
     })
     held.push(lock)
@@ -69,7 +71,7 @@ describe.skipIf(url === '')('the lock of a gateway on its database (DATABASE_URL
   it('waits for one that is just ending', async () => {
     const first = await take()
     setTimeout(() => void first.release(), 300)
-    await take()
+    await take(0, 5_000)
   })
 
   it('is taken again when its session was ended', async () => {

@@ -27,9 +27,15 @@ const COMPILED = fileURLToPath(new URL('../../node_modules/.cache/consentry/comp
 /** In a data directory: the URL of the database that belongs to it. */
 export const DATABASE_FILE = 'database-of-test'
 
-export function databaseOf(data: string): Record<string, string> {
+/** URL of the database of a data directory; `undefined`: it is in there. */
+export function databaseOf(data: string): string | undefined {
   const file = join(data, DATABASE_FILE)
-  return existsSync(file) ? { DATABASE_URL: readFileSync(file, 'utf8') } : {}
+  return existsSync(file) ? readFileSync(file, 'utf8') : undefined
+}
+
+function urlOf(data: string): Record<string, string> {
+  const url = databaseOf(data)
+  return url === undefined ? {} : { DATABASE_URL: url }
 }
 
 const environment = (data: string, extra: Record<string, string>) => ({
@@ -38,7 +44,7 @@ const environment = (data: string, extra: Record<string, string>) => ({
   NODE_COMPILE_CACHE: COMPILED,
   CONSENTRY_DATA: data,
   PORT: '0',
-  ...databaseOf(data),
+  ...urlOf(data),
   ...extra,
 })
 
@@ -53,17 +59,12 @@ export async function run(data: string, module: string, args: string[] = [], ext
   return { code, out: out(), err: err() }
 }
 
-/** Starts a gateway and waits until it is ready; whoever wants to know of the process before that is told. */
-export async function startGateway(
-  data: string,
-  extra: Record<string, string> = {},
-  spawned?: (child: ChildProcess) => void,
-): Promise<RunningProcess> {
+/** Starts a gateway and waits until it is ready. */
+export async function startGateway(data: string, extra: Record<string, string> = {}): Promise<RunningProcess> {
   const child = spawn(process.execPath, [built('main.js')], {
     env: environment(data, extra),
     stdio: ['ignore', 'pipe', 'pipe'],
   })
-  spawned?.(child)
   const lines: string[] = []
   const ready = Promise.withResolvers<RunningProcess>()
   const heard = (line: string) => {

@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import pg from 'pg'
+import { databasesOf } from './end-run.js'
 
 /** The server for tests against PostgreSQL; `undefined`: there is none. */
 export const SERVER = process.env['DATABASE_URL']
 
 /** Names this run of vitest, for what is to be gone when it ends (`run.ts`). */
 export const RUN = 'TEST_RUN'
-const prefix = (): string => `consentry_run_${process.env[RUN] ?? 'alone'}_`
+const prefix = (): string => databasesOf(process.env[RUN] ?? 'alone')
 
 /** @param template a database to which nobody is connected. @returns the URL of a new database, which is dropped when the run ends */
 export async function ownDatabase(template?: string): Promise<string> {
@@ -17,15 +18,6 @@ export async function ownDatabase(template?: string): Promise<string> {
 }
 
 export const nameOf = (url: string): string => new URL(url).pathname.slice(1)
-
-export async function dropOwnDatabases(): Promise<void> {
-  const server = SERVER as string
-  const rows = await administer<{ name: string }>(
-    server,
-    `SELECT datname AS name FROM pg_database WHERE starts_with(datname, '${prefix()}')`,
-  )
-  for (const { name } of rows) await administer(server, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)
-}
 
 /** One statement, in a session of its own. */
 export async function administer<Row extends pg.QueryResultRow>(url: string, statement: string): Promise<Row[]> {

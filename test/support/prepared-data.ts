@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { built } from './built.js'
+import { templatesOf } from './end-run.js'
 import { DATABASE_FILE, end, startGateway } from './gateway.js'
 import { nameOf, ownDatabase, RUN, SERVER } from './own-database.js'
 import { copyOfTemplate } from './template.js'
@@ -22,7 +23,12 @@ export function preparedData(prefix: string): Promise<string> {
  */
 export async function preparedGateway(prefix: string): Promise<string> {
   if (SERVER === undefined) return preparedData(prefix)
-  const directory = await copyOfTemplate(`gateway-${process.env[RUN]}`, digestOfBuild(), prepareOnPostgres, prefix)
+  const directory = await copyOfTemplate(
+    templatesOf(process.env[RUN] ?? 'alone'),
+    digestOfBuild(),
+    prepareOnPostgres,
+    prefix,
+  )
   const file = join(directory, DATABASE_FILE)
   writeFileSync(file, await ownDatabase(nameOf(readFileSync(file, 'utf8'))))
   return directory

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { type DataDirectory, openDataDirectory } from '../../src/embedded/data-directory.js'
 import { ConsentryError } from '../../src/errors.js'
 
-const CACHE = fileURLToPath(new URL('../../node_modules/.cache/consentry', import.meta.url))
+export const CACHE = fileURLToPath(new URL('../../node_modules/.cache/consentry', import.meta.url))
 
 /**
  * A new directory that is a copy of a template, which is made when it is first asked for and kept until it is of other code.
@@ -66,7 +66,7 @@ async function makeTemplate(kind: string, template: string, make: (directory: st
   }
 }
 
-export function forgetTemplates(kind: string): void {
+function forgetTemplates(kind: string): void {
   if (existsSync(CACHE)) forget(`${kind}-`)
 }
 
