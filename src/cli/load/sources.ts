@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { readFile, readdir, stat } from 'node:fs/promises'
+import { readFile, readdir, realpath, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 
@@ -43,14 +43,27 @@ async function filesUnder(path: string): Promise<string[]> {
   const found = await stat(path).catch(() => {
     throw new Error(`${path} does not exist.`)
   })
-  if (!found.isDirectory()) {
-    if (LOADABLE.test(path)) return [path]
-    throw new Error(`${path} is not a .json, .ndjson, .json.gz or .ndjson.gz file.`)
+  if (found.isDirectory()) return filesIn(path, new Set())
+  if (LOADABLE.test(path)) return [path]
+  throw new Error(`${path} is not a .json, .ndjson, .json.gz or .ndjson.gz file.`)
+}
+
+/** @param seen folders by their real paths: links are followed, and may lead back */
+async function filesIn(folder: string, seen: Set<string>): Promise<string[]> {
+  const real = await realpath(folder)
+  if (seen.has(real)) return []
+  seen.add(real)
+  const files: string[] = []
+  for (const name of await readdir(folder)) {
+    const path = join(folder, name)
+    const found = await stat(path).catch(() => null)
+    if (found?.isDirectory()) files.push(...(await filesIn(path, seen)))
+    else if (LOADABLE.test(name)) {
+      if (!found) throw new Error(`${path} is a link to what does not exist.`)
+      if (found.isFile()) files.push(path)
+    }
   }
-  const entries = await readdir(path, { recursive: true, withFileTypes: true })
-  return entries
-    .filter((entry) => entry.isFile() && LOADABLE.test(entry.name))
-    .map((entry) => join(entry.parentPath, entry.name))
+  return files
 }
 
 async function inspect(path: string): Promise<Source> {
