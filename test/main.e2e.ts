@@ -1,10 +1,12 @@
 import { spawn } from 'node:child_process'
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { built } from './support/built.js'
 import { end, run, startGateway, type RunningProcess } from './support/gateway.js'
 import { preparedData } from './support/prepared-data.js'
 
@@ -109,6 +111,23 @@ describe('npm start', () => {
     expect([twice.code, twice.err]).toEqual([1, expect.stringContaining(`${data} is in use by process`)])
   })
 
+  it('says in its log what becomes of its chain', async () => {
+    await startedBefore()
+    const taken = createServer()
+    await once(taken.listen(0, '127.0.0.1'), 'listening')
+    const { port } = taken.address() as AddressInfo
+    const settings = join(data, 'chain', 'chain.json')
+    const before = JSON.parse(await readFile(settings, 'utf8')) as object
+    await writeFile(settings, JSON.stringify({ ...before, port }))
+    const env = { ...process.env, DATABASE_URL: undefined, CONSENTRY_DATA: data, PORT: '0', EMBEDDED_PROXIES: '0' }
+    const child = spawn(process.execPath, [built('main.js')], { env, stdio: ['ignore', 'pipe', 'inherit'] })
+    let said = ''
+    for await (const text of child.stdout) if ((said += String(text)).includes('Consentry is ready')) break
+    taken.close()
+    await end(child, 'SIGTERM')
+    expect(said).toContain(`Port ${port} of the embedded chain is taken`)
+  })
+
   it('refuses to start on a wrong variable, by name', async () => {
     const { code, err } = await run(data, 'main.js', [], { PORT: 'eighty', GRANT_FINALITY: 'soon' })
     expect(code).toBe(1)
@@ -118,6 +137,11 @@ describe('npm start', () => {
   it.each([
     ['HOST', '192.0.2.1', 'no address of this machine'],
     ['FHIR_PACKAGES', '/nowhere/packages', 'no folder'],
+    ['FHIR_PROFILES', 'http://example.org/nowhere', 'The profile http://example.org/nowhere is not loaded'],
+    ['CONSENTRY_DATA', fileURLToPath(import.meta.url), 'expected a directory'],
+    ['CONSENTRY_DATA', '/proc/nowhere/data', 'expected a directory'],
+    ['CONSENTRY_DATA', '/proc', 'expected a directory'],
+    ['ETH_RPC_URL', 'http://127.0.0.1:9', 'The Ethereum node at 127.0.0.1:9 does not answer'],
     ['DATABASE_URL', 'postgres://somebody:secret@127.0.0.1:9/x', 'does not answer (127.0.0.1:9)'],
     ['IPFS_API_URL', 'http://127.0.0.1:9', 'does not answer (127.0.0.1:9)'],
   ])('refuses to start on a %s that leads nowhere, by name and in one line', async (name, value, why) => {

@@ -2,7 +2,7 @@ import { requireLabelCode } from '../consent/labels.js'
 import { ConsentryError } from '../errors.js'
 import { PackageError } from '../fhir/package-archive.js'
 import { readPackages } from '../fhir/packages.js'
-import { ownDefinitions, Profiles } from '../fhir/profiles.js'
+import { ownDefinitions, Profiles, type ProfilesOptions } from '../fhir/profiles.js'
 import { Sensitivity } from '../fhir/sensitivity.js'
 import type { Resource } from '../fhir/types.js'
 import { CheckingThread } from '../gateway/checking.js'
@@ -42,11 +42,22 @@ export function composeConformance(site: Site, definitions: readonly Resource[])
       ? null
       : new RemoteTerminology({ url: terminologyUrl, timeoutMs: terminologyTimeoutMs, clock: site.clock, onProblem })
   const options = { unknownProfiles, always: profiles }
+  const judge = knowing(definitions, options)
   const thread = new JudgingThread({ packages, options })
   site.closes('judging', () => thread.close())
   const checking = new CheckingThread()
   site.closes('checking', () => checking.close())
   const own = new Set(ownDefinitions())
   const loaded = definitions.filter((each) => !own.has(each))
-  return new Conformance(new Profiles(definitions, options), server, thread, checking, loaded)
+  return new Conformance(judge, server, thread, checking, loaded)
+}
+
+function knowing(definitions: readonly Resource[], options: ProfilesOptions): Profiles {
+  try {
+    return new Profiles(definitions, options)
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+    const text = `FHIR_PROFILES is not usable: ${error.message} Expected canonicals of R4, or of what FHIR_PACKAGES has.`
+    throw new ConsentryError('invalid', text, { cause: error })
+  }
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { ConsentryError } from '../errors.js'
@@ -27,9 +27,13 @@ const HOLDER = 'lock.json'
  * Creates the directory if needed and locks it. The lock is the kernel's (a byte-range lock that SQLite takes on
  * an empty file), so it is gone the moment the holder dies, even by SIGKILL: nothing is ever stale and no process
  * id has to be believed. The file beside it only says who holds it.
+ *
+ * @throws ConsentryError `conflict` when another process has it, `invalid` when it cannot be made or written
  */
 export async function openDataDirectory(path: string): Promise<DataDirectory> {
-  await mkdir(path, { recursive: true, mode: 0o700 })
+  await makeDirectory(path).catch((error: unknown) => {
+    throw notUsable(error)
+  })
   const lock = await takeLock(path)
   const directory: DataDirectory = {
     path,
@@ -49,8 +53,42 @@ export async function openDataDirectory(path: string): Promise<DataDirectory> {
   return directory
 }
 
+/** Not `recursive`: where a file system makes no directories (/proc), Node tries that one for ever. */
+async function makeDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: 0o700 })
+  } catch (error) {
+    const code = codeOf(error)
+    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return
+    if (code !== 'ENOENT' || dirname(path) === path || (await exists(dirname(path)))) throw error
+    await makeDirectory(dirname(path))
+    await mkdir(path, { mode: 0o700 })
+  }
+}
+
+function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  )
+}
+
+function notUsable(error: unknown): ConsentryError {
+  const text = `CONSENTRY_DATA is not usable (${codeOf(error)}); expected a directory that this user may make and write.`
+  return new ConsentryError('invalid', text, { cause: error })
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : ''
+}
+
 async function takeLock(path: string): Promise<DatabaseSync> {
-  const lock = new DatabaseSync(join(path, LOCK), { timeout: 0 })
+  let lock: DatabaseSync
+  try {
+    lock = new DatabaseSync(join(path, LOCK), { timeout: 0 })
+  } catch (error) {
+    throw notUsable(error)
+  }
   try {
     // The journal in memory: the transaction is never written, only its lock matters.
     lock.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE')
@@ -97,6 +135,6 @@ async function writeDurably(path: string, content: string | Uint8Array): Promise
 }
 
 function absent(error: unknown): undefined {
-  if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+  if (codeOf(error) === 'ENOENT') return undefined
   throw error
 }

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Wallet } from 'ethers'
 import type { Config } from '../config.js'
 import { ANY_ENTITY, ANY_ENTITY_CONTROLLER } from '../consent/parties.js'
+import { ConsentryError } from '../errors.js'
 import { type Deployment, ensureDeployed } from '../ledger/deploy.js'
 import type { Contracts } from '../ledger/contracts.js'
 import { fromQuantity, type Hex } from '../ledger/hex.js'
@@ -46,12 +47,15 @@ export async function openLedger(
   publicUrl: string,
   onProblem: (error: unknown) => void,
 ): Promise<Ledger> {
+  const onChain = (problem: string): void => onProblem(new ConsentryError('unavailable', problem))
   const embedded =
-    config.ethRpcUrl === null ? await EmbeddedChain.start({ directory: directory.file('chain'), onProblem }) : null
+    config.ethRpcUrl === null
+      ? await EmbeddedChain.start({ directory: directory.file('chain'), onProblem: onChain })
+      : null
   const rpcUrl = embedded?.url ?? (config.ethRpcUrl as string)
   const socketUrl = embedded?.socketUrl ?? (/^wss?:/.test(rpcUrl) ? rpcUrl : undefined)
   const rpc = new Rpc(rpcUrl)
-  const chainId = fromQuantity(await rpc.send('eth_chainId'))
+  const chainId = await chainIdOf(rpc, config)
   const kept = embedded ? { kept: (receipt: { blockNumber: number }) => embedded.kept(receipt.blockNumber) } : {}
   const senderOf = (signer: Wallet): TransactionSender =>
     new TransactionSender({ rpc, chainId, signer, onProblem, ...kept })
@@ -96,6 +100,18 @@ export async function openLedger(
       await rpc.close()
       await embedded?.stop()
     },
+  }
+}
+
+/** The first question to the node, so that a URL which leads nowhere is told by the name of its variable. */
+async function chainIdOf(rpc: Rpc, { ethRpcUrl }: Config): Promise<number> {
+  try {
+    return fromQuantity(await rpc.send('eth_chainId'))
+  } catch (error) {
+    await rpc.close()
+    if (ethRpcUrl === null || !(error instanceof ConsentryError)) throw error
+    const text = `ETH_RPC_URL is not usable: ${error.message} Expected the RPC URL of an Ethereum node that is running.`
+    throw new ConsentryError('unavailable', text, { cause: error })
   }
 }
 
