@@ -3,6 +3,7 @@ import { requireScope } from '../auth/allows.js'
 import type { Clause, Searched } from '../clauses/clause.js'
 import { asks } from '../clauses/reach.js'
 import { ConsentryError } from '../errors.js'
+import { type BaseAsked, baseDefinition, baseIds } from '../fhir/definitions/base.js'
 import { stringify } from '../fhir/json.js'
 import { ownDefinitions } from '../fhir/profiles.js'
 import { parametersRevision } from '../fhir/search-parameters.js'
@@ -22,7 +23,7 @@ import { scopeClauses } from './scope-filter.js'
  * CapabilityStatement names can be read here, and found by search. They are the software's, public like the statement, so no consent and no
  * scope is asked; a read is audited like any other.
  *
- * Those of the packages that are loaded are read and found in the same way by whoever has the scope, and what somebody has stored under the same name comes
+ * Those of the packages that are loaded, and R4's own, are read and found in the same way by whoever has the scope, and what somebody has stored under the same name comes
  * before them. They are in no rows: nothing of a patient is in them.
  */
 export function withDefinitions(parts: GatewayParts, read: Handler): Handler {
@@ -32,15 +33,21 @@ export function withDefinitions(parts: GatewayParts, read: Handler): Handler {
   )
   const serveLoaded = audited(
     parts,
-    serving(parts, (name) => loaded(parts).get(name), requireReach(parts)),
+    serving(parts, (name) => enforced(parts, name), requireReach(parts)),
   )
   return async (request: InteractionRequest) => {
     const name = nameOf(request)
     if (own().has(name)) return serve(request)
-    const ofPackage = loaded(parts).get(name)
-    if (ofPackage === undefined || (await stored(parts, [ofPackage])).size > 0) return read(request)
+    const definition = enforced(parts, name)
+    if (definition === undefined || (await stored(parts, [definition])).size > 0) return read(request)
     return serveLoaded(request)
   }
+}
+
+/** Of a package, or else of R4 itself. */
+function enforced(parts: GatewayParts, name: string): Resource | undefined {
+  const [type = '', id = ''] = name.split('/')
+  return loaded(parts).get(name) ?? baseDefinition(type, id)
 }
 
 const nameOf = ({ type, id }: { readonly type?: string; readonly id?: string }): string => `${type}/${id}`
@@ -88,7 +95,8 @@ export function refuseDefinition({ type, id, at }: Intent): void {
 }
 
 /**
- * What of ours and of packages a search finds, in the order of their ids: one statement if packages have any of it.
+ * What of ours, of packages and of R4 a search finds, in the order of their ids: one statement if the last two have any of it. R4's own are found by `url`, `_id` and their
+ * whole `name`; in all other lists thousands of them would stand before what a site has.
  *
  * @param narrowed what the scopes of the token add for a type
  */
@@ -102,13 +110,39 @@ export async function definitionsFound(
     const clauses = asked.get(resource.resourceType)
     return clauses !== undefined && isFound(resource, [...clauses, ...narrowed(resource.resourceType)], parts.baseUrl)
   }
-  const ofPackages = [...loaded(parts).values()].filter(isAsked)
-  const replaced = await stored(parts, ofPackages)
-  const found = [
-    ...[...own().values()].filter(isAsked),
-    ...ofPackages.filter((each) => !replaced.has(nameOf(refOf(each)))),
-  ]
+  const ofPackages = loaded(parts)
+  const ofR4 = searched
+    .flatMap(({ type, clauses }) => baseIds(type, baseAsked(clauses)).map((id) => `${type}/${id}`))
+    .filter((name) => !own().has(name) && !ofPackages.has(name))
+    .slice(0, MOST_OF_R4)
+    .flatMap((name) => enforced(parts, name) ?? [])
+  const behind = [...ofPackages.values(), ...ofR4].filter(isAsked)
+  const replaced = await stored(parts, behind)
+  const found = [...[...own().values()].filter(isAsked), ...behind.filter((each) => !replaced.has(nameOf(refOf(each))))]
   return found.sort((a, b) => ((a.id ?? '') < (b.id ?? '') ? -1 : 1))
+}
+
+/** Each is read from a file. */
+const MOST_OF_R4 = 100
+
+/** What definitions may be found by; whether they are all that was asked for is looked at when they are read. */
+function baseAsked(clauses: readonly Clause[]): BaseAsked {
+  const filters = clauses.filter((clause) => clause.is === 'filter')
+  return {
+    ids: filters.flatMap((of) =>
+      of.kind === 'token' && of.param === '_id' && of.modifier === undefined
+        ? of.values.flatMap(({ code }) => code ?? [])
+        : [],
+    ),
+    urls: filters.flatMap((of) =>
+      of.kind === 'uri' && of.param === 'url' && of.modifier === undefined ? of.values.map(({ value }) => value) : [],
+    ),
+    names: filters.flatMap((of) =>
+      of.kind === 'string' && of.param === 'name' && (of.modifier === undefined || of.modifier === 'exact')
+        ? of.values.map(({ value }) => value)
+        : [],
+    ),
+  }
 }
 
 /** Names of those that somebody has stored here, deleted ones too. */

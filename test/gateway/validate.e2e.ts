@@ -118,6 +118,30 @@ describe('definitions of packages', () => {
     expect((await ask('GET', '/CodeSystem/colours')).status).toBe(404)
   })
 
+  it('of R4 itself are read by name and found by URL, id and name', async () => {
+    for (const [type, id, url, name] of [
+      ['StructureDefinition', 'Patient', 'http://hl7.org/fhir/StructureDefinition/Patient', 'Patient'],
+      ['SearchParameter', 'individual-phonetic', 'http://hl7.org/fhir/SearchParameter/individual-phonetic', 'phonetic'],
+      ['CodeSystem', 'administrative-gender', 'http://hl7.org/fhir/administrative-gender', 'AdministrativeGender'],
+      [
+        'ValueSet',
+        'administrative-gender',
+        'http://hl7.org/fhir/ValueSet/administrative-gender',
+        'AdministrativeGender',
+      ],
+    ] as const) {
+      const { status, body } = await ask('GET', `/${type}/${id}`)
+      expect([status, body], `${type}/${id}`).toMatchObject([200, { resourceType: type, id, url, name }])
+      expect(await found(`/${type}?url=${url}`)).toEqual([id])
+      expect(await found(`/${type}?_id=${id}&url=${url}`)).toEqual([id])
+      expect(await found(`/${type}?name=${name}`)).toContain(id)
+      expect(await found(`/${type}?url=${url}&status=retired`)).toEqual([])
+      expect((await ask('GET', `/${type}/${id}`, undefined, 'auditor')).status).toBe(403)
+    }
+    // lists of what a site has do not begin with all of R4
+    expect(await found('/StructureDefinition?type=Observation')).toEqual(['dated'])
+  })
+
   it('need the scope, and are in the trail', async () => {
     tokens['narrow'] = await tokenOf(data, 'ehr', '--scope', 'system/Patient.rs')
     tokens['other'] = await tokenOf(data, 'ehr', '--scope', 'system/CodeSystem.rs?name=Size')

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { dirname, join } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { fileURLToPath } from 'node:url'
+import { writeBase } from './compile-base.mjs'
 import { compileCompartments, compilePatientCompartment } from './compile-compartments.mjs'
 import { compileProfiles, compileTerminology } from './compile-conformance.mjs'
 import { compileStructures } from './compile-structures.mjs'
@@ -28,6 +29,8 @@ const outputs = [
   'profiles.json',
   'terminology.json',
   'summary.json',
+  'base.json',
+  'base.bin',
 ]
 if (existsSync(search)) outputs.push('search.json')
 
@@ -51,6 +54,7 @@ async function compile() {
   write('profiles.json', compileProfiles(source))
   write('terminology.json', compileTerminology(source))
   write('summary.json', compileSummary(source, structures.resources))
+  writeBase(source, out)
   if (existsSync(search)) (await import('./compile-search.mjs')).writeSearch(folder, out)
   writeFileSync(stamp, digest)
   console.log(`FHIR definitions compiled in ${Math.round(performance.now() - started)} ms: generated/fhir`)
