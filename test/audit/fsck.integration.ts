@@ -287,6 +287,17 @@ describe('fsck', () => {
       expect(found).toContain('3 versions were anchored, 2 are in the rows.')
     })
 
+    it('that waits twice, or waits and is not there', async () => {
+      const key = `(SELECT resource_pk FROM resource_version WHERE cid = '${cid()}')`
+      await sql(
+        `DELETE FROM anchored WHERE resource_pk = ${key}`,
+        `INSERT INTO unanchored (pks, versions, size) VALUES (ARRAY[${key}, ${key}], '{1,1}', 2), (ARRAY[${key}], '{7}', 3)`,
+      )
+      const found = told(await findings())
+      expect(found).toContain(`records | ${name()}/_history/1 | The version waits 2 times for a batch.`)
+      expect(found).toContain(`records | ${name()}/_history/7 | The version waits for a batch and is not in the rows.`)
+    })
+
     it('that was given to another patient, or whose labels were changed', async () => {
       const both = (change: string): string[] => [
         `UPDATE resource_version SET ${change} WHERE cid = '${cid()}'`,

@@ -26,7 +26,7 @@ interface RecordRow {
 
 /**
  * Each version's blocks are there and those of their CIDs, the envelope is of this record and signed by its author, and
- * what we wrote is in a batch or waits for one; rows are of the patient and labels under whose keys they are sealed. Nothing is opened: no check needs a patient's plaintext.
+ * what we wrote is in a batch or waits for one, once; rows are of the patient and labels under whose keys they are sealed. Nothing is opened: no check needs a patient's plaintext.
  */
 export const records: Check = async function* (material) {
   const { database, entity } = material
@@ -62,6 +62,7 @@ export const records: Check = async function* (material) {
     }
     yield* sealedFor.faults()
   }
+  yield* queueFaults(material)
   yield* versionGaps(material)
   yield* rowsApart(material)
   return `${count} versions`
@@ -101,6 +102,23 @@ async function block({ blocks }: Material, cid: string): Promise<Uint8Array> {
   if (found === undefined) throw new Error(`The block ${cid} is missing.`)
   requireBlock(cid, found)
   return found
+}
+
+/** What waits is there and waits once: a place in a batch is given once, so a second would hold up whatever waits with it. */
+async function* queueFaults({ database }: Material): ReturnType<Check> {
+  const { rows } = await database.query<{ name: string; times: number; there: boolean }>(
+    `SELECT coalesce(r.type || '/' || r.id, 'resource ' || q.pk) || '/_history/' || q.version AS name, q.times, v.version IS NOT NULL AS there
+     FROM (
+       SELECT pk, version, count(*)::int AS times
+       FROM (SELECT unnest(pks) AS pk, unnest(versions) AS version FROM unanchored) u GROUP BY pk, version
+     ) q LEFT JOIN resource r ON r.pk = q.pk LEFT JOIN resource_version v ON v.resource_pk = q.pk AND v.version = q.version
+     WHERE q.times > 1 OR v.version IS NULL`,
+  )
+  for (const { name, times, there } of rows) {
+    if (times > 1) yield { check: 'records', where: name, what: `The version waits ${times} times for a batch.` }
+    if (!there) yield { check: 'records', where: name, what: 'The version waits for a batch and is not in the rows.' }
+  }
+  return ''
 }
 
 /** Versions of what was written here are numbered without gaps, and the current one is the last. */
