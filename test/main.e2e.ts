@@ -111,6 +111,15 @@ describe('npm start', () => {
     expect([twice.code, twice.err]).toEqual([1, expect.stringContaining(`${data} is in use by process`)])
   })
 
+  it('leaves no chain running where the contracts that are configured are of another one', async () => {
+    await startedBefore()
+    const known = JSON.parse(await readFile(join(data, 'deployment.json'), 'utf8')) as object
+    const LEDGER_DEPLOYMENT = JSON.stringify({ ...known, chainId: 1 })
+    const { code, err } = await run(data, 'main.js', [], { LEDGER_DEPLOYMENT, EMBEDDED_PROXIES: '0' })
+    expect([code, err]).toEqual([1, expect.stringMatching(/^The node at .* is of chain 31337, our .* chain 1\.\n$/)])
+    expect(JSON.parse(await readFile(join(data, 'chain', 'chain.json'), 'utf8'))).toMatchObject({ pid: 0 })
+  })
+
   it('says in its log what becomes of its chain', async () => {
     await startedBefore()
     const taken = createServer()

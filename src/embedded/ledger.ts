@@ -52,6 +52,24 @@ export async function openLedger(
     config.ethRpcUrl === null
       ? await EmbeddedChain.start({ directory: directory.file('chain'), onProblem: onChain })
       : null
+  try {
+    return await ledgerOn(embedded, config, directory, keystore, keys, publicUrl, onProblem)
+  } catch (error) {
+    // It is a process of its own: it would outlive a start that failed.
+    await embedded?.stop()
+    throw error
+  }
+}
+
+async function ledgerOn(
+  embedded: EmbeddedChain | null,
+  config: Config,
+  directory: DataDirectory,
+  keystore: Keystore,
+  keys: EntityKeys,
+  publicUrl: string,
+  onProblem: (error: unknown) => void,
+): Promise<Ledger> {
   const rpcUrl = embedded?.url ?? (config.ethRpcUrl as string)
   const socketUrl = embedded?.socketUrl ?? (/^wss?:/.test(rpcUrl) ? rpcUrl : undefined)
   const rpc = new Rpc(rpcUrl)
