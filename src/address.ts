@@ -1,6 +1,6 @@
-import { createServer as createSocketServer } from 'node:net'
 import { type Config, ConfigurationError } from './config.js'
 import { openDataDirectory } from './embedded/data-directory.js'
+import { freePort, listenable } from './embedded/free-port.js'
 
 /**
  * The issuer of tokens has its URL in every token, so the port must be known before the parts are made; and one that is taken is told
@@ -15,7 +15,7 @@ export async function portToListenOn({
   dataDirectory,
 }: Pick<Config, 'host' | 'port' | 'dataDirectory'>): Promise<number> {
   try {
-    return await freePort(host, port)
+    return await (port === 0 ? freePort(host) : listenable(host, port))
   } catch (error) {
     // Mostly it is this gateway itself, started twice: then the directory is in use, and says so.
     if (codeOf(error) === 'EADDRINUSE') await (await openDataDirectory(dataDirectory)).close()
@@ -53,14 +53,4 @@ export function cannotListen(error: unknown, host: string, port: number): unknow
 export function urlHost(host: string): string {
   if (host === '0.0.0.0' || host === '::') return '127.0.0.1'
   return host.includes(':') ? `[${host}]` : host
-}
-
-function freePort(host: string, wanted: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createSocketServer().once('error', reject)
-    probe.listen(wanted, host, () => {
-      const address = probe.address()
-      probe.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
-    })
-  })
 }

@@ -30,8 +30,9 @@ export async function openStorage(site: Site): Promise<Storage> {
   const directory = await site.opened('data directory', openDataDirectory(config.dataDirectory), (d) => d.close())
   const keystore = await Keystore.open(directory.file('keystore.json'), await passphrase(config, directory))
   const keys = await entityKeys(keystore)
-  const database = await site.opened('database', openRecords(site, directory), (d) => d.close())
+  // A node that does not answer is told before an embedded database is made, which takes seconds.
   const blocks = await site.opened('blocks', openBlocks(config, directory), (b) => b.close())
+  const database = await site.opened('database', openRecords(site, directory), (d) => d.close())
   return { directory, keystore, keys, database, blocks }
 }
 

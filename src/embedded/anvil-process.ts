@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process'
 import { openSync, closeSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ConsentryError } from '../errors.js'
 import { Rpc } from '../ledger/rpc.js'
+import { freePort, HOST, listenable, taken } from './free-port.js'
 
 export interface AnvilArguments {
   readonly binary: string
@@ -120,39 +120,13 @@ function running(pid: number): boolean {
   }
 }
 
-/** Below the ports that systems lend to outgoing connections (32,768 and up on Linux), so that it is free again later. */
-const LASTING_PORTS = { from: 20_000, count: 12_000 }
-
 /** `wanted` if nobody has it (who has just been killed lets go of it a little later), else one that will last. */
 export async function lastingPort(wanted: number): Promise<number> {
   for (let attempt = 0; wanted !== 0 && attempt < 20; attempt++) {
-    if ((await listens(wanted)) !== null) return wanted
+    if ((await listenable(HOST, wanted).catch(taken)) !== null) return wanted
     await sleep(50)
   }
-  for (;;) {
-    const port = LASTING_PORTS.from + Math.floor(Math.random() * LASTING_PORTS.count)
-    if ((await listens(port)) !== null) return port
-  }
-}
-
-/** A port that is free now. */
-export async function freePort(): Promise<number> {
-  return (await listens(0)) ?? 0
-}
-
-/** The port that can be listened on, `null` when somebody has it. */
-async function listens(port: number): Promise<number | null> {
-  return await new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EADDRINUSE') resolve(null)
-      else reject(error)
-    })
-    server.listen(port, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' && address ? address.port : port))
-    })
-  })
+  return freePort()
 }
 
 /**

@@ -6,8 +6,9 @@ import { keccak256 } from 'ethers'
 import { header } from '../ledger/chain.js'
 import type { Hex } from '../ledger/hex.js'
 import { Rpc } from '../ledger/rpc.js'
-import { endProcess, freePort, isOurs, ownership, startAnvil, watchOrphan } from './anvil-process.js'
+import { endProcess, isOurs, ownership, startAnvil, watchOrphan } from './anvil-process.js'
 import { writeDurably, type JournalBlock } from './anvil-journal.js'
+import { freePort } from './free-port.js'
 
 export interface RestoreOptions {
   readonly binary: string

@@ -102,10 +102,12 @@ describe('a dump of the database', () => {
     expect(wanted.length).toBeGreaterThan(200)
     expect(await foundInTables(wanted)).toEqual([])
     // words of the catalogue are in an empty database too and say nothing
-    const suspect = found(changed(empty, files(directory)), wanted)
+    // four letters, large or small, stand by chance in one of some ten clusters: binary columns are as they are there
+    const long = wanted.filter(({ length }) => length >= 6)
+    const suspect = found(changed(empty, files(directory)), long)
     const catalogue = found(Buffer.concat([...empty.values()]), suspect)
     expect(suspect.filter((one) => !catalogue.includes(one))).toEqual([])
-    expect(wanted.length - catalogue.length).toBeGreaterThan(200)
+    expect(long.length - catalogue.length).toBeGreaterThan(200)
   })
 
   it('would show a text that is stored in the clear', async () => {

@@ -1,4 +1,3 @@
-import type { AddressInfo } from 'node:net'
 import { tokenAuthenticator } from '../../src/auth/authenticate.js'
 import { authorizationServer } from '../../src/auth/authorization-server.js'
 import type { ClientRegistry } from '../../src/auth/clients.js'
@@ -7,6 +6,7 @@ import { MemoryReplayGuard } from '../../src/auth/replay.js'
 import { signingKey } from '../../src/auth/signing-keys.js'
 import { smartConfiguration } from '../../src/auth/smart-configuration.js'
 import { requestToken } from '../../src/cli/access-token.js'
+import { freePort } from '../../src/embedded/free-port.js'
 import { fhirXml } from '../../src/fhir/xml.js'
 import type { FhirInteractions, InteractionRequest, OpenRequest } from '../../src/gateway/interaction.js'
 import { closeWhenAnswered, trackInFlight } from '../../src/http/in-flight.js'
@@ -61,7 +61,7 @@ export async function startEdge(
   const clients = new Map(made.map((client) => [client.registration.id, client]))
   const inFlight = trackInFlight(server)
   const registry: ClientRegistry = { find: async (id) => clients.get(id)?.registration }
-  // A server must know its port before it is built; this one is free a moment ago and hardly taken since.
+  // A server must know its port before it is built.
   const port = await freePort()
   const origin = `http://127.0.0.1:${port}`
   const audience = `${origin}/fhir`
@@ -147,14 +147,4 @@ export function memoryStore() {
     read: async (name: string) => secrets.get(name),
     write: async (name: string, secret: Uint8Array) => void secrets.set(name, secret),
   }
-}
-
-async function freePort(): Promise<number> {
-  const { createServer: createSocketServer } = await import('node:net')
-  return new Promise((resolve) => {
-    const probe = createSocketServer().listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as AddressInfo
-      probe.close(() => resolve(port))
-    })
-  })
 }
