@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { requireScope } from '../auth/allows.js'
+import type { Principal } from '../auth/principal.js'
 import type { Clause, Searched } from '../clauses/clause.js'
 import { asks } from '../clauses/reach.js'
 import { ConsentryError } from '../errors.js'
@@ -39,7 +40,8 @@ export function withDefinitions(parts: GatewayParts, read: Handler): Handler {
     const name = nameOf(request)
     if (own().has(name)) return serve(request)
     const definition = enforced(parts, name)
-    if (definition === undefined || (await stored(parts, [definition])).size > 0) return read(request)
+    if (definition === undefined || (await stored(parts, request.principal, [definition])).size > 0)
+      return read(request)
     return serveLoaded(request)
   }
 }
@@ -102,6 +104,7 @@ export function refuseDefinition({ type, id, at }: Intent): void {
  */
 export async function definitionsFound(
   parts: GatewayParts,
+  principal: Principal,
   searched: readonly Searched[],
   narrowed: (type: string) => readonly Clause[],
 ): Promise<Resource[]> {
@@ -117,7 +120,7 @@ export async function definitionsFound(
     .slice(0, MOST_OF_R4)
     .flatMap((name) => enforced(parts, name) ?? [])
   const behind = [...ofPackages.values(), ...ofR4].filter(isAsked)
-  const replaced = await stored(parts, behind)
+  const replaced = await stored(parts, principal, behind)
   const found = [...[...own().values()].filter(isAsked), ...behind.filter((each) => !replaced.has(nameOf(refOf(each))))]
   return found.sort((a, b) => ((a.id ?? '') < (b.id ?? '') ? -1 : 1))
 }
@@ -145,11 +148,17 @@ function baseAsked(clauses: readonly Clause[]): BaseAsked {
   }
 }
 
-/** Names of those that somebody has stored here, deleted ones too. */
-async function stored(parts: GatewayParts, definitions: readonly Resource[]): Promise<Set<string>> {
+/** Names of those that somebody has stored here, deleted ones too, and that the caller may read: of others nobody is told that they exist. */
+async function stored(
+  parts: GatewayParts,
+  principal: Principal,
+  definitions: readonly Resource[],
+): Promise<Set<string>> {
   if (definitions.length === 0) return new Set()
-  const rows = await parts.records.read(definitions.map(refOf))
-  return new Set(rows.flatMap((row) => (row ? [nameOf(row)] : [])))
+  const rows = (await parts.records.read(definitions.map(refOf))).filter((row) => row !== null)
+  if (rows.length === 0) return new Set()
+  const permits = await parts.access.permits(principal, 'read', rows)
+  return new Set(rows.flatMap((row, i) => (permits[i] === null ? [] : [nameOf(row)])))
 }
 
 /** Chains are about other resources, and no other one refers to definitions. */

@@ -37,7 +37,7 @@ export async function searchPage(
   const [first, ...also] = await searchConditions(parts, request.principal, query.searched)
   if (first === undefined) throw new ConsentryError('internal', 'A search is of no type.')
   const narrowed = (type: string) => scopeClauses(parts, type, requireScope(request.principal, type, 'search-type'))
-  const own = await definitionsFound(parts, query.searched, narrowed)
+  const own = await definitionsFound(parts, request.principal, query.searched, narrowed)
   const mixed = mixedPage(own, {
     ...first,
     ...(also.length === 0 ? {} : { also }),

@@ -257,3 +257,23 @@ it('is as it was afterwards', async () => {
     ).status,
   ).toBe(403)
 })
+
+describe('a definition that comes with the server', () => {
+  const name = 'ValueSet/yesnodontknow'
+  const url = 'http://hl7.org/fhir/ValueSet/yesnodontknow'
+  const seen = async (as: string) => {
+    const read = await gateway.ask('GET', `/${name}`, undefined, { as })
+    const found = await gateway.ask('GET', `/ValueSet?url=${url}`, undefined, { as })
+    return [read.status, read.body.url, found.status, found.body.total]
+  }
+
+  it('stays what it is to those who may not see what was stored under its name', async () => {
+    expect(await seen('clinic')).toEqual([200, url, 200, 1])
+    const mine = { resourceType: 'ValueSet', id: 'yesnodontknow', url: 'urn:example:mine', status: 'draft' }
+    expect((await gateway.ask('PUT', `/${name}`, mine)).status).toBe(201)
+    expect(await seen('ehr')).toEqual([200, 'urn:example:mine', 200, 0])
+    expect(await seen('clinic')).toEqual([200, url, 200, 1])
+    expect((await gateway.ask('DELETE', `/${name}`)).status).toBeLessThan(300)
+    expect(await seen('clinic')).toEqual([200, url, 200, 1])
+  })
+})
