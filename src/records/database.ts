@@ -43,6 +43,14 @@ export class Database implements Sql {
     return this.#told(() => this.session(work))
   }
 
+  /** Statements that only read, and all see the same rows. */
+  snapshot<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
+    return this.transaction(async (sql) => {
+      await sql.query('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY')
+      return work(sql)
+    })
+  }
+
   /** As `run` for a statement that writes: tried again after a deadlock, errors as the driver gives them. */
   execute<Row>(statement: Statement, values: readonly unknown[]): Promise<Result<Row>> {
     return persistently(() => send<Row>(this.#pool, statement, values))

@@ -35,8 +35,7 @@ export async function mergedTypes<Row extends TypeRow>(
 ): Promise<readonly Row[] | undefined> {
   const { also = [], cursor: _, sort = [], ...rest } = query
   const types = [query, ...also]
-  return database.transaction(async (sql) => {
-    await sql.query('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY')
+  return database.snapshot(async (sql) => {
     const joint = await jointOf(sql, index, types, sort)
     const found: Row[] = []
     const contexts: Row[] = []

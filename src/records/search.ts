@@ -122,8 +122,7 @@ function byNames(
   const keys = (query.sort ?? []).map(({ by, param }) =>
     by === 'name' ? index.sortParameter(query.type, param) : undefined,
   )
-  return database.transaction(async (sql) => {
-    await sql.query('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY')
+  return database.snapshot(async (sql) => {
     const names = await namesOf(sql, index, [...new Set(keys.filter((key) => key !== undefined))])
     const ranks = keys.map((key) => (key === undefined ? undefined : ranksOf(names.get(key) ?? new Map())))
     const at = from && { ...from, keys: from.keys.map((key, i) => ranked(key, ranks[i])) }
@@ -147,8 +146,7 @@ function latest(
   filter: RowFilter,
   from: Place | undefined,
 ): Promise<readonly Row[]> {
-  return database.transaction(async (sql) => {
-    await sql.query('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY')
+  return database.snapshot(async (sql) => {
     const parameters = new Parameters()
     const condition = new ClauseCompiler(index, parameters, parameters.filter(filter)).condition(
       query.type,
