@@ -32,7 +32,14 @@ export async function composeLedger(site: Site, storage: Storage, { database, mi
   const { directory, keystore, keys } = storage
   const chain = await site.opened(
     'ledger',
-    openLedger(config, directory, keystore, keys, site.publicUrl, site.standingProblem('the ledger has a problem')),
+    openLedger({
+      config,
+      directory,
+      keystore,
+      keys,
+      publicUrl: site.publicUrl,
+      onProblem: site.standingProblem('the ledger has a problem'),
+    }),
     (ledger) => ledger.close(),
   )
   const { contracts, sender } = chain

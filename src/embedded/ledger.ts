@@ -30,6 +30,15 @@ export interface Ledger {
   close(): Promise<void>
 }
 
+export interface LedgerParts {
+  readonly config: Config
+  readonly directory: DataDirectory
+  readonly keystore: Keystore
+  readonly keys: EntityKeys
+  readonly publicUrl: string
+  readonly onProblem: (error: unknown) => void
+}
+
 /** Seconds between the proposal and the completion of a recovery, on contracts that we deploy ourselves. */
 const RECOVERY_DELAY = 7 * 86_400
 const DEPLOYMENT_FILE = 'deployment.json'
@@ -39,21 +48,15 @@ const DEPLOYMENT_FILE = 'deployment.json'
  * entity registered at the first start. With ETH_RPC_URL the same on that node, unless LEDGER_DEPLOYMENT names contracts of
  * a consortium, whose administrator then registers us.
  */
-export async function openLedger(
-  config: Config,
-  directory: DataDirectory,
-  keystore: Keystore,
-  keys: EntityKeys,
-  publicUrl: string,
-  onProblem: (error: unknown) => void,
-): Promise<Ledger> {
+export async function openLedger(parts: LedgerParts): Promise<Ledger> {
+  const { config, directory, onProblem } = parts
   const onChain = (problem: string): void => onProblem(new ConsentryError('unavailable', problem))
   const embedded =
     config.ethRpcUrl === null
       ? await EmbeddedChain.start({ directory: directory.file('chain'), onProblem: onChain })
       : null
   try {
-    return await ledgerOn(embedded, config, directory, keystore, keys, publicUrl, onProblem)
+    return await ledgerOn(embedded, parts)
   } catch (error) {
     // It is a process of its own: it would outlive a start that failed.
     await embedded?.stop()
@@ -63,12 +66,7 @@ export async function openLedger(
 
 async function ledgerOn(
   embedded: EmbeddedChain | null,
-  config: Config,
-  directory: DataDirectory,
-  keystore: Keystore,
-  keys: EntityKeys,
-  publicUrl: string,
-  onProblem: (error: unknown) => void,
+  { config, directory, keystore, keys, publicUrl, onProblem }: LedgerParts,
 ): Promise<Ledger> {
   const rpcUrl = embedded?.url ?? (config.ethRpcUrl as string)
   const socketUrl = embedded?.socketUrl ?? (/^wss?:/.test(rpcUrl) ? rpcUrl : undefined)
