@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { isResource } from './is-resource.js'
 import { parseJson } from './json.js'
 import { filesOf, PackageError } from './package-archive.js'
-import { SUBSETTED } from './subset.js'
+import { subsetted } from './subset.js'
 import type { Resource } from './types.js'
 
 /** Types of a package that are used; its examples and its pages are not. */
@@ -77,6 +77,6 @@ function conformanceIn(name: string, bytes: Uint8Array): Resource[] {
 function compact(resource: Resource): Resource {
   const { text, snapshot, ...kept } = resource
   if (text === undefined && snapshot === undefined) return resource
-  const short = { ...kept, meta: { ...kept.meta, tag: [...(kept.meta?.tag ?? []), SUBSETTED] } }
+  const short = subsetted<Resource>(kept)
   return resource['differential'] === undefined && snapshot !== undefined ? { ...short, differential: snapshot } : short
 }

@@ -9,7 +9,7 @@ export interface Subset {
 }
 
 /** "Servers SHOULD mark the resources with the tag SUBSETTED", https://hl7.org/fhir/R4/search.html#summary */
-export const SUBSETTED = { system: 'http://terminology.hl7.org/CodeSystem/v3-ObservationValue', code: 'SUBSETTED' }
+const SUBSETTED = { system: 'http://terminology.hl7.org/CodeSystem/v3-ObservationValue', code: 'SUBSETTED' }
 /** Never left out: without them nobody knows what it is. */
 const ALWAYS = ['resourceType', 'id', 'meta']
 
@@ -23,7 +23,7 @@ export function subsetAsked({ summary, elements }: Pick<ResultOptions, 'summary'
 /** A resource with what is wanted of it, and what R4 does not let it be without; tagged as such. */
 export function subsetOf(body: Uint8Array, subset: Subset): Uint8Array {
   const resource = parseJson(body) as JsonObject
-  return Buffer.from(stringify(marked(reduced(resource, subset))))
+  return Buffer.from(stringify(subsetted(reduced(resource, subset))))
 }
 
 function reduced(resource: JsonObject, { summary, elements }: Subset): JsonObject {
@@ -84,15 +84,15 @@ function isOneOf(names: readonly string[], name: string): boolean {
   )
 }
 
-function marked(resource: JsonObject): JsonObject {
-  const meta = (resource['meta'] ?? {}) as JsonObject
-  const tags = Array.isArray(meta['tag']) ? meta['tag'] : []
-  // in the order in which R4 has them
-  const { resourceType, id, meta: _, ...rest } = resource
+/** The resource with the tag that something of it is left out; elements in the order in which R4 has them. */
+export function subsetted<T extends Readonly<Record<string, unknown>>>(resource: T): T {
+  const { resourceType, id, meta, ...rest } = resource
+  const before = (meta ?? {}) as { readonly tag?: unknown }
+  const tags: unknown[] = Array.isArray(before.tag) ? before.tag : []
   return {
     resourceType,
     ...(id === undefined ? {} : { id }),
-    meta: { ...meta, tag: [...tags, SUBSETTED] },
+    meta: { ...before, tag: [...tags, SUBSETTED] },
     ...rest,
-  } as JsonObject
+  } as unknown as T // the same elements, `meta` with a tag more
 }

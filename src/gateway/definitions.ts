@@ -28,28 +28,22 @@ import { scopeClauses } from './scope-filter.js'
  * before them. They are in no rows: nothing of a patient is in them.
  */
 export function withDefinitions(parts: GatewayParts, read: Handler): Handler {
-  const serve = audited(
-    parts,
-    serving(parts, (name) => own().get(name)),
-  )
-  const serveLoaded = audited(
-    parts,
-    serving(parts, (name) => enforced(parts, name), requireReach(parts)),
-  )
+  const serve = (definition: Resource, require?: Require) => audited(parts, serving(parts, definition, require))
   return async (request: InteractionRequest) => {
     const name = nameOf(request)
-    if (own().has(name)) return serve(request)
+    const ours = own().get(name)
+    if (ours !== undefined) return serve(ours)(request)
     const definition = enforced(parts, name)
     if (definition === undefined || (await stored(parts, request.principal, [definition])).size > 0)
       return read(request)
-    return serveLoaded(request)
+    return serve(definition, requireReach(parts))(request)
   }
 }
 
 /** Of a package, or else of R4 itself. */
 function enforced(parts: GatewayParts, name: string): Resource | undefined {
   const [type = '', id = ''] = name.split('/')
-  return loaded(parts).get(name) ?? baseDefinition(type, id)
+  return loaded(parts).byName.get(name) ?? baseDefinition(type, id)
 }
 
 const nameOf = ({ type, id }: { readonly type?: string; readonly id?: string }): string => `${type}/${id}`
@@ -57,16 +51,10 @@ const refOf = ({ resourceType: type, id = '' }: Resource): { type: string; id: s
 
 type Require = (request: InteractionRequest, definition: Resource) => void
 
-function serving(
-  parts: GatewayParts,
-  find: (name: string) => Resource | undefined,
-  require: Require = () => undefined,
-): AuditedHandler {
+function serving(parts: GatewayParts, definition: Resource, require: Require = () => undefined): AuditedHandler {
   return async (request, trail) => {
-    const name = nameOf(request)
-    const definition = find(name) as Resource
     const cut = cutAsked(request)
-    trail.touches(name)
+    trail.touches(nameOf(request))
     require(request, definition)
     await recordAccess(parts, request, trail, { interaction: 'read' })
     const body = bodyOf(definition)
@@ -116,10 +104,10 @@ export async function definitionsFound(
   const ofPackages = loaded(parts)
   const ofR4 = searched
     .flatMap(({ type, clauses }) => baseIds(type, baseAsked(clauses)).map((id) => `${type}/${id}`))
-    .filter((name) => !own().has(name) && !ofPackages.has(name))
+    .filter((name) => !own().has(name) && !ofPackages.byName.has(name))
     .slice(0, MOST_OF_R4)
     .flatMap((name) => enforced(parts, name) ?? [])
-  const behind = [...ofPackages.values(), ...ofR4].filter(isAsked)
+  const behind = [...searched.flatMap(({ type }) => ofPackages.byType.get(type) ?? []), ...ofR4].filter(isAsked)
   const replaced = await stored(parts, principal, behind)
   const found = [...[...own().values()].filter(isAsked), ...behind.filter((each) => !replaced.has(nameOf(refOf(each))))]
   return found.sort((a, b) => ((a.id ?? '') < (b.id ?? '') ? -1 : 1))
@@ -198,15 +186,21 @@ function own(): Named {
   return ours
 }
 
-const named = new WeakMap<readonly Resource[], Named>()
+/** Every search asks for those of its types. */
+interface Loaded {
+  readonly byName: Named
+  readonly byType: ReadonlyMap<string, readonly Resource[]>
+}
 
-function loaded({ conformance }: GatewayParts): Named {
-  let byName = named.get(conformance.loaded)
-  if (byName === undefined) {
-    byName = namedDefinitions(conformance.loaded, own())
-    named.set(conformance.loaded, byName)
-  }
-  return byName
+const named = new WeakMap<readonly Resource[], Loaded>()
+
+function loaded({ conformance }: GatewayParts): Loaded {
+  const known = named.get(conformance.loaded)
+  if (known !== undefined) return known
+  const byName = namedDefinitions(conformance.loaded, own())
+  const made = { byName, byType: Map.groupBy(byName.values(), ({ resourceType }) => resourceType) }
+  named.set(conformance.loaded, made)
+  return made
 }
 
 const ID = /^[A-Za-z0-9\-.]{1,64}$/

@@ -1,9 +1,9 @@
-import { closeSync, openSync, readFileSync, readSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { inflateRawSync } from 'node:zlib'
 import { isResource } from '../is-resource.js'
 import { parseJson } from '../json.js'
-import { SUBSETTED } from '../subset.js'
+import { subsetted } from '../subset.js'
 import type { Resource } from '../types.js'
 import { projectFolder } from './structures.js'
 
@@ -54,19 +54,14 @@ export function baseIds(type: string, asked: BaseAsked): string[] {
   return [...new Set(found)]
 }
 
+let pieces: Buffer | undefined
+
 /** A definition of R4 by its type and id: without narrative and snapshot, as its tag says. */
 export function baseDefinition(type: string, id: string): Resource | undefined {
   const row = namesOf(type).byId.get(id)
   if (row === undefined) return undefined
   const [, , , offset, length] = row
-  const bytes = Buffer.alloc(length)
-  const opened = openSync(file('base.bin'), 'r')
-  try {
-    readSync(opened, bytes, 0, length, offset)
-  } finally {
-    closeSync(opened)
-  }
-  const resource: unknown = parseJson(inflateRawSync(bytes))
-  if (!isResource(resource)) return undefined
-  return { ...resource, meta: { ...resource.meta, tag: [...(resource.meta?.tag ?? []), SUBSETTED] } }
+  pieces ??= readFileSync(file('base.bin'))
+  const resource: unknown = parseJson(inflateRawSync(pieces.subarray(offset, offset + length)))
+  return isResource(resource) ? subsetted(resource) : undefined
 }
