@@ -1,6 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm'
 
-/** As in `Anchors`: leaves of one row of the queue. */
+/** Versions of one row of the queue: half of what is anchored at once. */
 const QUEUED = 500
 
 /**

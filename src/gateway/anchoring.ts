@@ -9,12 +9,13 @@ import { ContractRefusal } from '../ledger/refusal.js'
 import type { TransactionSender } from '../ledger/sender.js'
 import type { Anchors, Unanchored } from '../records/anchors.js'
 import type { Sql } from '../records/database.js'
+import { QUEUED } from '../records/write-statement.js'
 import type { BlockStore } from '../vault/blocks/block-store.js'
 import { merkleRoot } from '../vault/merkle.js'
 import type { ChainShare } from './chain-sink.js'
 
-/** Leaves of one batch. */
-const BATCH = 1_000
+/** Leaves of one batch: a row of the queue is half of it at most, so where more waits than fits a batch is fuller than that. */
+const BATCH = 2 * QUEUED
 /** Pause after which versions that wait are gathered into a batch. */
 const GATHER_MS = 50
 /**
@@ -110,8 +111,7 @@ export class Anchoring implements ChainShare {
       for (let gathered = BATCH; !signal.aborted;) {
         const began = Date.now()
         await this.#sendUnconfirmed(signal)
-        // A row of the queue is half a batch at most, so where more waits than fits a batch is fuller than that.
-        if (gathered <= BATCH / 2) return Math.max(GATHER_MS, PAUSE_MS - (Date.now() - began))
+        if (gathered <= QUEUED) return Math.max(GATHER_MS, PAUSE_MS - (Date.now() - began))
         gathered = await this.#prepare()
         if (gathered === 0) return null
       }

@@ -21,8 +21,8 @@ export interface Writing {
 const FACETS = 'CASE WHEN facet_from IS NULL THEN NULL ELSE ($42::bigint[])[facet_from:facet_to] END'
 const XID = 'pg_current_xact_id()::text::bigint'
 
-/** Versions of one row of the queue at most: two of them fill a batch. */
-const QUEUED = 500
+/** Versions of one row of the queue of what is to be anchored, at most. */
+export const QUEUED = 500
 
 const OTHERS = 'CASE WHEN other_from IS NULL THEN NULL ELSE ($47::bytea[])[other_from:other_to] END'
 
