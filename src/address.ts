@@ -1,5 +1,6 @@
 import { type Config, ConfigurationError } from './config.js'
 import { openDataDirectory } from './embedded/data-directory.js'
+import { codeOf } from './errors.js'
 import { freePort, listenable } from './embedded/free-port.js'
 
 /**
@@ -21,10 +22,6 @@ export async function portToListenOn({
     if (codeOf(error) === 'EADDRINUSE') await (await openDataDirectory(dataDirectory)).close()
     throw cannotListen(error, host, port)
   }
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : ''
 }
 
 /** By the name of the variable where it is one's fault; any other error as it is. */

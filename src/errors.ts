@@ -113,6 +113,11 @@ export interface ErrorOptions {
   cause?: unknown
 }
 
+/** `ENOENT`, `EADDRINUSE` and the like, of an error of the system or of a library; empty: it has none. */
+export function codeOf(error: unknown): string {
+  return typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : ''
+}
+
 /** The only error type that is meant to cross folders; anything else becomes `internal` without detail at the edge. */
 export class ConsentryError extends Error {
   override readonly name = 'ConsentryError'

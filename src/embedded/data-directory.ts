@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { ConsentryError } from '../errors.js'
+import { codeOf, ConsentryError } from '../errors.js'
 import { RUNNING_FILE, type RunningGateway } from './running.js'
 
 /** Everything that one gateway keeps on disk, for the owner's eyes only, open in one process at a time. */
@@ -76,10 +76,6 @@ function exists(path: string): Promise<boolean> {
 function notUsable(error: unknown): ConsentryError {
   const text = `CONSENTRY_DATA is not usable (${codeOf(error)}); expected a directory that this user may make and write.`
   return new ConsentryError('invalid', text, { cause: error })
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : ''
 }
 
 async function takeLock(path: string): Promise<DatabaseSync> {

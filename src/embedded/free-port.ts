@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto'
 import { createServer } from 'node:net'
+import { codeOf } from '../errors.js'
 
 /**
  * Below what systems give to outgoing connections (Linux: from 32768; RFC 6335, section 6: from 49152), one of which takes a port now and
@@ -31,7 +32,7 @@ export function listenable(host: string, port: number): Promise<number> {
 }
 
 /** For a port that somebody has: null; throws any other error. EACCES: Windows keeps ranges for itself. */
-export function taken(error: NodeJS.ErrnoException): null {
-  if (error.code === 'EADDRINUSE' || error.code === 'EACCES') return null
+export function taken(error: unknown): null {
+  if (['EADDRINUSE', 'EACCES'].includes(codeOf(error))) return null
   throw error
 }

@@ -1,4 +1,4 @@
-import { ConsentryError, type ErrorKind, HTTP_STATUS, type Issue } from '../errors.js'
+import { codeOf, ConsentryError, type ErrorKind, HTTP_STATUS, type Issue } from '../errors.js'
 
 /** The one place where errors become HTTP: a status, an OperationOutcome and the headers that belong to it. */
 export interface Refusal {
@@ -83,8 +83,7 @@ function asConsentryError(error: unknown, bodyBytes: number | undefined): Consen
   if (error instanceof ConsentryError)
     // The cause of an internal error stays inside.
     return error.kind === 'internal' ? new ConsentryError('internal', UNKNOWN.diagnostics, { cause: error }) : error
-  const code = typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : ''
-  const [kind, diagnostics, place] = FASTIFY[code] ?? (['internal', UNKNOWN.diagnostics] as const)
+  const [kind, diagnostics, place] = FASTIFY[codeOf(error)] ?? (['internal', UNKNOWN.diagnostics] as const)
   const limit = kind === 'too-large' && bodyBytes !== undefined ? `; its limit is ${bodyBytes} bytes, decompressed` : ''
   return new ConsentryError(kind, `${diagnostics.slice(0, -1)}${limit}.`, {
     cause: error,
