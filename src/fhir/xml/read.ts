@@ -2,12 +2,12 @@ import { type SaxesAttributeNS, SaxesParser, type SaxesTagNS } from 'saxes'
 import { ConsentryError, type IssueCode } from '../../errors.js'
 import { decodeUtf8, inWords, placeAt } from '../text-place.js'
 import { isResourceType } from '../definitions/structures.js'
-import { JSON_LIMITS, type JsonObject, type JsonValue, numberFrom } from '../json.js'
-import { elementsOf, type ElementOfType, isAttribute, isNumeric, isPrimitive } from '../definitions/elements.js'
+import { JSON_LIMITS, type JsonObject, type JsonValue } from '../json.js'
+import { elementsOf, type ElementOfType, isAttribute, isPrimitive } from '../definitions/elements.js'
+import { tidy, valueOf } from './json-form.js'
+import { FHIR_NAMESPACE, withNamespace, XHTML_NAMESPACE } from './namespaces.js'
 import { whyNotWellFormed } from './well-formed.js'
 
-export const FHIR_NAMESPACE = 'http://hl7.org/fhir'
-export const XHTML_NAMESPACE = 'http://www.w3.org/1999/xhtml'
 const XSI_NAMESPACE = 'http://www.w3.org/2001/XMLSchema-instance'
 const XMLNS_NAMESPACE = 'http://www.w3.org/2000/xmlns/'
 
@@ -295,38 +295,6 @@ const MOST_NAMES = 40
 function named({ elements }: ObjectFrame): string {
   const names = [...new Set([...elements.values()].filter((of) => !isAttribute(of)).map(({ defined }) => defined))]
   return `it has ${names.slice(0, MOST_NAMES).join(', ')}${names.length > MOST_NAMES ? ' and others' : ''}`
-}
-
-/** What cannot be read stays as it is: `validate` says what would be right. */
-function valueOf(type: string, value: string): JsonValue {
-  if (type === 'boolean') return value === 'true' ? true : value === 'false' ? false : value
-  if (!isNumeric(type)) return value
-  try {
-    return numberFrom(value)
-  } catch {
-    return value
-  }
-}
-
-/** Leaves out what says nothing: empty companions, and arrays of them; nulls stand only where the other has something. */
-function tidy(object: JsonObject): void {
-  for (const [name, shadow] of Object.entries(object)) {
-    if (!name.startsWith('_')) continue
-    if (!Array.isArray(shadow)) {
-      if (Object.keys(shadow as JsonObject).length === 0) delete object[name]
-      continue
-    }
-    const kept = shadow.map((beside) => (Object.keys(beside as JsonObject).length === 0 ? null : beside))
-    if (kept.every((beside) => beside === null)) delete object[name]
-    else object[name] = kept
-    const values = object[name.slice(1)]
-    if (Array.isArray(values) && values.every((value) => value === null)) delete object[name.slice(1)]
-  }
-}
-
-/** A narrative that took its namespace from outside would mean nothing alone. */
-function withNamespace(div: string): string {
-  return /^<div[^>]*\sxmlns\s*=/.test(div) ? div : div.replace(/^<div/, `<div xmlns="${XHTML_NAMESPACE}"`)
 }
 
 function nameForMessage(name: string): string {

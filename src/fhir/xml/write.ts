@@ -2,7 +2,7 @@ import { ConsentryError } from '../../errors.js'
 import { isNumber, type JsonObject, type JsonValue, numberText } from '../json.js'
 import { encodeAttribute } from '../xml-text.js'
 import { elementsOf, type ElementOfType, isPrimitive } from '../definitions/elements.js'
-import { FHIR_NAMESPACE, XHTML_NAMESPACE } from './read.js'
+import { FHIR_NAMESPACE, withNamespace } from './namespaces.js'
 
 /**
  * Writes a resource as XML (https://hl7.org/fhir/R4/xml.html), elements in the order of the definitions. What
@@ -65,7 +65,7 @@ class Writer {
 
   #element({ name, type }: ElementOfType, value: JsonValue, beside: JsonObject | null): void {
     this.#line()
-    if (type === 'xhtml') return void this.#out.push(withNamespace(value as string))
+    if (type === 'xhtml') return void this.#out.push(withNamespace((value as string).trim()))
     if (isPrimitive(type)) return this.#primitive(name, value, beside)
     const object = value as JsonObject
     const attributes = type === 'Extension' ? ['id', 'url'] : ['id']
@@ -111,11 +111,6 @@ class Writer {
 
 function listOf(value: JsonValue | undefined): readonly JsonValue[] {
   return value === undefined ? [] : Array.isArray(value) ? value : [value]
-}
-
-function withNamespace(div: string): string {
-  const trimmed = div.trim()
-  return /^<div[^>]*\sxmlns\s*=/.test(trimmed) ? trimmed : trimmed.replace(/^<div/, `<div xmlns="${XHTML_NAMESPACE}"`)
 }
 
 function unknown(what: string): ConsentryError {
